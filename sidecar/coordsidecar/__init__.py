@@ -1,0 +1,3 @@
+"""coordsidecar makes any command active-passive."""
+
+__version__ = "0.1.0"
