@@ -1,0 +1,142 @@
+"""Fixtures for every test: real servers, certificates, and a fresh election each.
+
+A server that is not there fails the tests that need it. To leave it out on purpose, say
+``--without consul`` (or ``etcd``): its tests are skipped and the summary says what was not tested.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordsidecar.store import Election
+from tests.servers import ConsulServer, EtcdServer, MissingServerError, Pki, Proxy
+from tests.servers.consul import require_consul
+from tests.servers.etcd import require_etcd
+
+_REQUIRE = {"etcd": require_etcd, "consul": require_consul}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without",
+        action="append",
+        default=[],
+        choices=sorted(_REQUIRE),
+        help="skip the tests that need this server, and say so (repeatable)",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    without: list[str] = terminalreporter.config.getoption("--without")
+    if without:
+        names = ", ".join(sorted(set(without)))
+        terminalreporter.write_line(f"NOT TESTED, by --without: {names}", red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def need_server(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Skip the test if the server was left out with --without; fail it if it cannot be run."""
+
+    def need(name: str) -> None:
+        if name in request.config.getoption("--without"):
+            pytest.skip(f"--without {name}")
+        try:
+            _REQUIRE[name]()
+        except MissingServerError as missing:
+            pytest.fail(f"{missing}; or leave it out: --without {name}", pytrace=False)
+
+    return need
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Certificates for the whole run."""
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def etcd(
+    need_server: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EtcdServer]:
+    """A plain etcd that all tests share: do not kill or pause it."""
+    need_server("etcd")
+    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def consul(
+    need_server: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ConsulServer]:
+    """A plain Consul that all tests share, with its least session TTL (10 s)."""
+    need_server("consul")
+    server = ConsulServer(tmp_path_factory.mktemp("consul"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def etcd_server(
+    need_server: Callable[[str], None], pki: Pki, tmp_path: Path
+) -> Iterator[Callable[..., EtcdServer]]:
+    """Start an etcd of the test's own: ``etcd_server(auth=True)``; see `EtcdServer`."""
+    need_server("etcd")
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> EtcdServer:
+            server = EtcdServer(tmp_path / f"etcd-{uuid.uuid4().hex[:6]}", **{"pki": pki} | options)
+            stack.callback(server.stop)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def consul_server(
+    need_server: Callable[[str], None], pki: Pki, tmp_path: Path
+) -> Iterator[Callable[..., ConsulServer]]:
+    """Start a Consul of the test's own: ``consul_server(acl=True)``; see `ConsulServer`."""
+    need_server("consul")
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> ConsulServer:
+            directory = tmp_path / f"consul-{uuid.uuid4().hex[:6]}"
+            server = ConsulServer(directory, **{"pki": pki} | options)
+            stack.callback(server.stop)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def proxy() -> Iterator[Callable[[str], Proxy]]:
+    """Put a proxy in front of ``host:port``: ``proxy(etcd.endpoint)``; see `Proxy`."""
+    with ExitStack() as stack:
+
+        def start(target: str) -> Proxy:
+            made = Proxy(target)
+            stack.callback(made.close)
+            return made
+
+        yield start
+
+
+@pytest.fixture
+def election() -> Election:
+    """An election that no other test knows."""
+    return Election(namespace="test", name=f"job-{uuid.uuid4().hex[:12]}")

@@ -1,0 +1,208 @@
+"""A real Consul on loopback ports: one server that keeps its data across restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import uuid
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.servers.pki import Pki
+from tests.servers.process import ServerError, ServerProcess, find_program, free_ports, listens
+
+__all__ = ["ConsulServer", "HttpAnswer", "require_consul"]
+
+_REMEDY = "run ./check, which fetches Consul, or put a `consul` program on PATH"
+_CALL_TIMEOUT_S = 10.0
+_CLI_TIMEOUT_S = 60.0
+
+
+def require_consul() -> None:
+    """Raise `MissingServerError` unless consul can be run here."""
+    find_program("consul", remedy=_REMEDY)
+
+
+class HttpAnswer(NamedTuple):
+    """What Consul's HTTP API answered."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class ConsulServer:
+    """One Consul server.
+
+    ``acl`` denies everything without a token; `master_token` may do everything. ``tls`` serves
+    HTTPS only. ``session_ttl_min`` is a Consul duration; its own default is ``10s``.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        acl: bool = False,
+        tls: bool = False,
+        client_cert_auth: bool = False,
+        pki: Pki | None = None,
+        session_ttl_min: str | None = None,
+    ) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        tls = tls or client_cert_auth
+        self.pki = (pki or Pki(data_dir / "pki")) if tls else None
+        self.master_token = str(uuid.uuid4()) if acl else None
+        self._node_name = f"node-{uuid.uuid4().hex[:8]}"
+        self._port, rpc_port, serf_port = free_ports(3)
+        config = self._config(data_dir, ports=(self._port, rpc_port, serf_port))
+        if client_cert_auth:
+            config["verify_incoming_https"] = True
+        if session_ttl_min is not None:
+            config["session_ttl_min"] = session_ttl_min
+        config_path = data_dir / "consul.json"
+        config_path.write_text(json.dumps(config))
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("CONSUL_")}
+        self._environ = environ
+        program = find_program("consul", remedy=_REMEDY)
+        self.process = ServerProcess(
+            [program, "agent", "-config-file", str(config_path)],
+            log_path=data_dir / "consul.log",
+            environ=environ,
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port, as in ``127.0.0.1:8500``."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def url(self) -> str:
+        scheme = "http" if self.pki is None else "https"
+        return f"{scheme}://{self.endpoint}"
+
+    def start(self) -> None:
+        """Start Consul and return once sessions can be opened."""
+        self.process.start(ready=self._answers)
+
+    def kill(self) -> None:
+        """SIGKILL and reap."""
+        self.process.kill()
+
+    def restart(self) -> None:
+        """Kill it if it still runs and start it on the same ports with the same data."""
+        self.kill()
+        self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay up, nothing answers."""
+        self.process.pause()
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.process.resume()
+
+    def stop(self) -> None:
+        """End the server for good."""
+        self.kill()
+
+    def consul(self, *args: str) -> str:
+        """Run the consul program against this server and return its output."""
+        done = subprocess.run(
+            [self.process.argv[0], *args],
+            capture_output=True,
+            text=True,
+            env=self.client_environ(),
+            timeout=_CLI_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ServerError(f"consul {' '.join(args)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def client_environ(self) -> dict[str, str]:
+        """The environment in which the consul program finds this server, and may do everything."""
+        environ = self._environ | {"CONSUL_HTTP_ADDR": self.url}
+        if self.master_token is not None:
+            environ["CONSUL_HTTP_TOKEN"] = self.master_token
+        if self.pki is not None:
+            environ["CONSUL_CACERT"] = str(self.pki.ca_cert)
+            environ["CONSUL_CLIENT_CERT"] = str(self.pki.client_cert)
+            environ["CONSUL_CLIENT_KEY"] = str(self.pki.client_key)
+        return environ
+
+    def http(
+        self, method: str, path: str, body: Any = None, token: str | None = None
+    ) -> HttpAnswer:
+        """Call the HTTP API; ``path`` starts with ``/v1/``.
+
+        A body of `bytes` is sent as it is and anything else as JSON. Without ``token`` the call
+        is made with `master_token`. Raises `OSError` or `HTTPException`.
+        """
+        token = token if token is not None else self.master_token
+        headers = {} if token is None else {"X-Consul-Token": token}
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        connection = self._connection()
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            answer = connection.getresponse()
+            return HttpAnswer(answer.status, answer.read())
+        finally:
+            connection.close()
+
+    def _connection(self) -> HTTPConnection:
+        if self.pki is None:
+            return HTTPConnection("127.0.0.1", self._port, timeout=_CALL_TIMEOUT_S)
+        context = ssl.create_default_context(cafile=str(self.pki.ca_cert))
+        context.load_cert_chain(self.pki.client_cert, self.pki.client_key)
+        return HTTPSConnection("127.0.0.1", self._port, timeout=_CALL_TIMEOUT_S, context=context)
+
+    def _answers(self) -> bool:
+        """A session needs a leader, and our node in the catalog: only opening one proves both."""
+        if not listens(self._port):
+            return False
+        try:
+            opened = self.http("PUT", "/v1/session/create", {"Checks": []})
+            if opened.status != 200:
+                return False
+            return self.http("PUT", f"/v1/session/destroy/{opened.json()['ID']}").status == 200
+        except (OSError, HTTPException):
+            return False
+
+    def _config(self, data_dir: Path, *, ports: tuple[int, int, int]) -> dict[str, Any]:
+        http_port, rpc_port, serf_port = ports
+        config: dict[str, Any] = {
+            "server": True,
+            "bootstrap_expect": 1,
+            "data_dir": str(data_dir / "data"),
+            "node_name": self._node_name,
+            "bind_addr": "127.0.0.1",
+            "client_addr": "127.0.0.1",
+            "log_level": "warn",
+            "disable_update_check": True,
+            "leave_on_terminate": False,
+            # The least: Consul's defaults for slow clouds make its own election take seconds.
+            "performance": {"raft_multiplier": 1},
+            "ports": {
+                "http": http_port if self.pki is None else -1,
+                "https": -1 if self.pki is None else http_port,
+                "dns": -1,
+                "grpc": -1,
+                "server": rpc_port,
+                "serf_lan": serf_port,
+                "serf_wan": -1,
+            },
+        }
+        if self.pki is not None:
+            config["ca_file"] = str(self.pki.ca_cert)
+            config["cert_file"] = str(self.pki.server_cert)
+            config["key_file"] = str(self.pki.server_key)
+        if self.master_token is not None:
+            tokens = {"master": self.master_token, "agent": self.master_token}
+            config["acl"] = {"enabled": True, "default_policy": "deny", "tokens": tokens}
+        return config
