@@ -1,0 +1,150 @@
+"""The phases of the guard's core, and what they have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from coordsidecar.core.messages import Leased
+
+__all__ = [
+    "After",
+    "Backoff",
+    "Done",
+    "Guard",
+    "Idle",
+    "Lead",
+    "Leaving",
+    "Phase",
+    "Quit",
+    "Rejoin",
+    "Rerun",
+    "Running",
+    "Stopping",
+    "Yielding",
+    "lease_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Once the tree is empty: start the job as the leader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """Once the tree is empty: release, and stand by again; campaign after ``rest_s``."""
+
+    rest_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Once the tree is empty: start the job again, as what it was."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Once the tree is empty: release and exit; ``None``: with the job's own code."""
+
+    exit_code: int | None = None
+
+
+After = Lead | Rejoin | Rerun | Quit
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """We do not lead. ``frozen`` and ``held``: a job is kept, stopped or told to stand by."""
+
+    tree: Literal["none", "standby", "held", "frozen"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """We lead and the job runs."""
+
+    lease: Leased
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The tree is on its way out: told to stop, or being killed since ``killing``.
+
+    ``asked``: a person asked for it, so that asking again kills at once.
+    """
+
+    lease: Leased | None
+    kill_at_s: float
+    after: After
+    killing: bool = False
+    asked: bool = False
+    job_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Yielding:
+    """The tree is being frozen, or was told to stand by; if that fails, it is killed."""
+
+    lease: Leased
+    kill_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The job ended and is started again at ``restart_at_s``."""
+
+    lease: Leased | None
+    restart_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Nothing runs; the elector withdraws from the election, for a bounded time."""
+
+    exit_code: int
+    give_up_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    exit_code: int
+
+
+Phase = Idle | Running | Stopping | Yielding | Backoff | Leaving | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The whole state.
+
+    ``token_floor``: the highest token a job was ever started with; a lease below it is an old one.
+    ``unreleased``: a token whose job is over but which the elector has not yet released.
+    ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
+    """
+
+    phase: Phase
+    elector_heard_s: float
+    last_step_s: float
+    token_floor: int = 0
+    unreleased: int | None = None
+    elector_start_at_s: float | None = None
+    elector_deaths: int = 0
+    restarts_s: tuple[float, ...] = ()
+    leader: str | None = None
+
+    def to(self, phase: Phase) -> Guard:
+        return replace(self, phase=phase)
+
+
+def lease_of(phase: Phase) -> Leased | None:
+    """The lease under which ``phase`` acts, if any."""
+    match phase:
+        case Running(lease) | Yielding(lease):
+            return lease
+        case Stopping() | Backoff():
+            return phase.lease
+        case _:
+            return None

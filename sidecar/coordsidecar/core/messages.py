@@ -1,0 +1,191 @@
+"""What guard and elector say to each other, and its one codec.
+
+They talk over a SEQPACKET socket pair, so a message is a packet. Deadlines are absolute, on the
+clock that counts suspend (CLOCK_BOOTTIME), which both processes share; `math.inf` where a store's
+lock does not expire.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = [
+    "MESSAGE_BYTES_MAX",
+    "Failed",
+    "Following",
+    "FromElector",
+    "FromGuard",
+    "Holding",
+    "JobIs",
+    "Leased",
+    "Leave",
+    "Lost",
+    "Message",
+    "MessageError",
+    "Ping",
+    "Pong",
+    "Released",
+    "Resumed",
+    "Suspended",
+    "TreeGone",
+    "decode",
+    "encode",
+]
+
+MESSAGE_BYTES_MAX = 32_768
+
+
+class MessageError(ValueError):
+    """A packet that is none of our messages."""
+
+
+# ── elector to guard ───────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """We lead for now: stop the job at ``step_down_at_s``; it is dead by ``run_until_s``."""
+
+    token: int
+    step_down_at_s: float
+    run_until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The store said no: somebody else may lead any moment now."""
+
+    token: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The session we hold, for the next elector to adopt. Its descriptors travel along."""
+
+    handle: str
+    ttl_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Leadership under ``token`` is over, in the store as well."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Somebody else leads. ``leader`` was written by others: show it, never trust it."""
+
+    leader: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The elector gives up, for a reason that only people can mend, or since `--wait` ran out."""
+
+    exit_code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The elector lives. Does the guard?"""
+
+    number: int
+
+
+# ── guard to elector ───────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobIs:
+    """The main process of the tree that must die if the guard does. Its pidfd travels along."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeGone:
+    """The job of ``token`` is over, its whole tree confirmed dead (or frozen): release (rule S4).
+
+    Campaign again after ``rest_s``, or never again if ``leave``.
+    """
+
+    token: int
+    rest_s: float
+    leave: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Withdraw from the election and exit. Sent only when no job runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The guard is about to stop itself (Ctrl-Z) with its tree frozen: no pongs for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    pass
+
+
+FromElector = Leased | Lost | Holding | Released | Following | Failed | Ping
+FromGuard = Pong | JobIs | TreeGone | Leave | Suspended | Resumed
+Message = FromElector | FromGuard
+
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        *(Leased, Lost, Holding, Released, Following, Failed, Ping),
+        *(Pong, JobIs, TreeGone, Leave, Suspended, Resumed),
+    )
+}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "bool": (bool,),
+}
+
+
+def encode(message: Message) -> bytes:
+    """One packet. Texts that came from outside were cut to size before they got here."""
+    packet = json.dumps([type(message).__name__, asdict(message)]).encode()
+    assert len(packet) <= MESSAGE_BYTES_MAX, "texts are cut to size where they enter"
+    return packet
+
+
+def decode(packet: bytes) -> Message:
+    """The message in ``packet``; `MessageError` if there is none."""
+    try:
+        name, values = json.loads(packet)
+        kind = _KINDS[name]
+        declared = {field: str(t) for field, t in kind.__annotations__.items()}
+        if values.keys() != declared.keys():
+            raise MessageError(f"fields of {name} do not match: {sorted(values)}")
+        for field, type_name in declared.items():
+            value = values[field]
+            if not isinstance(value, _TYPES[type_name]) or (
+                isinstance(value, bool) != (type_name == "bool")
+            ):
+                raise MessageError(f"{name}.{field} is not of type {type_name}")
+            if value != value:
+                raise MessageError(f"{name}.{field} is not a number")
+        message: Message = kind(**values)
+    except MessageError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise MessageError(f"not a message: {packet[:80]!r}") from error
+    return message
