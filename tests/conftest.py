@@ -6,6 +6,7 @@ A server that is not there fails the tests that need it. To leave it out on purp
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -32,11 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with what was left out or has failed before, where nobody can overlook it."""
     without: list[str] = terminalreporter.config.getoption("--without")
     if without:
         names = ", ".join(sorted(set(without)))
         terminalreporter.write_line(f"NOT TESTED, by --without: {names}", red=True, bold=True)
+    # Set by ./check, whose last line has to be pytest's.
+    if failed_before := os.environ.get("CHECK_FAILED_BEFORE"):
+        terminalreporter.write_line(f"FAILED, see above: {failed_before}", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
