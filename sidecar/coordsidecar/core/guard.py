@@ -26,6 +26,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from coordsidecar.core import guard_rules as rules
+from coordsidecar.core import guard_signals as signals
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard_moves import (
     Continued,
@@ -185,11 +186,11 @@ def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
         case TreeHeld():
             return rules.tree_held(guard, plan)
         case Signalled(signum):
-            return rules.signalled(guard, signum, now_s, plan)
+            return signals.signalled(guard, signum, now_s, plan)
         case TerminalStop():
-            return rules.suspend(guard)
+            return signals.suspend(guard)
         case Continued():
-            return rules.resume(guard)
+            return signals.resume(guard)
         case Tick() | ElectorExited():
             return guard, []
         case _:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from dataclasses import replace
 from typing import assert_never
 
@@ -21,7 +20,6 @@ from coordsidecar.core.guard_moves import (
     SignalJob,
     StartJob,
     StopTree,
-    SuspendSelf,
     Tell,
     ThawTree,
 )
@@ -44,8 +42,6 @@ from coordsidecar.core.guard_phases import (
 Step = tuple[Guard, list[Effect]]
 
 LOST_EXIT_CODE = 123
-_ASKING_TO_STOP = frozenset({signal.SIGTERM, signal.SIGINT})
-_ENDING_WITHOUT_JOB = _ASKING_TO_STOP | {signal.SIGHUP, signal.SIGQUIT}
 _RESTART_FIRST_S = 0.1
 
 
@@ -77,12 +73,14 @@ def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, pla
     """Leadership is ours: wake the job that was kept, or clear what stood by and start the job."""
     if now_s >= lease.step_down_at_s:
         # Rule S5: the yes came too late to be safe.
-        return replace(guard, token_floor=lease.token), _release(lease.token, 0.0, leave=False)
+        return replace(guard, token_floor=lease.token), release_effects(
+            lease.token, 0.0, leave=False
+        )
     guard = replace(guard, leader=None)
     if idle.tree in ("frozen", "held"):
         guard = replace(guard, token_floor=lease.token).to(Running(lease))
         wake: Effect = ThawTree() if idle.tree == "frozen" else SignalJob(plan.lead_signal)
-        report = _report("leading", "the job goes on", lease, now_s)
+        report = transition("leading", "the job goes on", lease, now_s)
         return guard, [show("leader", lease, guard), wake, report]
     phase = Stopping(lease, kill_at_s=now_s + plan.stop_timeout_s, after=Lead())
     return guard.to(phase), [StopTree(plan.stop_signal)]
@@ -91,7 +89,7 @@ def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, pla
 def lose(guard: Guard, lease: msg.Leased, why: str, now_s: float, plan: Plan) -> Step:
     """Leadership is over, or about to be: the job goes, with what grace the lease leaves."""
     kill_at_s = now_s + plan.timing.lost_grace_s
-    report = _report("lost", why, lease, now_s)
+    report = transition("lost", why, lease, now_s)
     after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin()
     match guard.phase:
         case Running() if now_s >= kill_due_s(kill_at_s, lease, plan):
@@ -131,7 +129,7 @@ def _yield(
 
 def _hand_back(guard: Guard, lease: msg.Leased, plan: Plan) -> Step:
     """Release, keeping the job for the next time."""
-    effects = _release(lease.token, 0.0, leave=False)
+    effects = release_effects(lease.token, 0.0, leave=False)
     kept = "frozen" if plan.while_standby == "freeze" else "held"
     guard, more = enter_idle(replace(guard, unreleased=lease.token), plan, tree=kept)
     return guard, effects + more
@@ -154,7 +152,7 @@ def kill_instead_of_yielding(guard: Guard, lease: msg.Leased, plan: Plan) -> Ste
 def job_ended(guard: Guard, exit_code: int, now_s: float, plan: Plan) -> Step:
     """The main process is gone; whatever is left of its tree must go too, with the usual grace."""
     lease = lease_of(guard.phase)
-    report = _report("job-ended", f"the job ended with exit code {exit_code}", lease, now_s)
+    report = transition("job-ended", f"the job ended with exit code {exit_code}", lease, now_s)
     match guard.phase:
         case Running() | Yielding() | Idle("held") | Idle("frozen"):
             guard, after = _after_end(guard, exit_code, lease, now_s, plan)
@@ -213,7 +211,7 @@ def _over(
             return leave(guard, code, lease, now_s, plan)
         case Lead() | Rerun() | Rejoin():
             rest_s = after.rest_s if isinstance(after, Rejoin) else 0.0
-            effects = _release(lease.token, rest_s, leave=False) if lease else []
+            effects = release_effects(lease.token, rest_s, leave=False) if lease else []
             unreleased = lease.token if lease else guard.unreleased
             guard, more = enter_idle(replace(guard, unreleased=unreleased), plan)
             return guard, effects + more
@@ -234,7 +232,7 @@ def leave(guard: Guard, code: int, lease: msg.Leased | None, now_s: float, plan:
     give_up_at_s = now_s + 2 * plan.timing.rpc_timeout_s + 1.0
     tell: list[Effect] = [Tell(msg.Leave())]
     if lease is not None:
-        tell = _release(lease.token, 0.0, leave=True)
+        tell = release_effects(lease.token, 0.0, leave=True)
     guard = guard.to(Leaving(code, give_up_at_s))
     if guard.elector_start_at_s is not None:  # There is no elector to wait for.
         return finish(guard, code)
@@ -259,57 +257,11 @@ def give_up(guard: Guard, exit_code: int, reason: str, now_s: float, plan: Plan)
     return guard.to(phase), [report, KillTree() if killing else StopTree(plan.stop_signal)]
 
 
-def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
-    """Signals work in every state (rule S12)."""
-    quit_code = 128 + signum
-    match guard.phase:
-        case Idle("none") | Backoff() if signum in _ENDING_WITHOUT_JOB:
-            return leave(guard, quit_code, lease_of(guard.phase), now_s, plan)
-        case Idle("frozen") if signum in _ENDING_WITHOUT_JOB:
-            # Not a stop signal: to act on it, the job would have to run, and it must not.
-            phase = Stopping(None, now_s, Quit(quit_code), killing=True, asked=True)
-            return guard.to(phase), [KillTree()]
-        case Idle(tree) if signum in _ASKING_TO_STOP and tree != "none":
-            phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(quit_code), asked=True)
-            return guard.to(phase), [StopTree(plan.stop_signal)]
-        case Running(lease) | Yielding(lease) if signum in _ASKING_TO_STOP:
-            stop_signal = plan.stop_signal if signum == signal.SIGTERM else signum
-            phase = Stopping(lease, now_s + plan.stop_timeout_s, Quit(), asked=True)
-            guard = guard.to(phase)
-            name = signal.Signals(signum).name
-            report = _report("stopping", f"{name}: stopping the job", lease, now_s)
-            return guard, [StopTree(stop_signal), show("stopping", lease, guard), report]
-        case Stopping() as phase if signum in _ASKING_TO_STOP:
-            if phase.asked:
-                return guard.to(replace(phase, killing=True)), [KillTree()]
-            after = phase.after if isinstance(phase.after, Quit) else Quit(quit_code)
-            return guard.to(replace(phase, asked=True, after=after)), []
-        case Leaving(exit_code) if signum in _ASKING_TO_STOP:
-            return finish(guard, exit_code)
-        case Idle("none") | Backoff() | Idle("frozen") | Leaving() | Done():
-            return guard, []
-        case _:
-            return guard, [SignalJob(signum)]
-
-
-def suspend(guard: Guard) -> Step:
-    """Ctrl-Z: never stopped ourselves while the job runs on, for then nobody would guard it."""
-    report = Report("suspended", "suspended; the job is paused with us")
-    freeze: list[Effect] = [FreezeTree()] if isinstance(guard.phase, Running) else []
-    return guard, [*freeze, report, Tell(msg.Suspended()), SuspendSelf()]
-
-
-def resume(guard: Guard) -> Step:
-    """Continued; a deadline that passed meanwhile has been seen to before."""
-    thaw: list[Effect] = [ThawTree()] if isinstance(guard.phase, Running) else []
-    return guard, [Tell(msg.Resumed()), *thaw]
-
-
-def _release(token: int, rest_s: float, *, leave: bool) -> list[Effect]:
+def release_effects(token: int, rest_s: float, *, leave: bool) -> list[Effect]:
     return [Tell(msg.TreeGone(token, rest_s, leave))]
 
 
-def _report(event: str, message: str, lease: msg.Leased | None, now_s: float) -> Report:
+def transition(event: str, message: str, lease: msg.Leased | None, now_s: float) -> Report:
     if lease is None:
         return Report(event, message)
     left_s = lease.run_until_s - now_s
