@@ -1,0 +1,5 @@
+"""``python -m coordsidecar``: the same as the command ``coordsidecar``."""
+
+from coordsidecar.cli import main
+
+main()

@@ -1,0 +1,168 @@
+"""The command line: what the user types and, if it cannot be done, the one sentence they read.
+
+click splits the words; what they mean stands in `options` and `settings`. Everything is imported
+late: whoever is to take over waits for this start-up, and an interrupt must find no half-imported
+program that answers with a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coordsidecar.options import Option
+
+__all__ = ["main"]
+
+_USAGE = 2
+_NOT_CURRENT = 1
+_OWN_FAILURE = 125
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line ``argv``, by default the process's own. Always ends in `SystemExit`."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until the guard takes the signals over, an interrupt ends us as it ends any program.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        status = _check(words[1:]) if words[:1] == ["check"] else _run(words)
+    except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
+        status = _complain(_OWN_FAILURE, _own_failure(error))
+    sys.exit(status)
+
+
+def _run(words: list[str]) -> int:
+    from coordsidecar.options import OPTIONS
+    from coordsidecar.settings import UsageError, build_settings
+
+    if words[:1] == ["run"]:
+        words = words[1:]
+    try:
+        flags, command = _parse(words, OPTIONS, interspersed=False)
+        if "help" in flags or "version" in flags:
+            return _show("run" if "help" in flags else "version")
+        settings = build_settings(flags=flags, command=command, environ=os.environ)
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    from coordsidecar.guard import run
+
+    return run(settings)
+
+
+def _check(words: list[str]) -> int:
+    from coordsidecar.check import why_not_current
+    from coordsidecar.options import CHECK_OPTIONS
+    from coordsidecar.settings import UsageError
+    from coordsidecar.store import StoreError
+
+    try:
+        flags, arguments = _parse(words, CHECK_OPTIONS, interspersed=True)
+        if "help" in flags or "version" in flags:
+            return _show("check" if "help" in flags else "version")
+        if len(arguments) != 1:
+            raise UsageError('check takes one TOKEN: coordsidecar check "$COORDSIDECAR_TOKEN"')
+        reason = why_not_current(arguments[0], flags=flags, environ=os.environ)
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    except StoreError as error:
+        return _complain(_OWN_FAILURE, f"the store cannot be asked: {error}")
+    return _complain(_NOT_CURRENT, reason) if reason else 0
+
+
+def _parse(
+    words: list[str], options: tuple[Option, ...], *, interspersed: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Split ``words`` into the options' texts by name and the rest. Raises `UsageError`.
+
+    Without ``interspersed`` the first word that is no option ends the options: all that follows
+    belongs to the job.
+    """
+    import click
+
+    from coordsidecar.settings import UsageError
+
+    names = [option.name for option in options] + ["config"]
+    params: list[click.Parameter] = [
+        click.Option([option.flag, _identifier(option.name)], multiple=option.repeats)
+        for option in options
+    ]
+    params += [
+        click.Option(["--config", "config"]),
+        click.Option(["-h", "--help", "help"], is_flag=True),
+        click.Option(["--version", "version"], is_flag=True),
+        click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED),
+    ]
+    command = click.Command(
+        "coordsidecar",
+        params=params,
+        add_help_option=False,
+        context_settings={"allow_interspersed_args": interspersed},
+    )
+    try:
+        found = command.make_context("coordsidecar", list(words)).params
+    except click.NoSuchOption as error:
+        raise UsageError(_no_such_option(error.option_name, names)) from error
+    except click.UsageError as error:
+        message = error.format_message().rstrip(".")
+        raise UsageError(message[:1].lower() + message[1:]) from error
+    texts = {name: found[_identifier(name)] for name in names}
+    for option in options:
+        if option.join and option.repeats:
+            texts[option.name] = option.join(list(texts[option.name])) or None
+    # An empty text stays: --name "$UNSET" must be refused, not passed over.
+    flags = {name: text for name, text in texts.items() if text is not None}
+    flags |= {name: "yes" for name in ("help", "version") if found[name]}
+    return flags, tuple(found["rest"])
+
+
+def _identifier(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _no_such_option(given: str, names: list[str]) -> str:
+    import difflib
+
+    flags = ["--" + name for name in (*names, "help", "version")]
+    nearest = difflib.get_close_matches(given, flags, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "coordsidecar --help lists them"
+    return f"no such option: {given[:40]}; {hint}"
+
+
+def _complain(status: int, sentence: str) -> int:
+    from coordsidecar.log import one_line
+    from coordsidecar.stores import redact
+
+    line = f"coordsidecar: {one_line(redact(sentence))}\n"
+    _write(2, line)
+    return status
+
+
+def _own_failure(error: Exception) -> str:
+    place = ""
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        place = f" ({os.path.basename(code.co_filename)}:{traceback.tb_lineno})"
+        traceback = traceback.tb_next
+    return f"internal error: {type(error).__name__}: {error}{place}; please report it"
+
+
+def _show(page: str) -> int:
+    from coordsidecar import help_text
+
+    pages = {"run": help_text.run_help, "check": help_text.check_help}
+    _write(1, pages.get(page, help_text.version)())
+    return 0
+
+
+def _write(fd: int, text: str) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        pass  # Whoever was to read it has gone (`coordsidecar --help | head`).

@@ -1,0 +1,185 @@
+"""What the sidecar tells the world while it works: one line an event, on standard error.
+
+The guard, the elector and the job share standard error. Each line is one write of at most
+``PIPE_BUF`` bytes, so that lines of different processes never mix. A reader that has stalled must
+not stall the guard, which has a deadline to keep: a line that cannot be written at once is dropped,
+and the next one says how many were.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import select
+import stat
+import sys
+import time
+from collections.abc import Mapping
+from typing import IO, Literal
+
+from coordsidecar.duration import format_duration
+
+__all__ = ["Log", "json_safe", "one_line"]
+
+LogFormat = Literal["text", "json"]
+
+_LONGEST_LINE = 4096  # PIPE_BUF on Linux: what a pipe takes in one piece or not at all.
+_LONGEST_VALUE = 512
+_HEAD = ("time", "event", "message", "election", "id")
+
+
+class Log:
+    """Writes events as text for people or as JSON for machines. Never raises, never blocks."""
+
+    def __init__(
+        self, *, fmt: LogFormat, election: str, node_id: str, stream: IO[str] | None = None
+    ) -> None:
+        """``election`` and ``node_id`` head each line. ``stream``: standard error by default."""
+        self._fmt = fmt
+        self._election = one_line(election)
+        self._node_id = one_line(node_id)
+        self._fd = _unblocking(sys.stderr if stream is None else stream)
+        self._colour = _wants_colour(self._fd, os.environ)
+        self._dropped = 0
+
+    def event(self, name: str, message: str, /, **fields: object) -> None:
+        """Write one line: what happened, a sentence about it, and facts.
+
+        A field whose name ends in ``_s`` is a length of time in seconds, and is shown as one in
+        text. In text, fields that are None are left out. Values are escaped, not trusted.
+        """
+        assert not fields.keys() & set(_HEAD), f"reserved field names: {sorted(fields)}"
+        if self._dropped:
+            fields["log_lines_dropped"] = self._dropped
+        now_s = time.time()
+        longest_value = _LONGEST_VALUE
+        while True:
+            line = self._line(now_s, name, message, fields, longest_value)
+            if len(line) <= _LONGEST_LINE or longest_value <= 8:
+                break
+            longest_value //= 2
+        if _write(self._fd, line[:_LONGEST_LINE]):
+            self._dropped = 0
+        else:
+            self._dropped += 1
+
+    def _line(
+        self, now_s: float, name: str, message: str, fields: Mapping[str, object], longest: int
+    ) -> bytes:
+        message = _clipped(one_line(message), 2 * longest)
+        if self._fmt == "json":
+            record: dict[str, object] = {
+                "time": _iso_time(now_s),
+                "event": name,
+                "message": message,
+                "election": self._election,
+                "id": self._node_id,
+            }
+            for key, value in fields.items():
+                safe = json_safe(value)
+                record[key] = _clipped(safe, longest) if isinstance(safe, str) else safe
+            text = json.dumps(record, ensure_ascii=False)
+        else:
+            facts = "".join(
+                f" {key.removesuffix('_s')}={_shown(key, value, longest)}"
+                for key, value in fields.items()
+                if value is not None
+            )
+            event = f"\x1b[1m{name}\x1b[0m" if self._colour else name
+            head = f"coordsidecar {self._election}: {_clock_time(now_s)} {event}:"
+            text = f"{head} {message}{facts}"
+        return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def one_line(text: str) -> str:
+    """Escape whatever could break a line, move a cursor, or turn text around."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def json_safe(value: object) -> object:
+    """Return ``value`` as JSON can carry it: no infinities, no control characters, no objects."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return round(value, 3) if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [json_safe(item) for item in value]
+    if isinstance(value, dict):
+        return {one_line(str(key)): json_safe(item) for key, item in value.items()}
+    return one_line(str(value))
+
+
+def _shown(key: str, value: object, longest: int) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float) and key.endswith("_s"):
+        return format_duration(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    clipped = _clipped(one_line(str(value)), longest)
+    # Quoted where a reader, or grep, could take a part of it for another field.
+    if clipped and not any(char in ' "=' for char in clipped):
+        return clipped
+    return '"' + clipped.replace('"', '\\"') + '"'
+
+
+def _clipped(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[:longest] + "..."
+
+
+def _clock_time(now_s: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(now_s)) + f".{int(now_s * 1000) % 1000:03d}"
+
+
+def _iso_time(now_s: float) -> str:
+    local = time.localtime(now_s)
+    zone = time.strftime("%z", local)
+    return f"{time.strftime('%Y-%m-%dT', local)}{_clock_time(now_s)}{zone[:3]}:{zone[3:]}"
+
+
+def _wants_colour(fd: int, environ: Mapping[str, str]) -> bool:
+    if fd < 0 or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    return os.isatty(fd)
+
+
+def _unblocking(stream: IO[str] | None) -> int:
+    """Return a descriptor of ``stream`` that never blocks, -1 where there is none.
+
+    O_NONBLOCK belongs to the open file, which the job shares, so it must not be set on it: a pipe
+    or terminal is opened anew by way of /proc. A plain file does not block, and a second opening
+    of it would have an offset of its own and write over the job's lines.
+    """
+    try:
+        fd = stream.fileno() if stream is not None else -1
+        mode = os.fstat(fd).st_mode
+    except (OSError, ValueError):
+        return -1
+    if stat.S_ISFIFO(mode) or os.isatty(fd):
+        try:
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            return os.open(f"/proc/self/fd/{fd}", flags)
+        except OSError:
+            return fd
+    return fd
+
+
+def _write(fd: int, line: bytes) -> bool:
+    if fd < 0:
+        return False
+    try:
+        # Only sockets still need the question; for the rest the write itself answers it.
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        ready = poll.poll(0)
+        if not ready or not ready[0][1] & select.POLLOUT:
+            return False
+        return os.write(fd, line) == len(line)
+    except OSError:
+        return False
