@@ -1,4 +1,4 @@
-"""Several endpoints of one store: tried in turn, within one time budget, the last to answer first."""
+"""Several endpoints of one store, tried in turn within one budget, the last to answer first."""
 
 from __future__ import annotations
 

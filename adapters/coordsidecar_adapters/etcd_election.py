@@ -1,0 +1,315 @@
+"""etcd's election recipe, over any transport.
+
+Each candidate holds one key, ``<prefix>/<lease id in hex>``, bound to its lease. The key that was
+created first leads; the others each wait for the one just before them, so that a change of leader
+wakes one of them and not all. The key's create revision is the fencing token. This is the recipe of
+Go's ``concurrency.Election`` and of ``etcdctl elect <prefix>``, which see and respect our
+candidates, and we theirs.
+
+Beside it, at ``<prefix>.office`` and without a lease, stands the record that tells an orderly end
+from a sudden one (`Office`); programs that know nothing of it do not disturb it.
+
+Every request may be repeated: it does nothing the second time, or reads back what the first did.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from coordsidecar.store import (
+    Absent,
+    Behind,
+    Election,
+    Held,
+    Leader,
+    Office,
+    RefusedError,
+    Session,
+    SessionLostError,
+    Standing,
+    UnreachableError,
+    Vacant,
+)
+
+__all__ = ["EtcdElection", "Transport"]
+
+Json = dict[str, Any]
+
+# How often to start over when somebody else keeps changing our keys between two requests.
+_LOOKS = 4
+
+
+class Transport(Protocol):
+    """Requests in the shape of etcd's JSON gateway; errors are already `StoreError`."""
+
+    def call(self, path: str, body: Json, *, timeout_s: float) -> Json: ...
+
+    def changed(self, creates: Sequence[Json], *, timeout_s: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key as etcd has it. Anybody may have written it."""
+
+    name: str
+    value: bytes
+    created: int
+
+    @property
+    def text(self) -> str:
+        return self.value.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a transaction did, and the key that each of its reads found."""
+
+    succeeded: bool
+    keys: list[_Key | None]
+    revision: int
+
+
+class EtcdElection:
+    """A `Store`: one election in one etcd."""
+
+    def __init__(self, transport: Transport, *, election: Election) -> None:
+        self._transport = transport
+        self._prefix = election.prefix
+        self._office_name = f"{election.prefix}.office"
+        # What we last saw: our key's create revision, and the office record. Both are guesses that
+        # save a round trip; a wrong one is found out by the next transaction, and costs one more.
+        self._created = 0
+        self._office: bytes | None = None
+
+    def open(
+        self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
+    ) -> Session:
+        """Grant a lease. etcd counts whole seconds: the TTL is rounded up."""
+        asked_s = math.ceil(ttl_s)
+        answer = self._transport.call("/v3/lease/grant", {"TTL": str(asked_s)}, timeout_s=timeout_s)
+        lease, granted_s = int(answer.get("ID", 0)), int(answer.get("TTL", 0))
+        if lease == 0:
+            # Lease 0 would mean "no lease": a key that never goes away.
+            raise UnreachableError("etcd answered, but granted no lease")
+        if granted_s < asked_s:
+            raise RefusedError(
+                f"etcd granted a TTL of {granted_s}s where {asked_s}s were asked for; "
+                f"use --ttl {granted_s}s"
+            )
+        return Session(handle=f"{lease:x}", ttl_s=float(granted_s))
+
+    def renew(self, session: Session, *, timeout_s: float) -> float:
+        body = {"ID": str(_lease(session))}
+        answer = self._transport.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
+        if answer.get("ID") != body["ID"]:
+            raise UnreachableError("what answered the renewal is not etcd, or not about our lease")
+        ttl_s = int(answer.get("TTL", 0))
+        if ttl_s <= 0:
+            raise SessionLostError(f"etcd's lease {session.handle} has expired or was revoked")
+        return float(ttl_s)
+
+    def campaign(self, session: Session, *, record: str, timeout_s: float) -> Standing:
+        deadline_s = time.monotonic() + timeout_s
+        name = self._candidate(session)
+        reads = self._reads(name)
+        # Before our key is put, the last candidate of all is the one before us.
+        last = {"request_range": self._first_of("DESCEND")}
+        put = {"key": _b64(name), "value": _b64(record), "lease": str(_lease(session))}
+        answer = self._txn(
+            compare=[_created(name, 0)],
+            success=[last, {"request_put": put}, *reads[1:]],
+            failure=reads,
+            timeout_s=timeout_s,
+        )
+        if answer.succeeded:
+            self._created = answer.revision
+        standing = self._judge(answer)
+        return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
+
+    def standing(self, session: Session, *, timeout_s: float) -> Standing:
+        deadline_s = time.monotonic() + timeout_s
+        for _ in range(_LOOKS):
+            left_s = deadline_s - time.monotonic()
+            reads = self._reads(self._candidate(session))
+            standing = self._judge(self._txn(success=reads, timeout_s=left_s))
+            if standing is not None:
+                return standing
+        raise UnreachableError(f"somebody keeps replacing our key {self._candidate(session)}")
+
+    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
+        # How the one before us left is worth keeping for whoever reads the record. That it may
+        # have changed since we looked does no harm: any `released` but our token means "in office".
+        last = Office.decode(self._office)
+        office = Office(led=token, released=last.released, run=run).encode()
+        answer = self._txn(
+            compare=[_created(self._candidate(session), token)],
+            success=[_put(self._office_name, office)],
+            timeout_s=timeout_s,
+        )
+        if answer.succeeded:
+            self._office = office.encode()
+        return answer.succeeded
+
+    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        name = self._candidate(session)
+        ours = True
+        for _ in range(_LOOKS):
+            office = Office.decode(self._office)
+            compare, change = [], []
+            if ours:
+                compare += [] if token is None else [_created(name, token)]
+                change.append({"request_delete_range": {"key": _b64(name)}})
+            if token is not None and office.led == token != office.released:
+                released = replace(office, released=token).encode()
+                change.append(_put(self._office_name, released))
+            if not change:
+                return
+            if token is not None:
+                compare.append(_is(self._office_name, self._office))
+            reads = [_get(name), _get(self._office_name)]
+            left_s = deadline_s - time.monotonic()
+            answer = self._txn(compare=compare, success=change, failure=reads, timeout_s=left_s)
+            if answer.succeeded:
+                return
+            key, record = answer.keys
+            ours = key is not None and key.created == token
+            self._office = None if record is None else record.value
+        raise UnreachableError(f"somebody keeps changing {self._office_name}")
+
+    def close(self, session: Session, *, timeout_s: float) -> None:
+        # That the lease is gone already is as good.
+        with suppress(SessionLostError):
+            body = {"ID": str(_lease(session))}
+            self._transport.call("/v3/lease/revoke", body, timeout_s=timeout_s)
+
+    def watch(
+        self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
+    ) -> bool:
+        assert not isinstance(standing, Vacant), "etcd gives an election away at once"
+        gone = [self._candidate(session)]
+        if isinstance(standing, Behind):
+            gone.append(standing.ahead)
+        # Only deletions matter there: what its owner writes into a key changes no standing.
+        creates: list[Json] = [{"key": _b64(name), "filters": ["NOPUT"]} for name in gone]
+        if isinstance(standing, Held) and not standing.clean:
+            # The one before us may yet report the end of its job, which spares us the delay.
+            creates.append({"key": _b64(self._office_name)})
+        for create in creates:
+            create["start_revision"] = str(standing.cursor + 1)
+        return self._transport.changed(creates, timeout_s=timeout_s)
+
+    def leader(self, *, timeout_s: float) -> Leader | None:
+        first = {"request_range": self._first_of("ASCEND")}
+        (key,) = self._txn(success=[first], timeout_s=timeout_s).keys
+        return key and Leader(token=key.created, record=key.text)
+
+    def _candidate(self, session: Session) -> str:
+        return f"{self._prefix}/{_lease(session):x}"
+
+    def _first_of(self, order: str) -> Json:
+        """Ask for the candidate that was created first, or (``DESCEND``) last."""
+        return {
+            "key": _b64(f"{self._prefix}/"),
+            "range_end": _b64(f"{self._prefix}0"),  # In ASCII, 0 follows the slash.
+            "limit": "1",
+            "sort_target": "CREATE",
+            "sort_order": order,
+        }
+
+    def _reads(self, name: str) -> list[Json]:
+        """Ask for the key before ours, ours, the first, and the office record (see `_judge`)."""
+        ahead = self._first_of("DESCEND") | {"max_create_revision": str(self._created - 1)}
+        first = self._first_of("ASCEND")
+        return [
+            {"request_range": ahead},
+            _get(name),
+            {"request_range": first},
+            _get(self._office_name),
+        ]
+
+    def _judge(self, answer: _Answer) -> Standing | None:
+        """Say where we stand; None: the key before ours was looked for in the wrong place."""
+        ahead, ours, first, office = answer.keys
+        self._office = None if office is None else office.value
+        if ours is None or first is None:
+            return Absent()
+        asked_for, self._created = self._created, ours.created
+        if first.name == ours.name:
+            last = Office.decode(self._office)
+            return Held(
+                token=ours.created, clean=last.clean, last_run=last.run, cursor=answer.revision
+            )
+        if asked_for != ours.created or ahead is None:
+            return None
+        return Behind(
+            leader=first.text,
+            leader_token=first.created,
+            ahead=ahead.name,
+            cursor=answer.revision,
+        )
+
+    def _txn(
+        self,
+        *,
+        compare: Sequence[Json] = (),
+        success: Sequence[Json],
+        failure: Sequence[Json] = (),
+        timeout_s: float,
+    ) -> _Answer:
+        body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
+        answer = self._transport.call("/v3/kv/txn", body, timeout_s=timeout_s)
+        succeeded = bool(answer.get("succeeded"))
+        responses = answer.get("responses", [])
+        revision = int(answer.get("header", {}).get("revision", 0))
+        if revision == 0 or len(responses) != len(success if succeeded else failure):
+            raise UnreachableError("what answered the transaction is not etcd")
+        keys = [_key(r["response_range"]) for r in responses if "response_range" in r]
+        return _Answer(succeeded=succeeded, keys=keys, revision=revision)
+
+
+def _lease(session: Session) -> int:
+    return int(session.handle, 16)
+
+
+def _b64(text: str) -> str:
+    # Names of other programs' keys need not be UTF-8: surrogates carry such bytes through.
+    return b2a_base64(text.encode(errors="surrogateescape"), newline=False).decode()
+
+
+def _key(found: Json) -> _Key | None:
+    """Read the one key of a RangeResponse."""
+    for kv in found.get("kvs", ()):
+        return _Key(
+            name=a2b_base64(kv["key"]).decode(errors="surrogateescape"),
+            value=a2b_base64(kv.get("value", "")),
+            created=int(kv["create_revision"]),
+        )
+    return None
+
+
+def _get(name: str) -> Json:
+    return {"request_range": {"key": _b64(name)}}
+
+
+def _put(name: str, value: str) -> Json:
+    return {"request_put": {"key": _b64(name), "value": _b64(value)}}
+
+
+def _created(name: str, revision: int) -> Json:
+    """Compare: the key was created at this revision; 0: there is no such key."""
+    return {"key": _b64(name), "target": "CREATE", "create_revision": str(revision)}
+
+
+def _is(name: str, value: bytes | None) -> Json:
+    """Compare: the key has this value; None: there is no such key."""
+    if value is None:
+        return _created(name, 0)
+    encoded = b2a_base64(value, newline=False).decode()
+    return {"key": _b64(name), "target": "VALUE", "value": encoded}

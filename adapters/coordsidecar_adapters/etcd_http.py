@@ -1,0 +1,232 @@
+"""Just enough HTTP/1.1 for etcd's JSON gateway: POST over one kept-alive connection.
+
+Why not `http.client`: it always imports ssl and the e-mail parser, 17 ms and 5.5 MB in a process
+that mostly waits; and its time-out counts from byte to byte, so that a server which drips can
+outlast any of them. Here each step has a deadline for the whole of it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from coordsidecar_adapters.endpoints import host_port
+from coordsidecar_adapters.etcd_errors import EndpointRefusedError, LinkError
+
+__all__ = ["HttpConnection", "Resolver", "TlsSide"]
+
+_MAX_LINE_BYTES = 16 * 1024
+_MAX_HEADERS = 100
+_MAX_BODY_BYTES = 16 * 1024 * 1024
+_RECV_BYTES = 64 * 1024
+
+
+class TlsSide(Protocol):
+    """TLS for a connection; apart, so that only who uses it imports ssl."""
+
+    def wrap(self, sock: socket.socket, host: str) -> socket.socket: ...
+
+    def refusal(self, error: OSError, address: str) -> str | None:
+        """Say what has to be mended; None: the error is about something else."""
+        ...
+
+
+class Resolver:
+    """Looks names up, and remembers what worked.
+
+    A resolver has time-outs of its own, longer than ours: as long as the address that was used
+    last can be reached, no call waits for a name server that is down.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[socket.AddressFamily, tuple[object, ...]]] = {}
+
+    def connect(self, address: str, *, deadline_s: float) -> socket.socket:
+        """Open a TCP connection; raises `OSError`."""
+        host, port = host_port(address, default_port=0)
+        known = self._known.pop(address, None)
+        candidates = [known] if known else _look_up(host.strip("[]"), port)
+        failure = OSError(f"no address for {host}")
+        for tried, (family, where) in enumerate(candidates):
+            left_s = (deadline_s - time.monotonic()) / (len(candidates) - tried)
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(max(left_s, 0.001))
+                sock.connect(where)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as e:
+                sock.close()
+                failure = e
+                continue
+            self._known[address] = (family, where)
+            return sock
+        raise failure
+
+
+class HttpConnection:
+    """One connection to ``host:port``, opened by the first request.
+
+    Unusable after any exception: close it and make another.
+    """
+
+    def __init__(self, address: str, *, resolver: Resolver, tls: TlsSide | None) -> None:
+        self._address = address
+        self._resolver = resolver
+        self._tls = tls
+        self._sock: socket.socket | None = None
+        self._received = bytearray()
+        self._answered = False
+        # Of the answer's body: bytes left in this chunk, or in all if it is not chunked.
+        self._left = 0
+        self._chunked = False
+        self._line = bytearray()
+
+    def post(self, path: str, body: bytes, *, headers: Mapping[str, str], deadline_s: float) -> int:
+        """Send a request and return the answer's status; then read its body."""
+        self._open(deadline_s)
+        lines = [
+            f"POST {path} HTTP/1.1",
+            f"Host: {self._address}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        head = "\r\n".join(lines) + "\r\n\r\n"
+        try:
+            self._limit(deadline_s).sendall(head.encode("latin-1") + body)
+        except OSError as e:
+            raise self._failed(e, sent=True) from e
+        return self._read_head(deadline_s)
+
+    def read(self, *, deadline_s: float) -> bytes:
+        """Read the whole body."""
+        body = bytearray()
+        while piece := self._read_piece(deadline_s):
+            body += piece
+            if len(body) > _MAX_BODY_BYTES:
+                raise LinkError("the answer is far too long", sent=True)
+        return bytes(body)
+
+    def read_line(self, *, deadline_s: float) -> bytes | None:
+        """Read the body up to the next newline. None: time is up; reading may go on later."""
+        while b"\n" not in self._line:
+            try:
+                piece = self._read_piece(deadline_s)
+            except LinkError as e:
+                if e.timed_out:
+                    return None
+                raise
+            if not piece:
+                raise LinkError("the server ended the stream", sent=True)
+            self._line += piece
+            if len(self._line) > _MAX_BODY_BYTES:
+                raise LinkError("the answer is far too long", sent=True)
+        line, _, rest = bytes(self._line).partition(b"\n")
+        self._line[:] = rest
+        return line
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+        self._sock = None
+
+    def _open(self, deadline_s: float) -> None:
+        if self._sock is not None:
+            return
+        try:
+            self._sock = self._resolver.connect(self._address, deadline_s=deadline_s)
+            if self._tls is not None:
+                host, _ = host_port(self._address, default_port=0)
+                self._sock = self._tls.wrap(self._limit(deadline_s), host.strip("[]"))
+        except OSError as e:
+            raise self._failed(e, sent=False) from e
+
+    def _limit(self, deadline_s: float) -> socket.socket:
+        """Return the socket with the time-out that is left."""
+        assert self._sock is not None
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left_s)
+        return self._sock
+
+    def _failed(self, error: OSError, *, sent: bool) -> LinkError | EndpointRefusedError:
+        why = self._tls and self._tls.refusal(error, self._address)
+        if why:
+            return EndpointRefusedError(why)
+        timed_out = isinstance(error, TimeoutError)
+        return LinkError(error.strerror or str(error), sent=sent, timed_out=timed_out)
+
+    def _receive(self, deadline_s: float) -> None:
+        try:
+            received = self._limit(deadline_s).recv(_RECV_BYTES)
+        except OSError as e:
+            raise self._failed(e, sent=True) from e
+        if not received:
+            hint = "" if self._tls or self._answered else "; if it serves TLS, write etcds://"
+            raise LinkError(f"the server closed the connection{hint}", sent=True)
+        self._answered = True
+        self._received += received
+
+    def _take_line(self, deadline_s: float) -> bytes:
+        """Take a line of the protocol itself, without its end."""
+        while (end := self._received.find(b"\r\n")) < 0:
+            if len(self._received) > _MAX_LINE_BYTES:
+                raise LinkError("what answered does not speak HTTP", sent=True)
+            self._receive(deadline_s)
+        line = bytes(self._received[:end])
+        del self._received[: end + 2]
+        return line
+
+    def _read_head(self, deadline_s: float) -> int:
+        status_line = self._take_line(deadline_s).split(b" ", 2)
+        if not status_line[0].startswith(b"HTTP/1.") or not status_line[1:]:
+            raise LinkError("what answered does not speak HTTP", sent=True)
+        self._left, self._chunked = 0, False
+        for _ in range(_MAX_HEADERS):
+            name, _, value = self._take_line(deadline_s).lower().partition(b":")
+            if not name:
+                return _number(status_line[1], base=10)
+            if name == b"content-length":
+                self._left = _number(value, base=10)
+            elif name == b"transfer-encoding":
+                self._chunked = b"chunked" in value
+        raise LinkError("the answer has too many headers", sent=True)
+
+    def _read_piece(self, deadline_s: float) -> bytes:
+        """Read more of the body; empty at its end. Keeps its place when time is up."""
+        if self._chunked and self._left == 0:
+            # Each chunk but the first is preceded by the empty line that ends the one before.
+            line = self._take_line(deadline_s) or self._take_line(deadline_s)
+            self._left = _number(line.partition(b";")[0], base=16)
+            if self._left == 0:
+                self._chunked = False
+                while self._take_line(deadline_s):  # Trailers.
+                    pass
+        if self._left == 0:
+            return b""
+        if not self._received:
+            self._receive(deadline_s)
+        piece = bytes(self._received[: self._left])
+        del self._received[: len(piece)]
+        self._left -= len(piece)
+        return piece
+
+
+def _number(digits: bytes, *, base: int) -> int:
+    try:
+        number = int(digits, base)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise LinkError("what answered does not speak HTTP", sent=True)
+    return number
+
+
+def _look_up(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+    # A name given as bytes spares the import of the IDNA codec.
+    name = host.encode("ascii") if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return [(family, where) for family, _, _, _, where in found]
