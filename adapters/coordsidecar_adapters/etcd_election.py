@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import math
 import time
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from coordsidecar.store import (
     Absent,
@@ -36,10 +35,18 @@ from coordsidecar.store import (
     UnreachableError,
     Vacant,
 )
+from coordsidecar_adapters.etcd_txn import (
+    Answer,
+    Json,
+    b64,
+    created_at,
+    get,
+    put,
+    read_answer,
+    value_is,
+)
 
 __all__ = ["EtcdElection", "Transport"]
-
-Json = dict[str, Any]
 
 # How often to start over when somebody else keeps changing our keys between two requests.
 _LOOKS = 4
@@ -51,28 +58,6 @@ class Transport(Protocol):
     def call(self, path: str, body: Json, *, timeout_s: float) -> Json: ...
 
     def changed(self, creates: Sequence[Json], *, timeout_s: float) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A key as etcd has it. Anybody may have written it."""
-
-    name: str
-    value: bytes
-    created: int
-
-    @property
-    def text(self) -> str:
-        return self.value.decode(errors="replace")
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a transaction did, and the key that each of its reads found."""
-
-    succeeded: bool
-    keys: list[_Key | None]
-    revision: int
 
 
 class EtcdElection:
@@ -120,9 +105,9 @@ class EtcdElection:
         reads = self._reads(name)
         # Before our key is put, the last candidate of all is the one before us.
         last = {"request_range": self._first_of("DESCEND")}
-        put = {"key": _b64(name), "value": _b64(record), "lease": str(_lease(session))}
+        put = {"key": b64(name), "value": b64(record), "lease": str(_lease(session))}
         answer = self._txn(
-            compare=[_created(name, 0)],
+            compare=[created_at(name, 0)],
             success=[last, {"request_put": put}, *reads[1:]],
             failure=reads,
             timeout_s=timeout_s,
@@ -148,8 +133,8 @@ class EtcdElection:
         last = Office.decode(self._office)
         office = Office(led=token, released=last.released, run=run).encode()
         answer = self._txn(
-            compare=[_created(self._candidate(session), token)],
-            success=[_put(self._office_name, office)],
+            compare=[created_at(self._candidate(session), token)],
+            success=[put(self._office_name, office)],
             timeout_s=timeout_s,
         )
         if answer.succeeded:
@@ -164,16 +149,16 @@ class EtcdElection:
             office = Office.decode(self._office)
             compare, change = [], []
             if ours:
-                compare += [] if token is None else [_created(name, token)]
-                change.append({"request_delete_range": {"key": _b64(name)}})
+                compare += [] if token is None else [created_at(name, token)]
+                change.append({"request_delete_range": {"key": b64(name)}})
             if token is not None and office.led == token != office.released:
                 released = replace(office, released=token).encode()
-                change.append(_put(self._office_name, released))
+                change.append(put(self._office_name, released))
             if not change:
                 return
             if token is not None:
-                compare.append(_is(self._office_name, self._office))
-            reads = [_get(name), _get(self._office_name)]
+                compare.append(value_is(self._office_name, self._office))
+            reads = [get(name), get(self._office_name)]
             left_s = deadline_s - time.monotonic()
             answer = self._txn(compare=compare, success=change, failure=reads, timeout_s=left_s)
             if answer.succeeded:
@@ -197,10 +182,10 @@ class EtcdElection:
         if isinstance(standing, Behind):
             gone.append(standing.ahead)
         # Only deletions matter there: what its owner writes into a key changes no standing.
-        creates: list[Json] = [{"key": _b64(name), "filters": ["NOPUT"]} for name in gone]
+        creates: list[Json] = [{"key": b64(name), "filters": ["NOPUT"]} for name in gone]
         if isinstance(standing, Held) and not standing.clean:
             # The one before us may yet report the end of its job, which spares us the delay.
-            creates.append({"key": _b64(self._office_name)})
+            creates.append({"key": b64(self._office_name)})
         for create in creates:
             create["start_revision"] = str(standing.cursor + 1)
         return self._transport.changed(creates, timeout_s=timeout_s)
@@ -208,7 +193,7 @@ class EtcdElection:
     def leader(self, *, timeout_s: float) -> Leader | None:
         first = {"request_range": self._first_of("ASCEND")}
         (key,) = self._txn(success=[first], timeout_s=timeout_s).keys
-        return key and Leader(token=key.created, record=key.text)
+        return None if key is None else Leader(token=key.created, record=key.text)
 
     def _candidate(self, session: Session) -> str:
         return f"{self._prefix}/{_lease(session):x}"
@@ -216,8 +201,8 @@ class EtcdElection:
     def _first_of(self, order: str) -> Json:
         """Ask for the candidate that was created first, or (``DESCEND``) last."""
         return {
-            "key": _b64(f"{self._prefix}/"),
-            "range_end": _b64(f"{self._prefix}0"),  # In ASCII, 0 follows the slash.
+            "key": b64(f"{self._prefix}/"),
+            "range_end": b64(f"{self._prefix}0"),  # In ASCII, 0 follows the slash.
             "limit": "1",
             "sort_target": "CREATE",
             "sort_order": order,
@@ -229,12 +214,12 @@ class EtcdElection:
         first = self._first_of("ASCEND")
         return [
             {"request_range": ahead},
-            _get(name),
+            get(name),
             {"request_range": first},
-            _get(self._office_name),
+            get(self._office_name),
         ]
 
-    def _judge(self, answer: _Answer) -> Standing | None:
+    def _judge(self, answer: Answer) -> Standing | None:
         """Say where we stand; None: the key before ours was looked for in the wrong place."""
         ahead, ours, first, office = answer.keys
         self._office = None if office is None else office.value
@@ -262,54 +247,11 @@ class EtcdElection:
         success: Sequence[Json],
         failure: Sequence[Json] = (),
         timeout_s: float,
-    ) -> _Answer:
+    ) -> Answer:
         body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
         answer = self._transport.call("/v3/kv/txn", body, timeout_s=timeout_s)
-        succeeded = bool(answer.get("succeeded"))
-        responses = answer.get("responses", [])
-        revision = int(answer.get("header", {}).get("revision", 0))
-        if revision == 0 or len(responses) != len(success if succeeded else failure):
-            raise UnreachableError("what answered the transaction is not etcd")
-        keys = [_key(r["response_range"]) for r in responses if "response_range" in r]
-        return _Answer(succeeded=succeeded, keys=keys, revision=revision)
+        return read_answer(answer, if_succeeded=len(success), otherwise=len(failure))
 
 
 def _lease(session: Session) -> int:
     return int(session.handle, 16)
-
-
-def _b64(text: str) -> str:
-    # Names of other programs' keys need not be UTF-8: surrogates carry such bytes through.
-    return b2a_base64(text.encode(errors="surrogateescape"), newline=False).decode()
-
-
-def _key(found: Json) -> _Key | None:
-    """Read the one key of a RangeResponse."""
-    for kv in found.get("kvs", ()):
-        return _Key(
-            name=a2b_base64(kv["key"]).decode(errors="surrogateescape"),
-            value=a2b_base64(kv.get("value", "")),
-            created=int(kv["create_revision"]),
-        )
-    return None
-
-
-def _get(name: str) -> Json:
-    return {"request_range": {"key": _b64(name)}}
-
-
-def _put(name: str, value: str) -> Json:
-    return {"request_put": {"key": _b64(name), "value": _b64(value)}}
-
-
-def _created(name: str, revision: int) -> Json:
-    """Compare: the key was created at this revision; 0: there is no such key."""
-    return {"key": _b64(name), "target": "CREATE", "create_revision": str(revision)}
-
-
-def _is(name: str, value: bytes | None) -> Json:
-    """Compare: the key has this value; None: there is no such key."""
-    if value is None:
-        return _created(name, 0)
-    encoded = b2a_base64(value, newline=False).decode()
-    return {"key": _b64(name), "target": "VALUE", "value": encoded}

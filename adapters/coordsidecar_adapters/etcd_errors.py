@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from coordsidecar.store import RefusedError, SessionLostError, StoreError, UnreachableError
 
-__all__ = ["EndpointRefusedError", "LinkError", "StatusError", "translate"]
+__all__ = ["EndpointRefusedError", "LinkError", "StatusError", "certificate_refusal", "translate"]
 
 _INVALID_ARGUMENT = 3
 _NOT_FOUND = 5
@@ -65,6 +65,14 @@ class StatusError(Exception):
     @property
     def denied(self) -> bool:
         return self.code == _PERMISSION_DENIED or "permission denied" in self.message
+
+
+def certificate_refusal(endpoint: str, why: str) -> str:
+    """Say that the server's certificate does not verify, and the remedy."""
+    return (
+        f"etcd at {endpoint}: its certificate does not verify: {why}; name its CA with "
+        f"ETCDCTL_CACERT or ?cacert=FILE, and use a host name that the certificate is valid for"
+    )
 
 
 def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreError:

@@ -1,13 +1,14 @@
-"""TLS to etcd: the only module of the gateway client that imports ssl, and only if it is used."""
+"""TLS to etcd. The only module of the gateway client that imports ssl; loaded if TLS is used."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 
+from coordsidecar_adapters.etcd_errors import certificate_refusal
 from coordsidecar_adapters.etcd_url import Tls
 
-__all__ = ["SslSide"]
+__all__ = ["SslSide", "system_ca_file"]
 
 
 class SslSide:
@@ -28,10 +29,7 @@ class SslSide:
 
     def refusal(self, error: OSError, address: str) -> str | None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return (
-                f"etcd at {address}: its certificate does not verify: {error.verify_message}; "
-                f"name its CA with ETCDCTL_CACERT or ?cacert=FILE, and a host name it is valid for"
-            )
+            return certificate_refusal(address, error.verify_message)
         if not isinstance(error, ssl.SSLError):
             return None
         reason = error.reason or ""
@@ -43,3 +41,8 @@ class SslSide:
                 f"ETCDCTL_CERT and ETCDCTL_KEY to a pair that its CA has signed"
             )
         return None
+
+
+def system_ca_file() -> str | None:
+    """Path of the certificates that this system trusts."""
+    return ssl.get_default_verify_paths().cafile
