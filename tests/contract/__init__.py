@@ -1,0 +1,1 @@
+"""The contract that every store adapter keeps, tried against real servers."""

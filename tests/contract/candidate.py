@@ -1,0 +1,98 @@
+"""A candidate in an election: a store, its session, and the words that the claims are made of."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+
+from coordsidecar.store import Behind, Held, Session, Standing, Store, StoreError, Vacant
+
+__all__ = ["CALL_S", "LONG_TTL_S", "Candidate", "stand_for"]
+
+# For calls that have to succeed: no more than a bound on a machine that is very busy.
+CALL_S = 30.0
+# No session lapses by itself within a test that does not want it to.
+LONG_TTL_S = 120.0
+_WATCH_S = 5.0
+
+
+@dataclass
+class Candidate:
+    """One store object and one session of it; every call is given ``call_s``."""
+
+    store: Store
+    session: Session
+    record: str
+    call_s: float = CALL_S
+
+    def campaign(self) -> Standing:
+        return self.store.campaign(self.session, record=self.record, timeout_s=self.call_s)
+
+    def standing(self) -> Standing:
+        return self.store.standing(self.session, timeout_s=self.call_s)
+
+    def renew(self) -> float:
+        return self.store.renew(self.session, timeout_s=self.call_s)
+
+    def take_office(self, token: int, *, run: str = "a-run") -> bool:
+        return self.store.take_office(self.session, token, run=run, timeout_s=self.call_s)
+
+    def resign(self, token: int | None) -> None:
+        self.store.resign(self.session, token, timeout_s=self.call_s)
+
+    def close(self) -> None:
+        self.store.close(self.session, timeout_s=self.call_s)
+
+    def watch(self, standing: Held | Behind | Vacant, *, timeout_s: float = CALL_S) -> bool:
+        return self.store.watch(self.session, standing, timeout_s=timeout_s)
+
+    def wins(self) -> Held:
+        """Campaign until the election is ours; pytest's time-out bounds it."""
+        while True:
+            standing = self.campaign()
+            match standing:
+                case Held():
+                    return standing
+                case Vacant(retry_after_s=retry_after_s):
+                    self.watch(standing, timeout_s=min(max(retry_after_s, 0.05), _WATCH_S))
+                case Behind():
+                    self.watch(standing, timeout_s=_WATCH_S)
+                case _:
+                    pass  # Deleted between two calls: campaign again.
+
+    def leads(self, *, run: str = "a-run") -> int:
+        """Win, take office, and return the token."""
+        held = self.wins()
+        assert self.take_office(held.token, run=run)
+        return held.token
+
+    def adopted_by(self, store: Store) -> Candidate:
+        """The same session in the hands of another process, whose descriptors are its own."""
+        fds = tuple(os.dup(fd) for fd in self.session.fds)
+        session = Session(handle=self.session.handle, ttl_s=self.session.ttl_s, fds=fds)
+        return Candidate(store, session, self.record)
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever has become of the session."""
+        with suppress(StoreError):
+            self.store.close(self.session, timeout_s=2.0)
+        close_fds(self.session)
+
+
+def stand_for(store: Store, *, ttl_s: float, takeover_delay_s: float) -> Candidate:
+    """Open a session and return a candidate that has not campaigned yet."""
+    record = json.dumps({"id": f"cändidate-{uuid.uuid4().hex[:8]}"})
+    session = store.open(
+        ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, record=record, timeout_s=CALL_S
+    )
+    return Candidate(store, session, record)
+
+
+def close_fds(session: Session) -> None:
+    """Close the session's descriptors, as the death of their process does."""
+    for fd in session.fds:
+        with suppress(OSError):
+            os.close(fd)

@@ -1,0 +1,184 @@
+"""What the contract needs of each kind of store: a way in, and an operator's hand.
+
+Everything that an operator does goes past the adapter, through the server's own tools, so that no
+adapter vouches for itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol, cast
+
+from coordsidecar.store import Election, Session, Store, StoreFactory
+from tests.contract.candidate import close_fds
+from tests.servers import ConsulServer, EtcdServer, Proxy
+from tests.servers.etcd import etcd_put
+
+__all__ = [
+    "ConsulHarness",
+    "EtcdGrpcHarness",
+    "EtcdHarness",
+    "Harness",
+    "LocalHarness",
+    "ServerHarness",
+]
+
+
+class Harness(Protocol):
+    """One kind of store, and its operator.
+
+    ``least_ttl_s`` is the least TTL that the server grants as asked.
+    """
+
+    least_ttl_s: float
+
+    def connect(self, election: Election) -> Store:
+        """Build a store of its own; two of them share nothing but the server."""
+        ...
+
+    def end_session(self, session: Session) -> None:
+        """Revoke the session, as an operator does, or as its process's death does."""
+        ...
+
+    def delete_key(self, election: Election, session: Session) -> None:
+        """Delete the key (or file) by which ``session`` holds the election."""
+        ...
+
+    def write_office(self, election: Election, raw: bytes) -> None:
+        """Overwrite the office record with anything."""
+        ...
+
+    def foreign_leader(self, election: Election) -> list[str]:
+        """The command line of another program that holds the election until it gets SIGTERM."""
+        ...
+
+
+class ServerHarness(Harness, Protocol):
+    """A store with a server on the network, which can be killed, frozen and cut off."""
+
+    @property
+    def server(self) -> EtcdServer | ConsulServer: ...
+
+    def connect_by(self, way: Proxy, election: Election) -> Store:
+        """Build a store that reaches the server through ``way`` only."""
+        ...
+
+
+def _factory(module: str) -> StoreFactory:
+    return cast(StoreFactory, importlib.import_module(f"coordsidecar_adapters.{module}").connect)
+
+
+class EtcdHarness:
+    """etcd by its JSON gateway."""
+
+    least_ttl_s = 2.0
+    scheme = "etcd"
+    module = "etcd_gateway"
+
+    def __init__(self, server: EtcdServer) -> None:
+        self.server = server
+
+    def connect(self, election: Election) -> Store:
+        return self._connect_to(self.server.endpoint, election)
+
+    def connect_by(self, way: Proxy, election: Election) -> Store:
+        return self._connect_to(way.endpoint, election)
+
+    def _connect_to(self, endpoint: str, election: Election) -> Store:
+        url = f"{self.scheme}://{endpoint}"
+        return _factory(self.module)(url, election=election, environ={})
+
+    def end_session(self, session: Session) -> None:
+        self.server.etcdctl("lease", "revoke", session.handle)
+
+    def delete_key(self, election: Election, session: Session) -> None:
+        deleted = self.server.etcdctl("del", f"{election.prefix}/{session.handle}")
+        assert deleted.strip() == "1", "the candidate key is not where `etcdctl elect` keeps it"
+
+    def write_office(self, election: Election, raw: bytes) -> None:
+        etcd_put(self.server, f"{election.prefix}.office", raw)
+
+    def foreign_leader(self, election: Election) -> list[str]:
+        return self.server.etcdctl_argv("elect", election.prefix, "somebody else")
+
+
+class EtcdGrpcHarness(EtcdHarness):
+    """etcd by gRPC."""
+
+    scheme = "etcd+grpc"
+    module = "etcd_grpc"
+
+
+class ConsulHarness:
+    """Consul. The server's least session TTL is lowered, lest every expiry take 10 to 20 s."""
+
+    least_ttl_s = 2.0
+
+    def __init__(self, server: ConsulServer) -> None:
+        self.server = server
+
+    def connect(self, election: Election) -> Store:
+        return self._connect_to(self.server.endpoint, election)
+
+    def connect_by(self, way: Proxy, election: Election) -> Store:
+        return self._connect_to(way.endpoint, election)
+
+    def _connect_to(self, endpoint: str, election: Election) -> Store:
+        url = f"consul://{endpoint}"
+        return _factory("consul")(url, election=election, environ={})
+
+    def end_session(self, session: Session) -> None:
+        answer = self.server.http("PUT", f"/v1/session/destroy/{session.handle}")
+        assert answer.status == 200, answer
+
+    def delete_key(self, election: Election, session: Session) -> None:
+        key = self.server.http("GET", f"/v1/kv/{election.prefix}/.lock").json()[0]
+        assert key["Session"] == session.handle
+        self.server.consul("kv", "delete", f"{election.prefix}/.lock")
+
+    def write_office(self, election: Election, raw: bytes) -> None:
+        answer = self.server.http("PUT", f"/v1/kv/{election.prefix}/.office", raw)
+        assert answer.body.strip() == b"true", answer
+
+    def foreign_leader(self, election: Election) -> list[str]:
+        program = self.server.process.argv[0]
+        address = f"-http-addr={self.server.url}"
+        return [program, "lock", address, "-shell=false", election.prefix, "sleep", "600"]
+
+
+class LocalHarness:
+    """Lock files in a folder of the test's own."""
+
+    least_ttl_s = 1.0
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / uuid.uuid4().hex[:8]
+        self._folder.mkdir()
+
+    def connect(self, election: Election) -> Store:
+        return _factory("local")(f"local:{self._folder}", election=election, environ={})
+
+    def end_session(self, session: Session) -> None:
+        close_fds(session)
+
+    def delete_key(self, election: Election, session: Session) -> None:
+        path = self._path(election, "lock")
+        assert os.path.samestat(path.stat(), os.fstat(session.fds[0]))
+        path.unlink()
+
+    def write_office(self, election: Election, raw: bytes) -> None:
+        with suppress(FileExistsError):
+            self._path(election, "json").parent.mkdir(parents=True)
+        self._path(election, "json").write_bytes(raw)
+
+    def foreign_leader(self, election: Election) -> list[str]:
+        path = self._path(election, "lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return ["flock", "--no-fork", str(path), "sleep", "600"]
+
+    def _path(self, election: Election, suffix: str) -> Path:
+        return self._folder / f"{election.prefix}.{suffix}"

@@ -1,0 +1,209 @@
+"""The office record tells an orderly end from a sudden one, whoever wrote it last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from coordsidecar.store import Election, Held
+from tests.contract.candidate import Candidate
+from tests.contract.harness import Harness
+
+NewCandidate = Callable[[], Candidate]
+
+
+def test_office_is_taken_as_often_as_one_asks_while_the_key_is_ours(
+    candidate: NewCandidate,
+) -> None:
+    first = candidate()
+    held = first.wins()
+
+    taken = [first.take_office(held.token), first.take_office(held.token)]
+
+    assert taken == [True, True]
+
+
+def test_our_own_office_is_not_held_against_us(candidate: NewCandidate) -> None:
+    first = candidate()
+    token = first.leads()
+
+    again = first.standing(), first.campaign()
+
+    assert all(isinstance(standing, Held) for standing in again)
+    assert [(held.token, held.clean) for held in again if isinstance(held, Held)] == (
+        [(token, True)] * 2
+    )
+
+
+def test_office_is_refused_to_who_does_not_hold_the_key(
+    harness: Harness, election: Election, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.wins().token
+    second.campaign()
+
+    not_ours = second.take_office(token)
+    wrong_token = first.take_office(token - 1)
+    harness.delete_key(election, first.session)
+    deleted = first.take_office(token)
+
+    assert (not_ours, wrong_token, deleted) == (False, False, False)
+
+
+def test_who_resigns_leaves_a_clean_office(candidate: NewCandidate) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+
+    first.resign(token)
+
+    assert not isinstance(first.standing(), Held)
+    assert second.wins().clean
+
+
+def test_to_resign_again_harms_nobody(candidate: NewCandidate) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    first.resign(token)
+    second_token = second.leads(run="second")
+
+    first.resign(token)
+    first.resign(None)
+
+    standing = second.standing()
+    assert isinstance(standing, Held)
+    assert standing.token == second_token
+    assert second.take_office(second_token, run="second")
+
+
+def test_who_is_behind_may_leave_the_queue(candidate: NewCandidate) -> None:
+    first, second, third = candidate(), candidate(), candidate()
+    token = first.wins().token
+    second.campaign()
+    third.campaign()
+
+    second.resign(None)
+
+    standing = first.standing()
+    assert isinstance(standing, Held)
+    assert standing.token == token
+    first.resign(None)
+    assert third.wins().token > token
+
+
+@pytest.mark.stores("etcd", "consul")
+def test_a_sudden_end_leaves_an_unclean_office_that_names_the_run(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads(run="run-of-the-first")
+
+    harness.end_session(first.session)
+
+    held = second.wins()
+    assert (held.clean, held.last_run) == (False, "run-of-the-first")
+    assert held.token > token
+
+
+@pytest.mark.stores("local")
+def test_a_sudden_end_names_the_run_though_the_kernel_vouches_for_its_descriptors(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads(run="run-of-the-first")
+
+    harness.end_session(first.session)
+
+    held = second.wins()
+    assert (held.clean, held.last_run) == (True, "run-of-the-first")
+    assert held.token > token
+
+
+def test_an_unclean_office_stays_so_until_somebody_takes_it(
+    harness: Harness, election: Election, candidate: NewCandidate
+) -> None:
+    first = candidate()
+    first.leads(run="run-of-the-first")
+    harness.delete_key(election, first.session)
+    second = candidate()
+    assert not second.wins().clean
+
+    second.resign(None)
+
+    held = candidate().wins()
+    assert (held.clean, held.last_run) == (False, "run-of-the-first")
+
+
+def test_who_resigns_after_the_session_ended_mends_the_record(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    harness.end_session(first.session)
+
+    first.resign(token)
+
+    assert second.wins().clean
+
+
+@pytest.mark.stores("etcd", "consul")
+def test_the_next_holder_sees_the_record_mended(harness: Harness, candidate: NewCandidate) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    harness.end_session(first.session)
+    assert not second.wins().clean
+
+    first.resign(token)
+
+    standing = second.standing()
+    assert isinstance(standing, Held)
+    assert standing.clean
+
+
+def test_a_late_resignation_does_not_speak_for_the_next_leader(
+    harness: Harness, election: Election, candidate: NewCandidate
+) -> None:
+    first = candidate()
+    token = first.leads(run="run-of-the-first")
+    harness.delete_key(election, first.session)
+    second = candidate()
+    second.leads(run="run-of-the-second")
+
+    first.resign(token)
+
+    assert isinstance(second.standing(), Held)
+    harness.delete_key(election, second.session)
+    held = candidate().wins()
+    assert (held.clean, held.last_run) == (False, "run-of-the-second")
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"",
+        b"rubbish",
+        b"\xff\xfe\x00",
+        b"[]",
+        b"{}",
+        b'{"led": true, "released": true}',
+        b'{"led": 1e999, "released": 1}',
+        b'{"led": 7, "released": 7, "run": 5}',
+        b"[" * 100_000,
+        b" " * 300_000,
+    ],
+    ids=lambda raw: f"{raw[:12]!r}x{len(raw)}",
+)
+def test_rubbish_in_the_office_record_is_unclean_and_harmless(
+    harness: Harness, election: Election, candidate: NewCandidate, rubbish: bytes
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    first.resign(token)
+
+    harness.write_office(election, rubbish)
+
+    held = second.wins()
+    assert not held.clean
+    assert second.take_office(held.token)
+    second.resign(held.token)
+    assert first.wins().clean
