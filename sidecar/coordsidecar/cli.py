@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from coordsidecar.options import Option
 
-__all__ = ["main"]
+__all__ = ["main", "split"]
 
 _USAGE = 2
 _NOT_CURRENT = 1
@@ -42,7 +42,7 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["run"]:
         words = words[1:]
     try:
-        flags, command = _parse(words, OPTIONS, interspersed=False)
+        flags, command = split(words, OPTIONS, interspersed=False)
         if "help" in flags or "version" in flags:
             return _show("run" if "help" in flags else "version")
         settings = build_settings(flags=flags, command=command, environ=os.environ)
@@ -60,7 +60,7 @@ def _check(words: list[str]) -> int:
     from coordsidecar.store import StoreError
 
     try:
-        flags, arguments = _parse(words, CHECK_OPTIONS, interspersed=True)
+        flags, arguments = split(words, CHECK_OPTIONS, interspersed=True)
         if "help" in flags or "version" in flags:
             return _show("check" if "help" in flags else "version")
         if len(arguments) != 1:
@@ -73,7 +73,7 @@ def _check(words: list[str]) -> int:
     return _complain(_NOT_CURRENT, reason) if reason else 0
 
 
-def _parse(
+def split(
     words: list[str], options: tuple[Option, ...], *, interspersed: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Split ``words`` into the options' texts by name and the rest. Raises `UsageError`.

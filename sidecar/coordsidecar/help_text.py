@@ -63,7 +63,7 @@ COORDSIDECAR_NAME and the others are set, no option is needed:
   coordsidecar check "$COORDSIDECAR_TOKEN" || exit 1
 
 Exit codes:
-  0  it is      1  it is not      2  bad usage      125  the store cannot be asked
+  0  it is    1  it is not    2  bad usage    125  the store cannot be asked
 """
 
 _CHECK_ROWS = [

@@ -77,8 +77,8 @@ class Log:
                 "id": self._node_id,
             }
             for key, value in fields.items():
-                safe = json_safe(value)
-                record[key] = _clipped(safe, longest) if isinstance(safe, str) else safe
+                plain = value is None or isinstance(value, bool | int | float)
+                record[key] = json_safe(value) if plain else _clipped(one_line(str(value)), longest)
             text = json.dumps(record, ensure_ascii=False)
         else:
             facts = "".join(

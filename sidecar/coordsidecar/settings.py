@@ -63,10 +63,7 @@ class Settings:
     name_was_derived: bool = False
 
     def __post_init__(self) -> None:
-        if not self.command:
-            raise UsageError("no command given; write it last: coordsidecar -- python job.py")
-        if not self.command[0]:
-            raise UsageError("the command is an empty word")
+        _check_command(self.command)
         for what, text, check in (
             ("--name", self.election.name, read_name),
             ("--namespace", self.election.namespace, read_name),
@@ -154,8 +151,7 @@ def build_settings(
     sources = Sources.gather(flags, environ)
     values = sources.values(OPTIONS)
     command = command or (sources.file.command if sources.file else ())
-    if not command:
-        raise UsageError("no command given; write it last: coordsidecar -- python job.py")
+    _check_command(command)
     timing = _timing(values)
     name = values.pop("name", None)
     _refuse_the_name_of_the_job_around(sources, environ)
@@ -225,6 +221,13 @@ def _refuse_the_name_of_the_job_around(sources: Sources, environ: Mapping[str, s
         )
 
 
+def _check_command(command: tuple[str, ...]) -> None:
+    if not command:
+        raise UsageError("no command given; write it last: coordsidecar -- python job.py")
+    if not command[0]:
+        raise UsageError("the first word of the command is empty")
+
+
 def _timing(values: dict[str, Any]) -> Timing:
     ttl_s = values.pop("ttl", DEFAULT_TTL_S)
     if ttl_s < _LEAST_TTL_S:
@@ -244,7 +247,7 @@ def _field(option_name: str) -> str:
     return name if name not in _DURATIONS else name + "_s"
 
 
-_DURATIONS = {option.name.replace("-", "_") for option in OPTIONS if option.metavar == "DURATION"}
+_DURATIONS = {option.name.replace("-", "_") for option in OPTIONS if option.read is parse_duration}
 
 
 def _read(place: str, text: str, read: Callable[[str], Any]) -> Any:

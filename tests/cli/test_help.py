@@ -1,0 +1,77 @@
+"""The help is complete, fits a terminal, and costs no more than it must."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import coordsidecar as package
+from coordsidecar.options import CHECK_OPTIONS, OPTIONS
+from tests.cli.command import coordsidecar
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["run", "--help"], ["--ttl", "5s", "-h"]])
+def test_help_names_every_option_and_every_exit_code(words: list[str]) -> None:
+    result = coordsidecar(*words)
+
+    assert result.status == 0
+    assert result.err == ""
+    for option in OPTIONS:
+        assert f"\n  {option.flag} {option.metavar}" in result.out
+    for code in ("2 ", "123", "124", "125", "126", "127", "128+N"):
+        assert code in result.out
+
+
+def test_help_of_check_names_its_options() -> None:
+    result = coordsidecar("check", "--help")
+
+    assert result.status == 0
+    for option in CHECK_OPTIONS:
+        assert f"\n  {option.flag} {option.metavar}" in result.out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["check", "--help"]])
+def test_help_fits_eighty_columns(words: list[str]) -> None:
+    result = coordsidecar(*words)
+
+    assert all(len(line) <= 80 for line in result.out.splitlines())
+    assert result.out.isascii()
+
+
+def test_version_is_the_packages_own() -> None:
+    result = coordsidecar("--version")
+
+    assert (result.status, result.out) == (0, f"coordsidecar {package.__version__}\n")
+
+
+def test_help_into_a_closed_pipe_is_no_failure() -> None:
+    process = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m coordsidecar --help | true; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (process.returncode, process.stderr) == (0, b"")
+
+
+def test_starting_the_command_line_imports_no_store_and_nothing_slow() -> None:
+    program = (
+        "import sys\n"
+        "from coordsidecar.cli import split\n"
+        "from coordsidecar.options import OPTIONS\n"
+        "from coordsidecar.settings import build_settings\n"
+        "flags, command = split(['--store=etcd://h', 'job'], OPTIONS, interspersed=False)\n"
+        "build_settings(flags=flags, command=command, environ={})\n"
+        "print(*sys.modules)"
+    )
+
+    process = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True
+    )
+
+    slow = {"logging", "importlib.metadata", "tomllib", "difflib", "shlex", "subprocess"}
+    slow |= {"http.client", "ssl", "asyncio", "urllib.request", "coordsidecar_adapters", "psutil"}
+    assert not slow & set(process.stdout.split())
