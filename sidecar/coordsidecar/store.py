@@ -236,7 +236,9 @@ class Store(Protocol):
         """End the session. Call it after `resign`. Does not raise `SessionLostError`."""
         ...
 
-    def watch(self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float) -> bool:
+    def watch(
+        self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
+    ) -> bool:
         """Block until our standing may have changed (True), or for at most ``timeout_s`` (False).
 
         Only a hint: the caller asks `standing` again. Misses nothing that happened since

@@ -73,9 +73,8 @@ def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, pla
     """Leadership is ours: wake the job that was kept, or clear what stood by and start the job."""
     if now_s >= lease.step_down_at_s:
         # Rule S5: the yes came too late to be safe.
-        return replace(guard, token_floor=lease.token), release_effects(
-            lease.token, 0.0, leave=False
-        )
+        guard = replace(guard, token_floor=lease.token, unreleased=lease.token)
+        return guard, release_effects(lease.token, 0.0, leave=False)
     guard = replace(guard, leader=None)
     if idle.tree in ("frozen", "held"):
         guard = replace(guard, token_floor=lease.token).to(Running(lease))

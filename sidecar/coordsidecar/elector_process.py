@@ -1,0 +1,132 @@
+"""The guard's handle on the elector: fork it, talk to it, remember what the next one must adopt."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+
+from coordsidecar.core import messages as msg
+from coordsidecar.log import Log
+from coordsidecar.settings import Settings
+from coordsidecar.spawn import all_signals_blocked
+from coordsidecar.store import Session
+from coordsidecar.wire import Wire, wire_pair
+
+__all__ = ["ElectorProcess"]
+
+
+class ElectorProcess:
+    """The elector that lives now, if any, and the session that outlives it."""
+
+    def __init__(self, settings: Settings, *, run_mark: str) -> None:
+        self.pid: int | None = None
+        self._settings = settings
+        self._run_mark = run_mark
+        self._guard_pidfd = os.pidfd_open(os.getpid())
+        self._wire: Wire | None = None
+        self._session: Session | None = None
+
+    @property
+    def wire_fd(self) -> int | None:
+        return self._wire.fd if self._wire else None
+
+    @property
+    def session_fds(self) -> tuple[int, ...]:
+        """Descriptors that hold the session, for the job to hold too."""
+        return self._session.fds if self._session else ()
+
+    def start(self, token: int | None, run_until_s: float) -> None:
+        """Fork an elector that adopts the session we know of.
+
+        It must not die with us: it has our job to bury. That is why it has no PDEATHSIG, and a
+        process group of its own, which no `kill -9 -GROUP` meant for us reaches.
+        """
+        ours, theirs = wire_pair()
+        with all_signals_blocked():
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    ours.close()
+                    _detach()
+                    from coordsidecar.elector import run
+
+                    run(
+                        self._settings,
+                        theirs,
+                        guard_pidfd=self._guard_pidfd,
+                        adopt=self._session,
+                        token=token,
+                        run_until_s=run_until_s,
+                        run_mark=self._run_mark,
+                    )
+                    status = 0
+                except Exception:  # noqa: BLE001  # Said in full; then the guard starts another.
+                    import traceback
+
+                    traceback.print_exc()
+                finally:
+                    os._exit(status)
+        theirs.close()
+        self.pid, self._wire = pid, ours
+
+    def receive(self, log: Log) -> list[msg.FromElector]:
+        """The messages that wait. An elector that talks nonsense is replaced."""
+        messages: list[msg.FromElector] = []
+        if self._wire is None:
+            return messages
+        try:
+            for message, fds in self._wire.receive():
+                match message:
+                    case msg.Holding(handle, ttl_s):
+                        self._keep(Session(handle, ttl_s, fds))
+                    case msg.Released():
+                        self._keep(None)
+                    case _:
+                        pass
+                if not isinstance(message, msg.FromElector):
+                    raise msg.MessageError(f"the elector sent {type(message).__name__}")
+                messages.append(message)
+        except msg.MessageError as error:
+            log.event("elector-confused", f"replacing the elector: {error}")
+            self.kill()
+        return messages
+
+    def tell(self, message: msg.FromGuard, *, fds: Sequence[int] = ()) -> None:
+        """A message that does not get through is none that safety rests on: the elector is dead, or
+        hangs and is about to be replaced, and the core repeats what its successor must know."""
+        if self._wire is not None:
+            self._wire.send(message, fds)
+
+    def kill(self) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
+
+    def is_gone(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+        self.pid = self._wire = None
+
+    def _keep(self, session: Session | None) -> None:
+        if self._session is not None:
+            for fd in self._session.fds:
+                os.close(fd)
+        self._session = session
+
+
+def _detach() -> None:
+    """In the elector: its own group, deaf to whatever the terminal or `kill` mean for the guard."""
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT}:
+        default = signum in (
+            *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+            *(signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGCHLD),
+        )
+        signal.signal(signum, signal.SIG_DFL if default else signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):  # The job's input and output are none of its business.
+        os.dup2(null, fd)
+    os.close(null)

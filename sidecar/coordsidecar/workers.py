@@ -1,0 +1,146 @@
+"""The elector's two threads: one makes the calls to the store, one watches. They decide nothing.
+
+Each has a store object, and so a connection, of its own. What comes of a call is put into the
+loop's queue as an event; nothing else is shared.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import threading
+from collections.abc import Callable
+from typing import assert_never
+
+from coordsidecar.core.election_moves import (
+    Answered,
+    Campaign,
+    Close,
+    Done,
+    Event,
+    Gone,
+    Look,
+    Op,
+    Open,
+    Refused,
+    Renew,
+    Renewed,
+    Resign,
+    Result,
+    Silent,
+    TakeOffice,
+    Took,
+    Watch,
+    Watched,
+)
+from coordsidecar.core.timing import Timing
+from coordsidecar.linux import boottime_s
+from coordsidecar.store import RefusedError, SessionLostError, Store, StoreError, UnreachableError
+
+__all__ = ["Inbox", "Workers"]
+
+_WATCH_AT_MOST_S = 3.0
+
+
+class Inbox:
+    """Events from other threads; ``fd`` is readable while there are some."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def put(self, event: Event) -> None:
+        self._events.put(event)
+        os.eventfd_write(self.fd, 1)
+
+    def take(self) -> list[Event]:
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            return []
+        events: list[Event] = []
+        while not self._events.empty():
+            events.append(self._events.get())
+        return events
+
+
+class Workers:
+    """Hand a call or a watch to its thread."""
+
+    def __init__(
+        self, connect: Callable[[], Store], inbox: Inbox, *, timing: Timing, run: str, record: str
+    ) -> None:
+        self._inbox = inbox
+        self._timing = timing
+        self._run = run
+        self._record = record
+        self._calls: queue.SimpleQueue[Op] = queue.SimpleQueue()
+        self._watches: queue.SimpleQueue[Watch] = queue.SimpleQueue()
+        for name, work in (("calls", self._make_calls), ("watch", self._keep_watch)):
+            threading.Thread(target=work, args=(connect(),), name=name, daemon=True).start()
+
+    def call(self, op: Op) -> None:
+        self._calls.put(op)
+
+    def watch(self, watch: Watch) -> None:
+        self._watches.put(watch)
+
+    def _make_calls(self, store: Store) -> None:
+        while True:
+            op = self._calls.get()
+            sent_at_s = boottime_s()  # Before it is sent (rule S1).
+            result: Result
+            try:
+                result = self._make(store, op)
+            except SessionLostError as error:
+                result = Gone(str(error))
+            except RefusedError as error:
+                result = Refused(str(error))
+            except UnreachableError as error:
+                result = Silent(str(error))
+            except Exception as error:  # noqa: BLE001  # An adapter's bug is no answer either.
+                result = Silent(f"the store adapter failed: {type(error).__name__}: {error}")
+            self._inbox.put(Answered(op, sent_at_s, result, random.random()))
+
+    def _make(self, store: Store, op: Op) -> Result:
+        timeout_s = self._timing.rpc_timeout_s
+        match op:
+            case Open():
+                return store.open(
+                    ttl_s=self._timing.ttl_s,
+                    takeover_delay_s=self._timing.takeover_delay_s,
+                    record=self._record,
+                    timeout_s=timeout_s,
+                )
+            case Renew(session):
+                return Renewed(store.renew(session, timeout_s=timeout_s))
+            case Campaign(session):
+                return store.campaign(session, record=self._record, timeout_s=timeout_s)
+            case Look(session):
+                return store.standing(session, timeout_s=timeout_s)
+            case TakeOffice(session, token):
+                took = store.take_office(session, token, run=self._run, timeout_s=timeout_s)
+                return Took(took)
+            case Resign(session, token):
+                store.resign(session, token, timeout_s=timeout_s)
+                return Done()
+            case Close(session):
+                store.close(session, timeout_s=timeout_s)
+                return Done()
+            case _:
+                assert_never(op)
+
+    def _keep_watch(self, store: Store) -> None:
+        # Bounded, and begun anew: a server that was stopped is silent for ever.
+        at_most_s = min(_WATCH_AT_MOST_S, self._timing.renew_every_s)
+        while True:
+            watch = self._watches.get()
+            try:
+                changed = store.watch(watch.session, watch.standing, timeout_s=at_most_s)
+                event = Watched(changed)
+            except StoreError:
+                event = Watched(changed=False, failed=True)  # The calls will report the outage.
+            except Exception:  # noqa: BLE001  # An adapter's bug: looking again is always safe.
+                event = Watched(changed=True, failed=True)
+            self._inbox.put(event)
