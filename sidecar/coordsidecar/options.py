@@ -255,7 +255,8 @@ OPTIONS = (
     ),
     Option(
         "standby-timeout", _STANDBY, "TIME", parse_duration,
-        "With signal: how long the job may take to stand by once told.",
+        "With signal: once told to stand by, the job must create the file $COORDSIDECAR_ACK "
+        "within this time, or it is ended. Default: it is trusted to obey at once",
     ),
     Option(
         "role-file", _OUTPUT, "PATH", _read_role_file,

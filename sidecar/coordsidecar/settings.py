@@ -77,6 +77,8 @@ class Settings:
         ):
             if value is not None and not 0 <= value < math.inf:
                 raise UsageError(f"{flag} must be a length of time")
+        if self.standby_timeout_s == 0:
+            raise UsageError("--standby-timeout must be more than 0s")
         self._check_standby()
 
     def _check_standby(self) -> None:
@@ -154,7 +156,7 @@ def build_settings(
     _check_command(command)
     timing = _timing(values)
     name = values.pop("name", None)
-    _refuse_the_name_of_the_job_around(sources, environ)
+    _refuse_what_is_of_the_job_around(sources, environ)
     if "max-restarts" in values:
         values["max-restarts"], values["max-restarts-window-s"] = values["max-restarts"]
     return Settings(
@@ -209,16 +211,19 @@ def _script(arguments: tuple[str, ...], *, program_flag: str) -> str | None:
     return None
 
 
-def _refuse_the_name_of_the_job_around(sources: Sources, environ: Mapping[str, str]) -> None:
-    (option,) = (option for option in OPTIONS if option.name == "name")
-    place = sources.find(option)
-    # A job finds its own election in its environment. A sidecar started by it would take that for
-    # its settings, and wait for the one around it to give up the lead: for ever.
-    if environ.get("COORDSIDECAR_RUN") and place and place[0] == option.variable:
-        raise UsageError(
-            f"this runs inside the job of election {place[1][:40]!r}, and {option.variable} is "
-            f"that job's; give --name to hold another election"
-        )
+def _refuse_what_is_of_the_job_around(sources: Sources, environ: Mapping[str, str]) -> None:
+    if not environ.get("COORDSIDECAR_RUN"):
+        return
+    # A job finds its election in its environment, and its role file. A sidecar that it starts
+    # would take them for its own settings: wait for ever for the one around it to give up the
+    # lead, and write over its role file.
+    for option in OPTIONS:
+        place = sources.find(option) if option.name in {"name", "role-file"} else None
+        if place and place[0] == option.variable:
+            raise UsageError(
+                f"this runs inside a job, and {option.variable} ({place[1][:40]!r}) is that job's; "
+                f"give {option.flag}, or unset the variable"
+            )
 
 
 def _check_command(command: tuple[str, ...]) -> None:

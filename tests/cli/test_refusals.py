@@ -115,6 +115,14 @@ def test_a_sidecar_in_a_job_does_not_wait_for_the_lead_of_the_one_around_it() ->
     assert "--name" in sentence
 
 
+def test_a_sidecar_in_a_job_does_not_write_over_the_role_file_of_the_one_around_it() -> None:
+    environ = {"COORDSIDECAR_ROLE_FILE": "/tmp/outer", "COORDSIDECAR_RUN": "1"}
+
+    sentence = refusal("--name", "inner", "x", environ=environ)
+
+    assert "--role-file" in sentence
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
