@@ -1,0 +1,201 @@
+"""Elections in Consul: a lock key held by a session with a TTL (``consul://``, ``consuls://``).
+
+The fencing token is the lock key's ModifyIndex while we hold it: an index of Consul's log, so it
+only ever grows. (LockIndex starts again when the key was deleted, as ``consul lock`` does.) To
+acquire once more what we hold could change it, so we read before we acquire.
+
+No health check hangs on the session: a gossip flap must not free the lock. What ends it is the TTL,
+which Consul may overstay by as much again. When a session dies while it holds the lock, Consul
+itself refuses the lock to everybody for the session's lock-delay: that keeps other programs out for
+as long as a takeover delay lasts (or for 60 s, the most that Consul grants), and candidates of ours
+see `Vacant` meanwhile. After an operator deleted the lock key there is no lock-delay, so the office
+record counts all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from consul.callback import CB
+from consul.std import parse_duration
+
+from coordsidecar.store import (
+    Absent,
+    Behind,
+    Election,
+    Held,
+    Leader,
+    Office,
+    Session,
+    SessionLostError,
+    Standing,
+    Store,
+    UnreachableError,
+    Vacant,
+)
+from coordsidecar_adapters.consul_client import ConsulClient
+from coordsidecar_adapters.consul_keys import ElectionKeys, State
+from coordsidecar_adapters.consul_settings import ConsulSettings
+
+__all__ = ["ConsulStore", "connect"]
+
+_LONGEST_LOCK_DELAY_S = 60.0
+_LOCK_DELAY_RETRY_S = 0.5
+_LOST_RACE_RETRY_S = 0.05
+_LONGEST_WAIT_S = 300.0
+_RESIGN_TRIES = 3
+
+
+def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
+    """Build a store for ``consul://host:8500,…`` or ``consuls://…``; no I/O but to read files."""
+    if "" in election.prefix.split("/"):
+        raise ValueError(f"Consul store cannot make a key of {election.prefix!r}")
+    return ConsulStore(ConsulClient(ConsulSettings.read(url, environ)), election=election)
+
+
+class ConsulStore:
+    """One election in Consul; a session's handle is its id."""
+
+    def __init__(self, client: ConsulClient, *, election: Election) -> None:
+        self._client = client
+        self._keys = ElectionKeys(client, election=election)
+        self._session_name = f"coordsidecar {election.prefix}"
+
+    def open(
+        self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
+    ) -> Session:
+        wanted = {
+            "Name": self._session_name,
+            "TTL": _duration(ttl_s),
+            "Behavior": "release",
+            "LockDelay": _duration(min(takeover_delay_s, _LONGEST_LOCK_DELAY_S)),
+            # Both names of the same field: left out, Consul adds its own serfHealth.
+            "Checks": [],
+            "NodeChecks": [],
+        }
+
+        def create(client: Any) -> str:
+            # Not client.session.create: it refuses TTLs that a server may have been set up for.
+            return str(
+                client.http.put(CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted))
+            )
+
+        handle = self._client.call(create, needs="session:write", timeout_s=timeout_s)
+        return Session(handle=handle, ttl_s=ttl_s)
+
+    def renew(self, session: Session, *, timeout_s: float) -> float:
+        renewed = self._client.call(
+            lambda client: client.session.renew(session.handle),
+            needs="session:write",
+            timeout_s=timeout_s,
+        )
+        try:
+            return float(parse_duration(renewed["TTL"]))
+        except (TypeError, KeyError) as e:
+            raise UnreachableError("Consul renewed a session, but says no TTL") from e
+
+    def campaign(self, session: Session, *, record: str, timeout_s: float) -> Standing:
+        deadline_s = time.monotonic() + timeout_s
+        state = self._keys.read(deadline_s)
+        if state.lock is not None and state.lock.session:
+            return self._standing(session, state)
+        refusal = self._keys.acquire(session, record, deadline_s)
+        if "invalid session" in refusal:
+            raise SessionLostError(f"Consul: session {session.handle} is gone")
+        state = self._keys.read(deadline_s)
+        if "lock delay" not in refusal:
+            return self._standing(session, state, retry_after_s=_LOST_RACE_RETRY_S)
+        # Consul looks at the delay first, and at whether our session exists only after it.
+        self.renew(session, timeout_s=deadline_s - time.monotonic())
+        return self._standing(session, state, retry_after_s=_LOCK_DELAY_RETRY_S)
+
+    def standing(self, session: Session, *, timeout_s: float) -> Standing:
+        return self._standing(session, self._keys.read(time.monotonic() + timeout_s))
+
+    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
+        office = Office(led=token, run=run)
+        return not self._keys.take_office(session, office, time.monotonic() + timeout_s)
+
+    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        for _ in range(_RESIGN_TRIES):
+            state = self._keys.read(deadline_s)
+            office = None
+            if token is not None and state.office.led == token and not state.office.clean:
+                office = replace(state.office, released=token)
+            if not self._keys.give_up(session, state, office, deadline_s):
+                return
+        raise UnreachableError(f"Consul: {self._keys.lock_key} kept changing while we resigned")
+
+    def close(self, session: Session, *, timeout_s: float) -> None:
+        self._client.call(
+            lambda client: client.session.destroy(session.handle),
+            needs="session:write",
+            timeout_s=timeout_s,
+        )
+
+    def watch(
+        self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
+    ) -> bool:
+        deadline_s = time.monotonic() + timeout_s
+        if isinstance(standing, Vacant):
+            timeout_s = min(timeout_s, standing.retry_after_s)
+        # Without an index first: one that is too high, from before Consul lost or restored its
+        # data, would leave us deaf for the whole wait.
+        lock = self._keys.read(deadline_s).lock
+        if lock is None or lock.modify_index != standing.cursor:
+            return True
+        wait_s, slack_s = _split_wait(min(timeout_s, deadline_s - time.monotonic()))
+        if wait_s > 0:
+            index = self._keys.wait(
+                index=standing.cursor, wait_s=wait_s, timeout_s=wait_s * 17 / 16 + slack_s
+            )
+            if index != standing.cursor:
+                return True
+        return isinstance(standing, Vacant)
+
+    def leader(self, *, timeout_s: float) -> Leader | None:
+        lock = self._keys.read(time.monotonic() + timeout_s).lock
+        if lock is None or not lock.session:
+            return None
+        return Leader(token=lock.modify_index, record=lock.value)
+
+    def _standing(self, session: Session, state: State, *, retry_after_s: float = 0.0) -> Standing:
+        lock = state.lock
+        if lock is None:
+            return Absent()
+        if lock.session == session.handle:
+            return self._held(lock.modify_index, state.office)
+        if lock.session:
+            return Behind(
+                leader=lock.value,
+                leader_token=lock.modify_index,
+                ahead=self._keys.lock_key,
+                cursor=lock.modify_index,
+            )
+        return Vacant(retry_after_s=retry_after_s, cursor=lock.modify_index)
+
+    @staticmethod
+    def _held(token: int, office: Office) -> Held:
+        if office.clean or office.led == token:  # Nobody before us, or ourselves.
+            return Held(token=token, clean=True, last_run="", cursor=token)
+        return Held(token=token, clean=False, last_run=office.run, cursor=token)
+
+
+def _duration(duration_s: float) -> str:
+    """A Go duration, rounded up to milliseconds: a TTL or delay must not come out shorter."""
+    return f"{-int(-duration_s * 1000 // 1)}ms"
+
+
+def _split_wait(left_s: float) -> tuple[float, float]:
+    """How long Consul may hold a query, and how much time its answer has, within ``left_s``.
+
+    Consul adds up to a sixteenth of the wait, so that waiting clients do not all ask at once.
+    """
+    slack_s = min(1.0, left_s / 4)
+    wait_s = min((left_s - slack_s) * 16 / 17, _LONGEST_WAIT_S)
+    return (wait_s, slack_s) if wait_s >= 0.005 else (0.0, 0.0)

@@ -1,0 +1,184 @@
+"""The two keys of an election in Consul: how they are read, and how they change together.
+
+``<prefix>/.lock`` is used as ``consul lock <prefix>`` and Go's ``api.Lock`` use it, so that all of
+these exclude each other. ``<prefix>/.office`` holds our record (see `Office`).
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import consul
+
+from coordsidecar.store import (
+    Election,
+    Office,
+    RefusedError,
+    Session,
+    UnreachableError,
+)
+from coordsidecar_adapters.consul_client import ConsulClient
+
+__all__ = ["ElectionKeys", "Lock", "State"]
+
+# What Go's api.Lock sets, and insists on: github.com/hashicorp/consul/api/lock.go, LockFlagValue.
+_LOCK_FLAGS = 0x2DDCCBC058A50C18
+_MOST_LEADER_CHARACTERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The lock key as it was read; ``session`` is "" while nobody holds it."""
+
+    session: str
+    modify_index: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Both keys as one read found them; ``office_index`` is 0 if there is no record."""
+
+    lock: Lock | None
+    office: Office
+    office_index: int
+
+
+class ElectionKeys:
+    """Reads and changes both keys, each time at once. Raises nothing but `StoreError`.
+
+    ``deadline_s`` is on `time.monotonic`. What changes something returns "", or why it did not.
+    """
+
+    def __init__(self, client: ConsulClient, *, election: Election) -> None:
+        self._client = client
+        self._prefix = election.prefix
+        self._lock_key = f"{election.prefix}/.lock"
+        self._office_key = f"{election.prefix}/.office"
+
+    @property
+    def lock_key(self) -> str:
+        return self._lock_key
+
+    def read(self, deadline_s: float) -> State:
+        """Both keys, by one linearizable read."""
+        _, found = self._client.call(
+            # The names of both begin so; a name that goes on after ours is dropped below.
+            lambda client: client.kv.get(
+                f"{self._prefix}/.", recurse=True, consistency="consistent"
+            ),
+            needs=f"key_prefix:read on {self._prefix}/",
+            timeout_s=deadline_s - time.monotonic(),
+        )
+        try:
+            entries = {entry["Key"]: entry for entry in found or ()}
+            lock, office = entries.get(self._lock_key), entries.get(self._office_key)
+            return State(
+                lock=None if lock is None else _lock(lock),
+                # An empty value comes as None, and is a record that cannot be read.
+                office=Office.decode(None if office is None else office["Value"] or b""),
+                office_index=0 if office is None else int(office["ModifyIndex"]),
+            )
+        except (TypeError, KeyError, ValueError) as e:
+            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+
+    def wait(self, *, index: int, wait_s: float, timeout_s: float) -> int | None:
+        """Wait for the lock key to change from ``index``; its index now, None if it is gone."""
+        _, entry = self._client.call_last(
+            lambda client: client.kv.get(
+                self._lock_key, index=index, wait=f"{wait_s * 1000:.0f}ms"
+            ),
+            needs=f"key:read on {self._lock_key}",
+            timeout_s=timeout_s,
+        )
+        try:
+            return None if entry is None else int(entry["ModifyIndex"])
+        except (TypeError, KeyError, ValueError) as e:
+            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+
+    def acquire(self, session: Session, record: str, deadline_s: float) -> str:
+        """Take the lock. Call it only while we do not hold it."""
+        return self._transact(
+            [
+                _operation(
+                    "lock",
+                    self._lock_key,
+                    Session=session.handle,
+                    Flags=_LOCK_FLAGS,
+                    Value=_encoded(record),
+                )
+            ],
+            deadline_s,
+        )
+
+    def take_office(self, session: Session, office: Office, deadline_s: float) -> str:
+        """Write the record if the lock is still ours, as it was when we got ``office.led``."""
+        return self._transact(
+            [
+                _operation("check-session", self._lock_key, Session=session.handle),
+                _operation("check-index", self._lock_key, Index=office.led),
+                _operation("set", self._office_key, Value=_encoded(office.encode())),
+            ],
+            deadline_s,
+        )
+
+    def give_up(
+        self, session: Session, state: State, office: Office | None, deadline_s: float
+    ) -> str:
+        """Unlock, if the lock is ours in ``state``, and replace the record, if it still is that.
+
+        Changes nothing unless all is as ``state`` has it.
+        """
+        operations = []
+        if state.lock is not None and state.lock.session == session.handle:
+            operations.append(
+                _operation("unlock", self._lock_key, Session=session.handle, Flags=_LOCK_FLAGS)
+            )
+        if office is not None:
+            operations.append(
+                _operation(
+                    "cas",
+                    self._office_key,
+                    Index=state.office_index,
+                    Value=_encoded(office.encode()),
+                )
+            )
+        return self._transact(operations, deadline_s) if operations else ""
+
+    def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> str:
+        """Apply all of ``operations`` or none."""
+        needs = f"key_prefix:write on {self._prefix}/"
+
+        def put(client: Any) -> str:
+            try:
+                client.txn.put(operations)
+            except consul.exceptions.ClientError as e:
+                if str(e).startswith("409 "):
+                    return str(e)
+                raise
+            return ""
+
+        refusal = self._client.call(put, needs=needs, timeout_s=deadline_s - time.monotonic())
+        if "Permission denied" in refusal or "lacks permission" in refusal:
+            raise RefusedError(f"Consul denies it ({refusal}): the token needs {needs}")
+        return refusal
+
+
+def _lock(entry: Mapping[str, Any]) -> Lock:
+    return Lock(
+        session=str(entry.get("Session", "")),
+        modify_index=int(entry["ModifyIndex"]),
+        value=(entry["Value"] or b"").decode(errors="replace")[:_MOST_LEADER_CHARACTERS],
+    )
+
+
+def _operation(verb: str, key: str, **fields: object) -> dict[str, Any]:
+    return {"KV": {"Verb": verb, "Key": key, **fields}}
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()

@@ -1,0 +1,103 @@
+"""Where Consul is and how to log in: the store URL and the variables that Consul's tools read.
+
+CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_AUTH, CONSUL_HTTP_SSL,
+CONSUL_HTTP_SSL_VERIFY, CONSUL_CACERT, CONSUL_CAPATH, CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY and
+CONSUL_NAMESPACE, as https://developer.hashicorp.com/consul/commands#environment-variables has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coordsidecar_adapters.endpoints import split_hosts
+
+__all__ = ["ConsulSettings"]
+
+_HTTP_PORT = 8500
+_HTTPS_PORT = 8501
+# What Go's strconv.ParseBool takes, as Consul's own tools do.
+_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsulSettings:
+    """``verify`` and ``cert`` are as requests takes them. What is secret is not in the repr."""
+
+    addresses: tuple[str, ...]
+    scheme: str
+    verify: bool | str
+    cert: tuple[str, str] | str | None
+    namespace: str
+    token: str = field(repr=False)
+    token_file: str
+    auth: tuple[str, str] | None = field(repr=False)
+
+    @classmethod
+    def read(cls, url: str, environ: Mapping[str, str]) -> ConsulSettings:
+        """Read the store URL and the environment; `ValueError` if they make no sense."""
+        hosts, tls = _hosts(url, environ)
+        addresses = split_hosts(hosts, default_port=_HTTPS_PORT if tls else _HTTP_PORT)
+        if not addresses:
+            raise ValueError("the Consul address names no host; write consul://host:8500")
+        user, colon, password = environ.get("CONSUL_HTTP_AUTH", "").partition(":")
+        cert = environ.get("CONSUL_CLIENT_CERT", "")
+        key = environ.get("CONSUL_CLIENT_KEY", "")
+        authorities = environ.get("CONSUL_CACERT") or environ.get("CONSUL_CAPATH") or True
+        settings = cls(
+            addresses=tuple(addresses),
+            scheme="https" if tls else "http",
+            verify=authorities if _flag(environ, "CONSUL_HTTP_SSL_VERIFY", default=True) else False,
+            cert=(cert, key) if cert and key else cert or None,
+            namespace=environ.get("CONSUL_NAMESPACE", ""),
+            token=environ.get("CONSUL_HTTP_TOKEN", ""),
+            token_file=environ.get("CONSUL_HTTP_TOKEN_FILE", ""),
+            auth=(user, password) if colon else (user, "") if user else None,
+        )
+        try:
+            settings.read_token()
+        except OSError as e:
+            raise ValueError(f"CONSUL_HTTP_TOKEN_FILE {e.filename}: {e.strerror}") from e
+        return settings
+
+    def read_token(self) -> str:
+        """The token as it is now: a file may be rotated, and wins. Raises `OSError`."""
+        if not self.token_file:
+            return self.token
+        return Path(self.token_file).read_text(encoding="utf-8").strip() or self.token
+
+
+def _hosts(url: str, environ: Mapping[str, str]) -> tuple[str, bool]:
+    """The host list, and whether to speak TLS. Not a word of ``url`` in errors: see S15."""
+    scheme, _, hosts = url.partition(":")
+    hosts = hosts.removeprefix("//").rstrip("/")
+    tls = scheme == "consuls" or _flag(environ, "CONSUL_HTTP_SSL", default=False)
+    source = "the store URL"
+    if not hosts:
+        source = "CONSUL_HTTP_ADDR"
+        hosts = environ.get(source, "") or "127.0.0.1"
+        if hosts.startswith("unix://"):
+            raise ValueError("CONSUL_HTTP_ADDR names a unix socket; only http and https are served")
+        address_scheme, separator, rest = hosts.partition("://")
+        if separator:
+            if address_scheme not in ("http", "https"):
+                raise ValueError("CONSUL_HTTP_ADDR is neither http:// nor https://")
+            hosts, tls = rest.rstrip("/"), tls or address_scheme == "https"
+    if "@" in hosts:
+        raise ValueError(
+            f"{source} carries a password; put it into CONSUL_HTTP_AUTH or CONSUL_HTTP_TOKEN_FILE"
+        )
+    if "/" in hosts or "?" in hosts:
+        raise ValueError(f"{source} goes on after the port; write consul://host:8500")
+    return hosts, tls
+
+
+def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = environ.get(name, "")
+    if not value:
+        return default
+    if value not in _TRUE | _FALSE:
+        raise ValueError(f"{name} is {value!r}; use true or false")
+    return value in _TRUE
