@@ -7,6 +7,7 @@ adapter vouches for itself.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import uuid
 from contextlib import suppress
@@ -50,6 +51,10 @@ class Harness(Protocol):
 
     def write_office(self, election: Election, raw: bytes) -> None:
         """Overwrite the office record with anything."""
+        ...
+
+    def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
+        """Overwrite with anything what the holder says of itself; its key stays its own."""
         ...
 
     def foreign_leader(self, election: Election) -> list[str]:
@@ -102,6 +107,9 @@ class EtcdHarness:
     def write_office(self, election: Election, raw: bytes) -> None:
         etcd_put(self.server, f"{election.prefix}.office", raw)
 
+    def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
+        etcd_put(self.server, f"{election.prefix}/{session.handle}", raw, keep_lease=True)
+
     def foreign_leader(self, election: Election) -> list[str]:
         return self.server.etcdctl_argv("elect", election.prefix, "somebody else")
 
@@ -141,7 +149,13 @@ class ConsulHarness:
         self.server.consul("kv", "delete", f"{election.prefix}/.lock")
 
     def write_office(self, election: Election, raw: bytes) -> None:
-        answer = self.server.http("PUT", f"/v1/kv/{election.prefix}/.office", raw)
+        self._put(f"{election.prefix}/.office", raw)
+
+    def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
+        self._put(f"{election.prefix}/.lock", raw)
+
+    def _put(self, key: str, raw: bytes) -> None:
+        answer = self.server.http("PUT", f"/v1/kv/{key}", raw)
         assert answer.body.strip() == b"true", answer
 
     def foreign_leader(self, election: Election) -> list[str]:
@@ -174,6 +188,11 @@ class LocalHarness:
         with suppress(FileExistsError):
             self._path(election, "json").parent.mkdir(parents=True)
         self._path(election, "json").write_bytes(raw)
+
+    def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
+        path = self._path(election, "json")
+        fields = json.loads(path.read_bytes())
+        path.write_text(json.dumps(fields | {"leader": raw.decode("latin-1")}))
 
     def foreign_leader(self, election: Election) -> list[str]:
         path = self._path(election, "lock")

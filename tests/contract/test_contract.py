@@ -83,6 +83,26 @@ def test_leader_agrees_with_standing(
     assert outsider.leader(timeout_s=CALL_S) is None
 
 
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"\xff\xfe\x00", b"\x1b[2J", b"x" * 3000], ids=lambda raw: repr(raw[:4])
+)
+def test_rubbish_in_the_leaders_record_is_harmless(
+    harness: Harness, election: Election, candidate: NewCandidate, rubbish: bytes
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+
+    harness.write_leader(election, first.session, rubbish)
+
+    held, behind = first.standing(), second.campaign()
+    assert isinstance(held, Held)
+    assert held.token >= token
+    assert isinstance(behind, Behind)
+    assert second.store.leader(timeout_s=CALL_S) == Leader(behind.leader_token, behind.leader)
+    first.resign(token)
+    assert second.wins().token > token
+
+
 def test_the_ttl_granted_is_told(candidate: NewCandidate) -> None:
     first = candidate()
 

@@ -196,7 +196,7 @@ class EtcdCluster:
             member.stop()
 
 
-def etcd_put(server: EtcdServer, key: str, value: bytes) -> None:
+def etcd_put(server: EtcdServer, key: str, value: bytes, *, keep_lease: bool = False) -> None:
     """Put any bytes, which a command line could not carry, into a plain etcd."""
     put = {
         "key": base64.b64encode(key.encode()).decode(),
