@@ -38,6 +38,7 @@ from coordsidecar.store import (
 from coordsidecar_adapters.etcd_txn import (
     Answer,
     Json,
+    Key,
     b64,
     created_at,
     get,
@@ -227,10 +228,7 @@ class EtcdElection:
             return Absent()
         asked_for, self._created = self._created, ours.created
         if first.name == ours.name:
-            last = Office.decode(self._office)
-            return Held(
-                token=ours.created, clean=last.clean, last_run=last.run, cursor=answer.revision
-            )
+            return self._held(ours, cursor=answer.revision)
         if asked_for != ours.created or ahead is None:
             return None
         return Behind(
@@ -239,6 +237,12 @@ class EtcdElection:
             ahead=ahead.name,
             cursor=answer.revision,
         )
+
+    def _held(self, ours: Key, *, cursor: int) -> Held:
+        last = Office.decode(self._office)
+        if last.clean or last.led == ours.created:  # Nobody before us, or ourselves.
+            return Held(token=ours.created, clean=True, last_run="", cursor=cursor)
+        return Held(token=ours.created, clean=False, last_run=last.run, cursor=cursor)
 
     def _txn(
         self,

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from coordsidecar.store import RefusedError, SessionLostError, StoreError, UnreachableError
 
-__all__ = ["EndpointRefusedError", "LinkError", "StatusError", "certificate_refusal", "translate"]
+__all__ = [
+    "EndpointRefusedError",
+    "LinkError",
+    "StatusError",
+    "certificate_refusal",
+    "client_certificate_refusal",
+    "translate",
+]
 
 _INVALID_ARGUMENT = 3
 _NOT_FOUND = 5
@@ -75,6 +82,16 @@ def certificate_refusal(endpoint: str, why: str) -> str:
     )
 
 
+def client_certificate_refusal(endpoint: str, why: str) -> str | None:
+    """Read the TLS alert of a server that wants another client certificate; None: it is no such."""
+    if "ALERT" not in why or not any(sign in why for sign in ("CERTIFICATE", "UNKNOWN_CA")):
+        return None
+    return (
+        f"etcd at {endpoint} does not accept our client certificate, or misses it ({why}); set "
+        f"ETCDCTL_CERT and ETCDCTL_KEY to a pair that its CA has signed"
+    )
+
+
 def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreError:
     """Say what an error status means: unreachable, refused, or the session is lost."""
     message = error.message
@@ -111,7 +128,7 @@ def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreEr
             if user
             else "it wants a user; set ETCDCTL_USER and ETCDCTL_PASSWORD"
         )
-        return RefusedError(f"etcd at {endpoint}: {error}: {remedy}")
+        return RefusedError(f"etcd at {endpoint}: {error}; {remedy}")
     if "database space exceeded" in message:
         return RefusedError(
             f"etcd at {endpoint} is full and takes no writes; compact and defragment it, then "

@@ -11,7 +11,6 @@ takes a denied watch for a healthy one, and its watcher thread spins once the se
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,12 +26,11 @@ from coordsidecar_adapters.etcd_errors import (
     LinkError,
     StatusError,
     certificate_refusal,
+    client_certificate_refusal,
 )
 from coordsidecar_adapters.etcd_url import Tls, parse
 
 __all__ = ["connect"]
-
-_PROTOBUF_SWITCH = "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"
 
 _OPTIONS = [
     # Without a time-out on pings, a stopped server is noticed after a minute. etcd tolerates a ping
@@ -48,6 +46,12 @@ _OPTIONS = [
     # A new channel shall not inherit the back-off of the one that it replaces.
     ("grpc.use_local_subchannel_pool", 1),
 ]
+
+_BAD_CERTIFICATE = {
+    "CERTIFICATE_VERIFY_FAILED": "no CA that we know has signed it, or it is out of date",
+    "Hostname Verification": "it is for another host",
+    "not in peer certificate": "it is for another host",
+}
 
 # The gateway's path: stub, method, request, and whether it is a stream.
 _METHODS = {
@@ -80,7 +84,7 @@ class _Library:
         try:
             from google.protobuf import __version__ as protobuf_version
 
-            with warnings.catch_warnings(), _old_generated_code(protobuf_version):
+            with warnings.catch_warnings(), _environment(protobuf_version):
                 warnings.simplefilter("ignore")
                 import etcd3.etcdrpc
                 import grpc
@@ -114,8 +118,12 @@ class _Library:
     def failed(self, error: Any, address: str) -> Exception:
         """Say what a `grpc.RpcError` means."""
         code, details = error.code(), error.details() or ""
-        if "CERTIFICATE_VERIFY_FAILED" in details:
-            return EndpointRefusedError(certificate_refusal(address, "it is not signed by our CA"))
+        for sign, why in _BAD_CERTIFICATE.items():
+            if sign in details:
+                return EndpointRefusedError(certificate_refusal(address, why))
+        alert = next((part for part in details.split(":") if "ALERT" in part), "")
+        if refusal := client_certificate_refusal(address, alert):
+            return EndpointRefusedError(refusal)
         if code is self.grpc.StatusCode.DEADLINE_EXCEEDED:
             return LinkError("timed out", sent=True, timed_out=True)
         if code is self.grpc.StatusCode.UNAVAILABLE and "etcdserver" not in details:
@@ -124,23 +132,23 @@ class _Library:
 
 
 @contextmanager
-def _old_generated_code(protobuf_version: str) -> Iterator[None]:
-    """Let python-etcd3's generated code in: protobuf runs such old code in pure Python only.
-
-    Protobuf reads the variable once, when it is first imported; no child process may inherit it.
-    """
-    imported = "google.protobuf.internal.api_implementation" in sys.modules
-    if imported or int(protobuf_version.partition(".")[0]) < 4:
-        yield
-        return
-    before = os.environ.get(_PROTOBUF_SWITCH)
-    os.environ[_PROTOBUF_SWITCH] = "python"
+def _environment(protobuf_version: str) -> Iterator[None]:
+    """Set what the libraries read when they are imported; no child process may inherit it."""
+    # gRPC core would write to stderr, past our log, what the exceptions say anyway.
+    ours = {"GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE")}
+    # python-etcd3's generated code is so old that protobuf 4 and later take it in pure Python only.
+    if int(protobuf_version.partition(".")[0]) >= 4:
+        ours["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        del os.environ[_PROTOBUF_SWITCH]
-        if before is not None:
-            os.environ[_PROTOBUF_SWITCH] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 class GrpcConnection:

@@ -132,6 +132,10 @@ class HttpConnection:
             self._sock.close()
         self._sock = None
 
+    def __del__(self) -> None:
+        # A store that is of no more use is dropped: the server has to be told nothing but this.
+        self.close()
+
     def _open(self, deadline_s: float) -> None:
         if self._sock is not None:
             return
@@ -157,7 +161,10 @@ class HttpConnection:
         if why:
             return EndpointRefusedError(why)
         timed_out = isinstance(error, TimeoutError)
-        return LinkError(error.strerror or str(error), sent=sent, timed_out=timed_out)
+        in_handshake = self._tls and self._sock and not sent and not timed_out
+        hint = "; if it serves no TLS, write etcd://" if in_handshake else ""
+        message = f"{error.strerror or error}{hint}"
+        return LinkError(message, sent=sent, timed_out=timed_out)
 
     def _receive(self, deadline_s: float) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 
-from coordsidecar_adapters.etcd_errors import certificate_refusal
+from coordsidecar_adapters.etcd_errors import certificate_refusal, client_certificate_refusal
 from coordsidecar_adapters.etcd_url import Tls
 
 __all__ = ["SslSide", "system_ca_file"]
@@ -34,13 +34,8 @@ class SslSide:
             return None
         reason = error.reason or ""
         if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
-            return f"etcd at {address} does not serve TLS; write etcd:// for etcds://"
-        if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
-            return (
-                f"etcd at {address} does not accept our client certificate ({reason}); set "
-                f"ETCDCTL_CERT and ETCDCTL_KEY to a pair that its CA has signed"
-            )
-        return None
+            return f"what listens at {address} does not serve TLS; write etcd:// for etcds://"
+        return client_certificate_refusal(address, reason)
 
 
 def system_ca_file() -> str | None:
