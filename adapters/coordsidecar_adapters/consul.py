@@ -164,9 +164,12 @@ class ConsulStore:
             return None
         return Leader(token=lock.modify_index, record=lock.value)
 
-    def _standing(self, session: Session, state: State, *, retry_after_s: float = 0.0) -> Standing:
+    def _standing(
+        self, session: Session, state: State, *, retry_after_s: float | None = None
+    ) -> Standing:
+        """``retry_after_s``: we have just campaigned in vain. None: to get it takes a campaign."""
         lock = state.lock
-        if lock is None:
+        if lock is None or (not lock.session and retry_after_s is None):
             return Absent()
         if lock.session == session.handle:
             return self._held(lock.modify_index, state.office)
@@ -177,6 +180,7 @@ class ConsulStore:
                 ahead=self._keys.lock_key,
                 cursor=lock.modify_index,
             )
+        assert retry_after_s is not None
         return Vacant(retry_after_s=retry_after_s, cursor=lock.modify_index)
 
     @staticmethod

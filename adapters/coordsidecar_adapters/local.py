@@ -158,7 +158,7 @@ class LocalStore:
             with lock.probe(self._lock_path) as probe_fd:
                 if lock.is_locked(probe_fd):
                     return self._behind(known)
-            return Absent() if known == Record() else Vacant(retry_after_s=0.0, cursor=known.token)
+            return Absent()  # Nobody holds it, and nobody gets it without a campaign.
 
     def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
         with self._translated():
