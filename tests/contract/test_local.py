@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -259,6 +260,20 @@ def test_a_handle_that_is_not_ours_is_a_lost_session(tmp_path: Path) -> None:
         _store(tmp_path).renew(session, timeout_s=CALL_S)
 
 
+def test_a_lock_that_the_job_gave_away_is_not_held(local: NewCandidate, lock_path: Path) -> None:
+    leader = local()
+    token = leader.leads()
+    fcntl.flock(leader.session.fds[0], fcntl.LOCK_UN)
+    with lock_path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        standing = leader.standing()
+        office = leader.take_office(token)
+
+    assert isinstance(standing, Behind)
+    assert not office
+
+
 # ── waking up ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -278,6 +293,19 @@ def test_standbys_that_look_on_do_not_wake_each_other(
         seen = events.wait(0.0)
 
     assert seen == 0
+
+
+def test_to_resign_is_an_event_though_to_unlock_is_none(
+    local: NewCandidate, lock_path: Path
+) -> None:
+    leader = local()
+    token = leader.leads()
+    with inotify.FileEvents(str(lock_path), inotify.TOUCHED) as events:
+        leader.resign(token)
+
+        seen = events.wait(0.0)
+
+    assert seen == inotify.TOUCHED
 
 
 def test_a_standby_hears_that_somebody_else_took_over(local: NewCandidate) -> None:
