@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,6 @@ from coordsidecar.store import (
     SessionLostError,
     Store,
 )
-from coordsidecar_adapters import inotify
 from coordsidecar_adapters.local import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
@@ -272,75 +270,3 @@ def test_a_lock_that_the_job_gave_away_is_not_held(local: NewCandidate, lock_pat
 
     assert isinstance(standing, Behind)
     assert not office
-
-
-# ── waking up ──────────────────────────────────────────────────────────────────────────────────
-
-
-def test_standbys_that_look_on_do_not_wake_each_other(
-    local: NewCandidate, lock_path: Path, tmp_path: Path
-) -> None:
-    leader, standby = local(), local()
-    leader.leads()
-    behind = standby.campaign()
-    assert isinstance(behind, Behind)
-    mask = inotify.CLOSE_WRITE | inotify.REPLACED
-    with inotify.FileEvents(str(lock_path), mask) as events:
-        standby.watch(behind, timeout_s=0.05)
-        standby.standing()
-        _store(tmp_path).leader(timeout_s=CALL_S)
-
-        seen = events.wait(0.0)
-
-    assert seen == 0
-
-
-def test_to_resign_is_an_event_though_to_unlock_is_none(
-    local: NewCandidate, lock_path: Path
-) -> None:
-    leader = local()
-    token = leader.leads()
-    with inotify.FileEvents(str(lock_path), inotify.TOUCHED) as events:
-        leader.resign(token)
-
-        seen = events.wait(0.0)
-
-    assert seen == inotify.TOUCHED
-
-
-def test_a_standby_hears_that_somebody_else_took_over(local: NewCandidate) -> None:
-    first, second, third = local(), local(), local()
-    token = first.leads()
-    behind = third.campaign()
-    assert isinstance(behind, Behind)
-    first.resign(token)
-    second.leads()
-
-    woken = third.watch(behind)
-
-    assert woken
-    now = third.standing()
-    assert isinstance(now, Behind)
-    assert now.leader == second.record
-
-
-def test_a_watch_of_a_file_that_is_gone_ends_at_once(tmp_path: Path) -> None:
-    with inotify.FileEvents(str(tmp_path / "gone"), inotify.REPLACED) as events:
-        assert events.wait(0.0) == 0
-
-
-def test_all_descriptors_are_closed_again(local: NewCandidate) -> None:
-    leader, standby = local(), local()
-    token = leader.leads()
-    before = set(os.listdir("/proc/self/fd"))
-
-    behind = standby.campaign()
-    assert isinstance(behind, Behind)
-    standby.watch(behind, timeout_s=0.01)
-    standby.store.leader(timeout_s=CALL_S)
-    leader.resign(token)
-    leader.resign(token)
-    with suppress(SessionLostError):
-        standby.standing()
-
-    assert set(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,102 @@
+"""Lock files and inotify: who waits is woken by what matters, and by nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from coordsidecar.store import Behind, Election, SessionLostError, Store
+from coordsidecar_adapters import inotify
+from coordsidecar_adapters.local import connect
+from tests.contract.candidate import CALL_S, Candidate
+from tests.contract.conftest import CandidateFactory
+
+ELECTION = Election(namespace="team", name="job")
+NewCandidate = Callable[[], Candidate]
+
+
+def _store(folder: Path) -> Store:
+    return connect(f"local:{folder}", election=ELECTION, environ={})
+
+
+@pytest.fixture
+def lock_path(tmp_path: Path) -> Path:
+    return tmp_path / "team" / "job.lock"
+
+
+@pytest.fixture
+def local(tmp_path: Path, stand: CandidateFactory) -> NewCandidate:
+    return lambda: stand(_store(tmp_path))
+
+
+def test_standbys_that_look_on_do_not_wake_each_other(
+    local: NewCandidate, lock_path: Path, tmp_path: Path
+) -> None:
+    leader, standby = local(), local()
+    leader.leads()
+    behind = standby.campaign()
+    assert isinstance(behind, Behind)
+    mask = inotify.CLOSE_WRITE | inotify.REPLACED
+    with inotify.FileEvents(str(lock_path), mask) as events:
+        standby.watch(behind, timeout_s=0.05)
+        standby.standing()
+        _store(tmp_path).leader(timeout_s=CALL_S)
+
+        seen = events.wait(0.0)
+
+    assert seen == 0
+
+
+def test_to_resign_is_an_event_though_to_unlock_is_none(
+    local: NewCandidate, lock_path: Path
+) -> None:
+    leader = local()
+    token = leader.leads()
+    with inotify.FileEvents(str(lock_path), inotify.TOUCHED) as events:
+        leader.resign(token)
+
+        seen = events.wait(0.0)
+
+    assert seen == inotify.TOUCHED
+
+
+def test_a_standby_hears_that_somebody_else_took_over(local: NewCandidate) -> None:
+    first, second, third = local(), local(), local()
+    token = first.leads()
+    behind = third.campaign()
+    assert isinstance(behind, Behind)
+    first.resign(token)
+    second.leads()
+
+    woken = third.watch(behind)
+
+    assert woken
+    now = third.standing()
+    assert isinstance(now, Behind)
+    assert now.leader == second.record
+
+
+def test_a_watch_of_a_file_that_is_gone_ends_at_once(tmp_path: Path) -> None:
+    with inotify.FileEvents(str(tmp_path / "gone"), inotify.REPLACED) as events:
+        assert events.wait(0.0) == 0
+
+
+def test_all_descriptors_are_closed_again(local: NewCandidate) -> None:
+    leader, standby = local(), local()
+    token = leader.leads()
+    before = set(os.listdir("/proc/self/fd"))
+
+    behind = standby.campaign()
+    assert isinstance(behind, Behind)
+    standby.watch(behind, timeout_s=0.01)
+    standby.store.leader(timeout_s=CALL_S)
+    leader.resign(token)
+    leader.resign(token)
+    with suppress(SessionLostError):
+        standby.standing()
+
+    assert set(os.listdir("/proc/self/fd")) == before
