@@ -20,6 +20,7 @@ from coordsidecar_adapters.etcd_url import parse
 
 __all__ = ["connect"]
 
+_INVALID_ARGUMENT = 3
 _UNAVAILABLE = 14
 
 
@@ -103,9 +104,9 @@ def _answer(address: str, status: int, body: bytes) -> Json:
         # Streams, keep-alive among them, answer one object a line.
         answer = json.loads(body.partition(b"\n")[0])
     except (ValueError, RecursionError) as e:
-        raise _not_the_gateway(address, status) from e
+        raise _no_json(address, status, body) from e
     if not isinstance(answer, dict):
-        raise _not_the_gateway(address, status)
+        raise _no_json(address, status, body)
     error = answer.get("error")
     if isinstance(error, dict):
         raise StatusError(int(error.get("grpc_code", 0)), str(error.get("message", "")))
@@ -115,7 +116,9 @@ def _answer(address: str, status: int, body: bytes) -> Json:
     return result if isinstance(result, dict) else {}
 
 
-def _not_the_gateway(address: str, status: int) -> Exception:
+def _no_json(address: str, status: int, body: bytes) -> Exception:
+    if b"CommonName" in body:
+        return StatusError(_INVALID_ARGUMENT, body[:200].decode(errors="replace").strip())
     if status == 404:
         return EndpointRefusedError(
             f"etcd at {address} has no JSON gateway: it is switched off, or older than etcd 3.4; "

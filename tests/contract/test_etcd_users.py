@@ -1,0 +1,146 @@
+"""etcd with users: passwords, permissions, and tokens that expire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from coordsidecar.store import Election, Held, RefusedError
+from tests.contract.candidate import CALL_S, Candidate
+from tests.contract.etcd_dial import Dialer, on_both_transports
+from tests.servers import EtcdServer
+
+Servers = Callable[..., EtcdServer]
+Stand = Callable[..., Candidate]
+
+# How long a watch looks in vain.
+_SHORT_S = 1.0
+
+
+def login(user: str = "root", password: str = EtcdServer.password) -> dict[str, str]:
+    return {"ETCDCTL_USER": user, "ETCDCTL_PASSWORD": password}
+
+
+@on_both_transports
+def test_a_wrong_password_is_refused_and_not_shown(
+    dial: Dialer, etcd_server: Servers, election: Election
+) -> None:
+    server = etcd_server(auth=True)
+    store = dial(server.endpoint, election, env=login(password="not-this-one"))
+
+    with pytest.raises(RefusedError, match="wrong password for user 'root'") as refused:
+        store.leader(timeout_s=CALL_S)
+
+    assert "not-this-one" not in str(refused.value)
+
+
+@on_both_transports
+def test_a_server_with_users_refuses_who_has_no_name(
+    dial: Dialer, etcd_server: Servers, election: Election
+) -> None:
+    server = etcd_server(auth=True)
+    store = dial(server.endpoint, election)
+
+    with pytest.raises(RefusedError, match="set ETCDCTL_USER"):
+        store.leader(timeout_s=CALL_S)
+
+
+@on_both_transports
+def test_who_may_not_is_refused_with_the_permission_to_grant(
+    dial: Dialer, etcd_server: Servers, election: Election
+) -> None:
+    server = etcd_server(auth=True)
+    store = dial(server.endpoint, election, env=login(user=server.powerless_user))
+
+    with pytest.raises(RefusedError, match="grant-permission"):
+        store.leader(timeout_s=CALL_S)
+
+
+@on_both_transports
+def test_the_election_prefix_is_all_that_a_user_needs_to_be_granted(
+    dial: Dialer, etcd_server: Servers, election: Election, stand: Stand
+) -> None:
+    server = etcd_server(auth=True)
+    server.etcdctl("role", "add", "elector")
+    server.etcdctl("role", "grant-permission", "elector", "--prefix", "readwrite", election.prefix)
+    server.etcdctl("user", "grant-role", server.powerless_user, "elector")
+    store = dial(server.endpoint, election, env=login(user=server.powerless_user))
+    candidate = stand(store)
+
+    held = candidate.wins()
+
+    assert candidate.take_office(held.token)
+    assert candidate.renew() > 0
+    assert not candidate.watch(held, timeout_s=_SHORT_S)
+    candidate.resign(held.token)
+
+
+@on_both_transports
+def test_a_password_that_is_not_needed_yet_does_no_harm(
+    dial: Dialer, etcd: EtcdServer, election: Election
+) -> None:
+    store = dial(etcd.endpoint, election, env=login())
+
+    leader = store.leader(timeout_s=CALL_S)
+
+    assert leader is None
+
+
+@on_both_transports
+def test_a_token_that_expired_is_renewed_unnoticed(
+    dial: Dialer, etcd_server: Servers, election: Election, stand: Stand
+) -> None:
+    server = etcd_server(auth=True)
+    candidate = stand(dial(server.endpoint, election, env=login()))
+    held = candidate.wins()
+    assert candidate.take_office(held.token)
+
+    server.restart()  # Simple tokens live in the server's memory: ours is unknown from now on.
+
+    assert isinstance(candidate.standing(), Held)
+    assert candidate.renew() > 0
+
+
+@on_both_transports
+def test_a_watch_whose_token_expired_is_opened_again(
+    dial: Dialer, etcd_server: Servers, election: Election, stand: Stand
+) -> None:
+    server = etcd_server(auth=True)
+    candidate = stand(dial(server.endpoint, election, env=login()))
+    held = candidate.wins()
+    server.restart()
+
+    quiet = candidate.watch(held, timeout_s=_SHORT_S)
+    server.etcdctl("lease", "revoke", candidate.session.handle)
+    woken = candidate.watch(held)
+
+    assert (quiet, woken) == (False, True)
+
+
+@on_both_transports
+def test_new_roles_do_not_end_a_candidacy(
+    dial: Dialer, etcd_server: Servers, election: Election, stand: Stand
+) -> None:
+    """The token is then older than the users and roles; etcd asks for a new one."""
+    server = etcd_server(auth=True)
+    candidate = stand(dial(server.endpoint, election, env=login()))
+    candidate.wins()
+    server.etcdctl("role", "add", "anything")
+
+    standing = candidate.standing()
+
+    assert isinstance(standing, Held)
+
+
+@on_both_transports
+def test_a_watch_that_is_not_permitted_says_so(
+    dial: Dialer, etcd_server: Servers, election: Election, stand: Stand
+) -> None:
+    server = etcd_server(auth=True)
+    root = stand(dial(server.endpoint, election, env=login()))
+    held = root.wins()
+    store = dial(server.endpoint, election, env=login(user=server.powerless_user))
+
+    with pytest.raises(RefusedError, match="permission denied"):
+        store.watch(root.session, held, timeout_s=CALL_S)
