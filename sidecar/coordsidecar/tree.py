@@ -58,7 +58,7 @@ def signal_all(pids: list[int], *signals: int) -> None:
             except ProcessLookupError:
                 pass  # It ended by itself, which is what was wanted.
             except PermissionError:
-                pass  # A setuid program: it cannot be signalled, stays in the tree, and is reported.
+                pass  # A setuid program; it stays in the tree, and so is reported.
 
 
 def kill_pass(root: int, *, leave_out: int | None) -> int:

@@ -229,7 +229,10 @@ def _wanted_call(elector: Elector, now_s: float) -> tuple[Op | None, float]:
         case Claiming(held, start_at_s, swept=True):
             take = (TakeOffice(session, held.token), max(start_at_s, elector.retry_at_s))
             wanted = [renew, take, look]
-        case Waiting() | Claiming() | Leading():
+        case Waiting():
+            # Looking again is campaigning again: a lock that is free has to be taken.
+            wanted = [renew, (Campaign(session), elector.look_at_s)]
+        case Claiming() | Leading():
             wanted = [renew, look]
         case Killing():
             wanted = [renew]

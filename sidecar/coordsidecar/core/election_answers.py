@@ -87,7 +87,7 @@ def _unanswered(
     match answer.op:
         case Renew():
             elector = replace(elector, renew_at_s=again_s)
-        case Look():
+        case Look() | Campaign():
             elector = replace(elector, look_at_s=again_s)
         case _:
             pass

@@ -65,6 +65,7 @@ __all__ = ["begin", "next_wake_s", "step"]
 Step = tuple[Guard, list[Effect]]
 
 _ELECTOR_RESTART_MAX_S = 5.0
+_ELECTOR_HASTE_S = 0.1
 
 
 def begin(now_s: float, plan: Plan) -> Step:
@@ -76,7 +77,7 @@ def begin(now_s: float, plan: Plan) -> Step:
 
 def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
     """Take one event at ``now_s``; return the new state and what to do, in this order."""
-    if now_s - guard.last_step_s > plan.timing.elector_silence_s / 2:
+    if now_s - guard.last_step_s > _longest_nap_s(plan):
         # We were not running ourselves: the elector's silence proves nothing.
         guard = replace(guard, elector_heard_s=now_s)
     guard = replace(guard, last_step_s=now_s)
@@ -89,9 +90,10 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
 
 def next_wake_s(guard: Guard, plan: Plan) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
-    wakes_s = [guard.elector_heard_s + plan.timing.elector_silence_s]
+    # Awake often enough to tell the elector's silence from our own absence.
+    wakes_s = [guard.last_step_s + _longest_nap_s(plan) * 2 / 3]
     if guard.elector_start_at_s is not None:
-        wakes_s = [guard.elector_start_at_s]
+        wakes_s.append(guard.elector_start_at_s)
     lease = lease_of(guard.phase)
     match guard.phase:
         case Running():
@@ -105,6 +107,11 @@ def next_wake_s(guard: Guard, plan: Plan) -> float:
         case _:
             pass
     return min(wakes_s)
+
+
+def _longest_nap_s(plan: Plan) -> float:
+    """Whoever did not step for longer was frozen, or the host overloaded."""
+    return plan.timing.elector_silence_s / 2
 
 
 def _enforce_deadlines(guard: Guard, now_s: float, plan: Plan) -> Step:
@@ -141,9 +148,11 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
         case ElectorExited():
             if isinstance(guard.phase, Leaving):
                 return rules.finish(guard, guard.phase.exit_code)
+            # Under a lease there is no time to lose; the time that a start takes is pause enough.
+            longest_s = _ELECTOR_HASTE_S if lease_of(guard.phase) else _ELECTOR_RESTART_MAX_S
             wait_s = 0.0
             if guard.elector_deaths:
-                wait_s = min(0.05 * 2.0 ** min(guard.elector_deaths, 10), _ELECTOR_RESTART_MAX_S)
+                wait_s = min(0.05 * 2.0 ** min(guard.elector_deaths, 10), longest_s)
             guard = replace(
                 guard, elector_start_at_s=now_s + wait_s, elector_deaths=guard.elector_deaths + 1
             )

@@ -1,0 +1,170 @@
+"""Real sidecars for the end-to-end tests, and the stamps their jobs leave."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
+_PATIENCE_S = 60.0
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until ``condition`` holds; fail with ``what`` if it never does."""
+    give_up_s = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up_s, f"waited in vain for: {what}"
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Stint:
+    """One job under one token: from its first stamp to its last, on CLOCK_MONOTONIC."""
+
+    token: str
+    first_ns: int
+    last_ns: int
+
+
+class Stamps:
+    """The file in which every job of an election leaves its stamps."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def command(self, *habits: str) -> list[str]:
+        return [sys.executable, "-S", str(STAMP_JOB), str(self.path), *habits]
+
+    def stints(self) -> list[Stint]:
+        """All stints so far, in the order of their first stamps."""
+        found: dict[str, Stint] = {}
+        text = self.path.read_text() if self.path.exists() else ""
+        for line in text[: text.rfind("\n") + 1].splitlines():
+            at_text, _, token = line.split()
+            at_ns = int(at_text)
+            stint = found.get(token, Stint(token, at_ns, at_ns))
+            found[token] = Stint(token, stint.first_ns, max(stint.last_ns, at_ns))
+        return sorted(found.values(), key=lambda stint: stint.first_ns)
+
+    def wait_for_stints(self, count: int) -> list[Stint]:
+        wait_for(lambda: len(self.stints()) >= count, f"job number {count} to run")
+        return self.stints()
+
+    def assert_never_two(self) -> None:
+        """No job stamped after the next one's first stamp, and tokens strictly increase."""
+        stints = self.stints()
+        for before, after in zip(stints, stints[1:], strict=False):
+            overlap_ms = (before.last_ns - after.first_ns) / 1e6
+            assert overlap_ms < 0, f"both active for {overlap_ms:.1f} ms: {before} {after}"
+            assert int(before.token) < int(after.token), f"token went back: {before} {after}"
+
+
+class Sidecar:
+    """One instance of coordsidecar as a real process, and who belongs to it."""
+
+    def __init__(self, arguments: Sequence[str], log: Path, env: dict[str, str]) -> None:
+        self.log_path = log
+        self._log = log.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "coordsidecar", *arguments],
+            stdin=subprocess.DEVNULL,
+            stderr=self._log,
+            env=env,
+            start_new_session=True,
+        )
+        self._seen: dict[int, psutil.Process] = {}
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def children(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self.pid).children()
+            everyone = psutil.Process(self.pid).children(recursive=True)
+            self._seen |= {process.pid: process for process in everyone}
+            return children
+        return []
+
+    def elector(self) -> psutil.Process:
+        """The elector: the child with its own group that still runs our own program."""
+        wait_for(lambda: self._electors(), "the elector to start")
+        return self._electors()[0]
+
+    def _electors(self) -> list[psutil.Process]:
+        found = []
+        for child in self.children():
+            with contextlib.suppress(psutil.Error):
+                if "coordsidecar" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+        return found
+
+    def job(self) -> psutil.Process:
+        """The main process of the job."""
+        wait_for(lambda: self._jobs(), "the job to start")
+        return self._jobs()[0]
+
+    def _jobs(self) -> list[psutil.Process]:
+        found = []
+        for child in self.children():
+            with contextlib.suppress(psutil.Error):
+                if "coordsidecar" not in child.cmdline():
+                    found.append(child)
+        return found
+
+    def leads(self) -> bool:
+        return bool(self._jobs())
+
+    def signal(self, signum: int) -> None:
+        os.kill(self.pid, signum)
+
+    def wait(self) -> int:
+        """The exit code, as a shell would show it."""
+        code = self.process.wait(timeout=_PATIENCE_S)
+        return code if code >= 0 else 128 - code
+
+    def end(self) -> None:
+        """Whatever the test did, nothing of us stays behind."""
+        self.children()
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for process in self._seen.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._log.close()
+
+
+@contextlib.contextmanager
+def sidecars(folder: Path) -> Iterator[Callable[..., Sidecar]]:
+    """A function that starts sidecars; all of them are ended at the end."""
+    started: list[Sidecar] = []
+    clean = {name: value for name, value in os.environ.items() if "COORDSIDECAR" not in name}
+
+    def start(*arguments: str, env: dict[str, str] | None = None) -> Sidecar:
+        log = folder / f"sidecar-{len(started)}.log"
+        started.append(Sidecar(arguments, log, clean | (env or {})))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for sidecar in started:
+            sidecar.end()
