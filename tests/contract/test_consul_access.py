@@ -1,0 +1,241 @@
+"""How we log in to Consul, what is refused with which remedy, and what is not Consul at all."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from coordsidecar.store import Election, Held, RefusedError, Session, StoreError, UnreachableError
+from coordsidecar_adapters.consul import connect
+from tests.contract.candidate import CALL_S
+from tests.contract.conftest import CandidateFactory
+from tests.servers import ConsulServer, Pki
+
+_WRONG_TOKEN = "00000000-dead-beef-0000-000000000000"
+
+
+def _new_token(server: ConsulServer, rules: str, name: str) -> dict[str, Any]:
+    policy = server.http("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules})
+    assert policy.status == 200, policy
+    token = server.http("PUT", "/v1/acl/token", {"Policies": [{"Name": name}]})
+    assert token.status == 200, token
+    made = token.json()
+    assert isinstance(made, dict)
+    return made
+
+
+# ── permissions and tokens ─────────────────────────────────────────────────────────────────────
+
+
+def test_a_refusal_names_the_permission_and_not_the_token(
+    consul_server: Callable[..., ConsulServer], election: Election
+) -> None:
+    server = consul_server(acl=True)
+    url = f"consul://{server.endpoint}"
+    sessions_only = _new_token(server, 'session_prefix "" { policy = "write" }', "sessions")
+    denied = connect(url, election=election, environ={})
+    keyless = connect(
+        url, election=election, environ={"CONSUL_HTTP_TOKEN": sessions_only["SecretID"]}
+    )
+
+    with pytest.raises(RefusedError) as no_session:
+        denied.open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=CALL_S)
+    session = keyless.open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=CALL_S)
+    with pytest.raises(RefusedError) as no_key:
+        keyless.campaign(session, record="{}", timeout_s=CALL_S)
+
+    assert "session:write" in str(no_session.value)
+    assert f"key_prefix:write on {election.prefix}/" in str(no_key.value)
+    assert sessions_only["SecretID"] not in str(no_key.value)
+
+
+def test_write_permission_on_the_prefix_and_on_sessions_is_enough(
+    consul_server: Callable[..., ConsulServer], election: Election, stand: CandidateFactory
+) -> None:
+    server = consul_server(acl=True)
+    rules = (
+        f'key_prefix "{election.prefix}/" {{ policy = "write" }} '
+        'session_prefix "" { policy = "write" }'
+    )
+    token = _new_token(server, rules, "leader")["SecretID"]
+    url = f"consul://{server.endpoint}"
+    leader = stand(connect(url, election=election, environ={"CONSUL_HTTP_TOKEN": token}))
+
+    leader.resign(leader.leads())
+
+    assert leader.wins().clean
+
+
+def test_a_token_that_is_rotated_in_its_file_is_read_again(
+    consul_server: Callable[..., ConsulServer],
+    election: Election,
+    stand: CandidateFactory,
+    tmp_path: Path,
+) -> None:
+    server = consul_server(acl=True)
+    assert server.master_token is not None
+    rules = 'key_prefix "" { policy = "write" } session_prefix "" { policy = "write" }'
+    old = _new_token(server, rules, "old")
+    token_file = tmp_path / "token"
+    token_file.write_text(old["SecretID"] + "\n")
+    environ = {"CONSUL_HTTP_TOKEN_FILE": str(token_file), "CONSUL_HTTP_TOKEN": _WRONG_TOKEN}
+    leader = stand(connect(f"consul://{server.endpoint}", election=election, environ=environ))
+    token = leader.leads()
+    server.http("PUT", f"/v1/acl/token/{old['AccessorID']}", None)
+    assert server.http("DELETE", f"/v1/acl/token/{old['AccessorID']}").status == 200
+    with pytest.raises(RefusedError):
+        leader.renew()
+
+    token_file.write_text(server.master_token)
+
+    assert leader.renew() > 0
+    standing = leader.standing()
+    assert isinstance(standing, Held)
+    assert standing.token == token
+
+
+def test_only_the_environment_given_counts(
+    consul_server: Callable[..., ConsulServer],
+    election: Election,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = consul_server(acl=True)
+    assert server.master_token is not None
+    for name, value in {
+        "CONSUL_HTTP_TOKEN": _WRONG_TOKEN,
+        "CONSUL_HTTP_ADDR": "127.0.0.1:1",
+        "CONSUL_HTTP_SSL": "true",
+        "http_proxy": "http://127.0.0.1:1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    environ = {"CONSUL_HTTP_ADDR": server.url, "CONSUL_HTTP_TOKEN": server.master_token}
+
+    store = connect("consul://", election=election, environ=environ)
+
+    session = store.open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=CALL_S)
+    assert isinstance(store.campaign(session, record="{}", timeout_s=CALL_S), Held)
+
+
+# ── TLS ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_keeps_tls_from_working_is_refused_with_its_remedy(
+    consul_server: Callable[..., ConsulServer],
+    election: Election,
+    pki: Pki,
+    tmp_path: Path,
+) -> None:
+    server, plain = consul_server(client_cert_auth=True), consul_server()
+    ca = {"CONSUL_CACERT": str(pki.ca_cert)}
+    stranger = {"CONSUL_CACERT": str(Pki(tmp_path / "stranger").ca_cert)}
+    tries = {
+        "a strange CA": ("consuls", server, stranger, "CONSUL_CACERT"),
+        "no client certificate": ("consuls", server, ca, "CONSUL_CLIENT_CERT"),
+        "no such file": ("consuls", server, {"CONSUL_CACERT": "/no/such/file"}, "/no/such/file"),
+        "no TLS with a TLS server": ("consul", server, ca, "use consuls://"),
+        "TLS with a plain server": ("consuls", plain, ca, "TLS"),
+    }
+
+    said = {
+        why: _refusal(f"{scheme}://{there.endpoint}", election, environ)
+        for why, (scheme, there, environ, _) in tries.items()
+    }
+
+    for why, (_, _, _, remedy) in tries.items():
+        assert remedy in said[why], (why, said[why])
+
+
+def test_verification_can_be_switched_off_as_for_consul_itself(
+    consul_server: Callable[..., ConsulServer], election: Election
+) -> None:
+    server = consul_server(tls=True)
+    environ = {"CONSUL_HTTP_SSL": "true", "CONSUL_HTTP_SSL_VERIFY": "false"}
+
+    store = connect(f"consul://{server.endpoint}", election=election, environ=environ)
+
+    assert store.leader(timeout_s=CALL_S) is None
+
+
+def _refusal(url: str, election: Election, environ: dict[str, str]) -> str:
+    with pytest.raises(StoreError) as error:
+        connect(url, election=election, environ=environ).leader(timeout_s=CALL_S)
+    assert isinstance(error.value, RefusedError), error.value
+    return str(error.value)
+
+
+# ── what is not Consul ─────────────────────────────────────────────────────────────────────────
+
+
+class _NotConsul(http.server.BaseHTTPRequestHandler):
+    """A web server that answers everything with the same."""
+
+    answer: ClassVar[tuple[int, bytes]]
+    asked: ClassVar[list[str]]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        status, body = self.answer
+        self.send_response(status)
+        if status == 200:
+            self.send_header("X-Consul-Index", "1")
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PUT = do_GET  # noqa: N815  # The name that http.server looks for.
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def _answering(status: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
+    asked: list[str] = []
+    handler = type("Handler", (_NotConsul,), {"answer": (status, body), "asked": asked})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>It works!</html>"),
+        (200, b"[1, 2]"),
+        (200, b'"yes"'),
+        (200, b'{"Key": 1}'),
+        (302, b""),
+        (404, b"no such page"),
+        (429, b"too many requests"),
+        (500, b"No cluster leader"),
+        (502, b"bad gateway"),
+        (503, b"down for maintenance"),
+    ],
+)
+def test_what_does_not_answer_as_consul_does_is_unreachable_and_never_a_lost_session(
+    election: Election, status: int, body: bytes
+) -> None:
+    session = Session(handle="5c0f6d4e-0000-0000-0000-000000000000", ttl_s=15.0)
+    with _answering(status, body) as (endpoint, asked):
+        store = connect(
+            f"consul://{endpoint}", election=election, environ={"CONSUL_HTTP_TOKEN": "secret"}
+        )
+
+        with pytest.raises(UnreachableError):
+            store.renew(session, timeout_s=CALL_S)
+        with pytest.raises(UnreachableError):
+            store.standing(session, timeout_s=CALL_S)
+
+    assert "/elsewhere" not in asked, "a redirect would carry our token away"
