@@ -194,8 +194,9 @@ def test_a_key_that_somebody_overwrote_is_no_longer_that_of_our_token(
 def test_an_index_that_consul_has_not_reached_does_not_make_us_deaf(ours: NewCandidate) -> None:
     leader = ours()
     held = leader.wins()
+    future = Held(token=held.token, clean=True, last_run="", cursor=10**15)
 
-    woken = leader.watch(Held(token=held.token, clean=True, last_run="", cursor=10**15))
+    woken = leader.watch(future, timeout_s=600.0)  # Longer than pytest lets a deaf one wait.
 
     assert woken
 
