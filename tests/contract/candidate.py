@@ -82,13 +82,13 @@ class Candidate:
         close_fds(self.session)
 
 
-def stand_for(store: Store, *, ttl_s: float, takeover_delay_s: float) -> Candidate:
+def stand_for(store: Store, *, ttl_s: float, takeover_delay_s: float, call_s: float) -> Candidate:
     """Open a session and return a candidate that has not campaigned yet."""
     record = json.dumps({"id": f"cändidate-{uuid.uuid4().hex[:8]}"})
     session = store.open(
-        ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, record=record, timeout_s=CALL_S
+        ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, record=record, timeout_s=call_s
     )
-    return Candidate(store, session, record)
+    return Candidate(store, session, record, call_s)
 
 
 def close_fds(session: Session) -> None:

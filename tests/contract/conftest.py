@@ -14,7 +14,7 @@ from typing import Protocol, cast
 import pytest
 
 from coordsidecar.store import Election, Store
-from tests.contract.candidate import LONG_TTL_S, Candidate, stand_for
+from tests.contract.candidate import CALL_S, LONG_TTL_S, Candidate, stand_for
 from tests.contract.harness import (
     ConsulHarness,
     EtcdGrpcHarness,
@@ -87,7 +87,12 @@ def own(store_name: str, request: pytest.FixtureRequest) -> ServerHarness:
 
 class CandidateFactory(Protocol):
     def __call__(
-        self, store: Store, *, ttl_s: float = LONG_TTL_S, takeover_delay_s: float = 1.0
+        self,
+        store: Store,
+        *,
+        ttl_s: float = LONG_TTL_S,
+        takeover_delay_s: float = 1.0,
+        call_s: float = CALL_S,
     ) -> Candidate: ...
 
 
@@ -97,9 +102,15 @@ def stand() -> Iterator[CandidateFactory]:
     with ExitStack() as stack:
 
         def make(
-            store: Store, *, ttl_s: float = LONG_TTL_S, takeover_delay_s: float = 1.0
+            store: Store,
+            *,
+            ttl_s: float = LONG_TTL_S,
+            takeover_delay_s: float = 1.0,
+            call_s: float = CALL_S,
         ) -> Candidate:
-            candidate = stand_for(store, ttl_s=ttl_s, takeover_delay_s=takeover_delay_s)
+            candidate = stand_for(
+                store, ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, call_s=call_s
+            )
             stack.callback(candidate.end)
             return candidate
 

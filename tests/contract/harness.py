@@ -26,6 +26,7 @@ __all__ = [
     "Harness",
     "LocalHarness",
     "ServerHarness",
+    "adapter",
 ]
 
 
@@ -73,7 +74,8 @@ class ServerHarness(Harness, Protocol):
         ...
 
 
-def _factory(module: str) -> StoreFactory:
+def adapter(module: str) -> StoreFactory:
+    """Load one adapter, and none that is not under test."""
     return cast(StoreFactory, importlib.import_module(f"coordsidecar_adapters.{module}").connect)
 
 
@@ -95,7 +97,7 @@ class EtcdHarness:
 
     def _connect_to(self, endpoint: str, election: Election) -> Store:
         url = f"{self.scheme}://{endpoint}"
-        return _factory(self.module)(url, election=election, environ={})
+        return adapter(self.module)(url, election=election, environ={})
 
     def end_session(self, session: Session) -> None:
         self.server.etcdctl("lease", "revoke", session.handle)
@@ -137,7 +139,7 @@ class ConsulHarness:
 
     def _connect_to(self, endpoint: str, election: Election) -> Store:
         url = f"consul://{endpoint}"
-        return _factory("consul")(url, election=election, environ={})
+        return adapter("consul")(url, election=election, environ={})
 
     def end_session(self, session: Session) -> None:
         answer = self.server.http("PUT", f"/v1/session/destroy/{session.handle}")
@@ -174,7 +176,7 @@ class LocalHarness:
         self._folder.mkdir()
 
     def connect(self, election: Election) -> Store:
-        return _factory("local")(f"local:{self._folder}", election=election, environ={})
+        return adapter("local")(f"local:{self._folder}", election=election, environ={})
 
     def end_session(self, session: Session) -> None:
         close_fds(session)

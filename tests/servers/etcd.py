@@ -67,9 +67,10 @@ class EtcdServer:
         argv += ["--initial-cluster", peers or f"{name}={peer_url}"]
         if self.pki is not None:
             argv += ["--cert-file", str(self.pki.server_cert), "--key-file"]
-            argv += [str(self.pki.server_key), "--trusted-ca-file", str(self.pki.ca_cert)]
-        if client_cert_auth:
-            argv += ["--client-cert-auth"]
+            argv += [str(self.pki.server_key)]
+        if self.pki is not None and client_cert_auth:
+            # A trusted CA alone would ask clients for certificates as well.
+            argv += ["--client-cert-auth", "--trusted-ca-file", str(self.pki.ca_cert)]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("ETCD_", "ETCDCTL_"))}
         self._environ = environ
         self.process = ServerProcess(

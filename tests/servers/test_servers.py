@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -166,3 +171,33 @@ def test_a_cut_resets_what_is_open_and_refuses_what_is_new(
             _connect(way.endpoint)
         way.heal()
         _connect(way.endpoint).close()
+
+
+def test_a_server_does_not_outlive_a_test_run_that_is_killed(
+    need_server: Callable[[str], None], tmp_path: Path
+) -> None:
+    need_server("etcd")
+    code = (
+        "import sys, pathlib\n"
+        "from tests.servers import EtcdServer\n"
+        "server = EtcdServer(pathlib.Path(sys.argv[1]))\n"
+        "server.start()\n"
+        "print(server.process.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as run:
+        assert run.stdout is not None
+        server_pid = int(run.stdout.readline())
+        pidfd = os.pidfd_open(server_pid)
+
+        run.kill()
+
+        gone, _, _ = select.select([pidfd], [], [], 30)
+        os.close(pidfd)
+        assert gone
