@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from consul.callback import CB
@@ -37,6 +36,7 @@ from coordsidecar.store import (
     UnreachableError,
     Vacant,
 )
+from coordsidecar.value import replace
 from coordsidecar_adapters.consul_client import ConsulClient
 from coordsidecar_adapters.consul_keys import ElectionKeys, State
 from coordsidecar_adapters.consul_settings import ConsulSettings

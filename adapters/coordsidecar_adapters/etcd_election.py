@@ -18,7 +18,6 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Protocol
 
 from coordsidecar.store import (
@@ -35,6 +34,7 @@ from coordsidecar.store import (
     UnreachableError,
     Vacant,
 )
+from coordsidecar.value import replace
 from coordsidecar_adapters.etcd_txn import (
     Answer,
     Json,

@@ -24,7 +24,6 @@ import pwd
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 from coordsidecar.store import (
     Absent,
@@ -40,6 +39,7 @@ from coordsidecar.store import (
     UnreachableError,
     Vacant,
 )
+from coordsidecar.value import replace
 from coordsidecar_adapters import inotify
 from coordsidecar_adapters import local_lock as lock
 from coordsidecar_adapters.local_record import Record, read_record, write_record

@@ -13,7 +13,6 @@ import select
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, assert_never
 
 from coordsidecar import stores
@@ -43,6 +42,7 @@ from coordsidecar.remains import Remains, marked
 from coordsidecar.settings import Settings
 from coordsidecar.store import Session
 from coordsidecar.tree import signal_all
+from coordsidecar.value import replace
 from coordsidecar.wire import Wire
 from coordsidecar.workers import Inbox, Workers
 

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from coordsidecar.value import Value
 
 __all__ = [
     "Absent",
@@ -61,8 +62,7 @@ class RefusedError(StoreError):
     """The store answered, but will not serve us until somebody changes something."""
 
 
-@dataclass(frozen=True, slots=True)
-class Election:
+class Election(Value):
     """Which election: keys live below ``<namespace>/<name>``."""
 
     namespace: str
@@ -74,8 +74,7 @@ class Election:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Value):
     """A live session.
 
     ``handle`` is all that another process needs to adopt the session. ``ttl_s`` is the TTL the
@@ -88,8 +87,7 @@ class Session:
     fds: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Value):
     """We hold the election.
 
     ``token`` is the fencing token: strictly greater than every earlier holder's. ``clean`` says
@@ -104,8 +102,7 @@ class Held:
     cursor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Value):
     """Somebody else holds the election, or stands before us in the queue.
 
     ``leader`` is the holder's record as it stands in the store: written by anybody, so untrusted.
@@ -118,32 +115,28 @@ class Behind:
     cursor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Vacant:
+class Vacant(Value):
     """Nobody holds the election, but the store does not give it to us yet (Consul's lock-delay)."""
 
     retry_after_s: float
     cursor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Value):
     """We are not a candidate: our key was deleted, or was never there."""
 
 
 Standing = Held | Behind | Vacant | Absent
 
 
-@dataclass(frozen=True, slots=True)
-class Leader:
+class Leader(Value):
     """Who holds an election, as a linearizable read found it."""
 
     token: int
     record: str
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
+class Office(Value):
     """The record that tells an orderly end from a sudden one (safety rule S9).
 
     A leader writes ``led`` before its job starts and ``released`` after the job's tree is confirmed

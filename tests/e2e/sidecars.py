@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -62,7 +63,7 @@ class Stamps:
     def assert_never_two(self) -> None:
         """No job stamped after the next one's first stamp, and tokens strictly increase."""
         stints = self.stints()
-        for before, after in zip(stints, stints[1:], strict=False):
+        for before, after in itertools.pairwise(stints):
             overlap_ms = (before.last_ns - after.first_ns) / 1e6
             assert overlap_ms < 0, f"both active for {overlap_ms:.1f} ms: {before} {after}"
             assert int(before.token) < int(after.token), f"token went back: {before} {after}"

@@ -1,4 +1,4 @@
-"""The promise, row by row: whatever happens to the leader, one job at a time, and soon one again."""
+"""The promise, row by row: whatever happens to the leader, one job at a time, and soon one."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ question was sent (S1).
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import assert_never
 
 from coordsidecar.core import election_answers as answers
@@ -63,6 +62,7 @@ from coordsidecar.core.election_phases import (
     Waiting,
 )
 from coordsidecar.store import Session
+from coordsidecar.value import replace
 
 __all__ = ["begin", "next_wake_s", "step"]
 

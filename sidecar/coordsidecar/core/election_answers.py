@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import assert_never
 
 from coordsidecar.core import election_rules as rules
@@ -39,6 +38,7 @@ from coordsidecar.core.election_phases import (
     token_of,
 )
 from coordsidecar.store import Absent, Behind, Held, Session, Standing, Vacant
+from coordsidecar.value import replace
 
 Step = tuple[Elector, list[Effect]]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
 from coordsidecar.store import Absent, Behind, Held, Session, Vacant
+from coordsidecar.value import Value
 
 __all__ = [
     "Aims",
@@ -44,8 +43,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aims:
+class Aims(Value, kw_only=True):
     """What the user asked for, as far as it concerns the elector.
 
     ``run`` is this sidecar's own mark, see `coordsidecar.store.Office`. ``wait_until_s``: give up
@@ -61,79 +59,66 @@ class Aims:
 # ── calls to the store, and what comes of them ─────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Value):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Renew:
+class Renew(Value):
     session: Session
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
+class Campaign(Value):
     session: Session
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Value):
     """`Store.standing`."""
 
     session: Session
 
 
-@dataclass(frozen=True, slots=True)
-class TakeOffice:
+class TakeOffice(Value):
     session: Session
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resign:
+class Resign(Value):
     session: Session
     token: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Value):
     session: Session
 
 
 Op = Open | Renew | Campaign | Look | TakeOffice | Resign | Close
 
 
-@dataclass(frozen=True, slots=True)
-class Renewed:
+class Renewed(Value):
     ttl_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Took:
+class Took(Value):
     office: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
+class Silent(Value):
     """No answer at all: nothing is known (rule S7)."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Value):
     """The store's no: the session is lost."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Value):
     """The store will not serve us until somebody changes something."""
 
     reason: str
@@ -145,13 +130,11 @@ Result = Session | Renewed | Held | Behind | Vacant | Absent | Took | Done | Sil
 # ── events ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Value):
     """Time has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Value):
     """A call ended. ``sent_at_s`` is from before it was sent; ``draw`` in [0, 1) makes jitter."""
 
     op: Op
@@ -160,31 +143,26 @@ class Answered:
     draw: float
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Value):
     """The watch ended: something may have changed, or ``failed``, or neither."""
 
     changed: bool
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class HeardGuard:
+class HeardGuard(Value):
     message: FromGuard
 
 
-@dataclass(frozen=True, slots=True)
-class GuardDied:
+class GuardDied(Value):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class TreeKilled:
+class TreeKilled(Value):
     """Guard and job tree are confirmed dead, by our own hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Value):
     """No process of the earlier run is left on this host."""
 
 
@@ -194,43 +172,37 @@ Event = Tick | Answered | Watched | HeardGuard | GuardDied | TreeKilled | Swept
 # ── effects ────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """Make this call, one at a time, and report `Answered`."""
 
     op: Op
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Value):
     """Watch our standing beside the calls, and report `Watched`; one at a time."""
 
     session: Session
     standing: Held | Behind | Vacant
 
 
-@dataclass(frozen=True, slots=True)
-class TellGuard:
+class TellGuard(Value):
     """Send the message, and the session's descriptors with it."""
 
     message: FromElector
     fds: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KillTree:
+class KillTree(Value):
     """Kill the job's tree, then the guard, until both are confirmed dead; report `TreeKilled`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(Value):
     """Kill what is left on this host of an earlier ``run``; report `Swept` when nothing is."""
 
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value):
     """A transition and its reason, for the log."""
 
     event: str
@@ -238,8 +210,7 @@ class Report:
     token: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Value):
     pass
 
 

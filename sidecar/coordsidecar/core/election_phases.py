@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 
 from coordsidecar.core.election_moves import Op
 from coordsidecar.store import Behind, Held, Session, Vacant
+from coordsidecar.value import Value, replace
 
 __all__ = [
     "Adopting",
@@ -26,33 +26,28 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Value):
     """We have no session yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adopting:
+class Adopting(Value):
     """An earlier elector died; its session is renewed and looked at before it is ours (rule S6)."""
 
     token: int | None
     renewed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Joining:
+class Joining(Value):
     """We have a session and are about to be a candidate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Value):
     """Somebody is before us."""
 
     standing: Behind | Vacant
 
 
-@dataclass(frozen=True, slots=True)
-class Claiming:
+class Claiming(Value):
     """The election is ours; the job may start at ``start_at_s`` (rule S9), once office is taken."""
 
     held: Held
@@ -61,30 +56,26 @@ class Claiming:
     swept: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Leading:
+class Leading(Value):
     """The guard was told that the job may run."""
 
     held: Held
 
 
-@dataclass(frozen=True, slots=True)
-class Losing:
+class Losing(Value):
     """The store said no; the guard was told, and must confirm until ``kill_at_s``."""
 
     token: int
     kill_at_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Killing:
+class Killing(Value):
     """The guard is dead or frozen: we kill what is left ourselves. ``None``: nothing was led."""
 
     token: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Resigning:
+class Resigning(Value):
     """The tree is confirmed dead: give the election up, close the session, then rest or leave."""
 
     token: int | None
@@ -94,15 +85,13 @@ class Resigning:
     resigned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Resting:
+class Resting(Value):
     """Not a candidate until ``until_s``."""
 
     until_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Value):
     pass
 
 
@@ -121,8 +110,7 @@ Phase = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Elector:
+class Elector(Value, kw_only=True):
     """The whole state. Times are absolute, in seconds; `math.inf` means never.
 
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when

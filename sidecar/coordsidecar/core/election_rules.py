@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election_moves import (
@@ -33,6 +32,7 @@ from coordsidecar.core.election_phases import (
     token_of,
 )
 from coordsidecar.store import Held
+from coordsidecar.value import replace
 
 Step = tuple[Elector, list[Effect]]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
+from coordsidecar.value import Value
 
 __all__ = [
     "AwaitObedience",
@@ -42,8 +42,7 @@ __all__ = [
 Role = Literal["leader", "standby", "stopping"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Value, kw_only=True):
     """What the user asked for, as far as it concerns the guard."""
 
     timing: Timing
@@ -63,60 +62,50 @@ class Plan:
 # ── events ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Value):
     """Time has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Value):
     message: FromElector
 
 
-@dataclass(frozen=True, slots=True)
-class ElectorExited:
+class ElectorExited(Value):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class JobNotStarted:
+class JobNotStarted(Value):
     """The command could not be executed: 127 not found, 126 not executable."""
 
     exit_code: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobExited:
+class JobExited(Value):
     """The job's main process ended; the rest of its tree may live on. 128+n if a signal did it."""
 
     exit_code: int
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEmpty:
+class TreeEmpty(Value):
     """No process of the job's tree is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class TreeHeld:
+class TreeHeld(Value):
     """Every process of the tree is stopped, or the job has said that it stands by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signalled:
+class Signalled(Value):
     """Somebody sent us a signal."""
 
     signal: int
 
 
-@dataclass(frozen=True, slots=True)
-class TerminalStop:
+class TerminalStop(Value):
     """Ctrl-Z: we, or the job that has the terminal, are to be suspended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Continued:
+class Continued(Value):
     """We run again after `SuspendSelf`."""
 
 
@@ -137,73 +126,61 @@ Event = (
 # ── effects ────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class StartJob:
+class StartJob(Value):
     """Run the command: the job as ``leader``; as ``standby`` the standby command, or the job."""
 
     role: Role
     token: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class StopTree:
+class StopTree(Value):
     """Send the signal, then CONT, to the whole tree; report `TreeEmpty` when nothing is left."""
 
     signal: int
 
 
-@dataclass(frozen=True, slots=True)
-class KillTree:
+class KillTree(Value):
     """SIGKILL everything, again and again until nothing is left; then report `TreeEmpty`."""
 
 
-@dataclass(frozen=True, slots=True)
-class FreezeTree:
+class FreezeTree(Value):
     """SIGSTOP everything until nothing runs; then report `TreeHeld`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThawTree:
+class ThawTree(Value):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class SignalJob:
+class SignalJob(Value):
     """Hand the signal to the job's process group."""
 
     signal: int
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitObedience:
+class AwaitObedience(Value):
     """Report `TreeHeld` when the job has acknowledged that it stands by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Value):
     message: FromGuard
 
 
-@dataclass(frozen=True, slots=True)
-class StartElector:
+class StartElector(Value):
     """Fork an elector that adopts the session we know of; ``token``: the election it holds."""
 
     token: int | None
     run_until_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class KillElector:
+class KillElector(Value):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class SuspendSelf:
+class SuspendSelf(Value):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class ShowRole:
+class ShowRole(Value):
     """Write the role file."""
 
     role: Role
@@ -212,8 +189,7 @@ class ShowRole:
     leader: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value):
     """A transition and its reason, for the log."""
 
     event: str
@@ -222,8 +198,7 @@ class Report:
     deadline_left_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Value):
     exit_code: int
 
 

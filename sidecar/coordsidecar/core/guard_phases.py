@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from coordsidecar.core.messages import Leased
+from coordsidecar.value import Value, replace
 
 __all__ = [
     "After",
@@ -26,27 +26,23 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(Value):
     """Once the tree is empty: start the job as the leader."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejoin:
+class Rejoin(Value):
     """Once the tree is empty: release, and stand by again; campaign after ``rest_s``."""
 
     rest_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rerun:
+class Rerun(Value):
     """Once the tree is empty: start the job again, as what it was."""
 
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(Value):
     """Once the tree is empty: release and exit; ``None``: with the job's own code."""
 
     exit_code: int | None = None
@@ -55,22 +51,19 @@ class Quit:
 After = Lead | Rejoin | Rerun | Quit
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Value):
     """We do not lead. ``frozen`` and ``held``: a job is kept, stopped or told to stand by."""
 
     tree: Literal["none", "standby", "held", "frozen"] = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Value):
     """We lead and the job runs."""
 
     lease: Leased
 
 
-@dataclass(frozen=True, slots=True)
-class Stopping:
+class Stopping(Value):
     """The tree is on its way out: told to stop, or being killed since ``killing``.
 
     ``asked``: a person asked for it, so that asking again kills at once.
@@ -84,40 +77,35 @@ class Stopping:
     job_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Yielding:
+class Yielding(Value):
     """The tree is being frozen, or was told to stand by; if that fails, it is killed."""
 
     lease: Leased
     kill_at_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Value):
     """The job ended and is started again at ``restart_at_s``."""
 
     lease: Leased | None
     restart_at_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(Value):
     """Nothing runs; the elector withdraws from the election, for a bounded time."""
 
     exit_code: int
     give_up_at_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value):
     exit_code: int
 
 
 Phase = Idle | Running | Stopping | Yielding | Backoff | Leaving | Done
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Value):
     """The whole state.
 
     ``token_floor``: the highest token a job was ever started with; a lease below it is an old one.

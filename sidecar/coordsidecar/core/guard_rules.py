@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import assert_never
 
 from coordsidecar.core import messages as msg
@@ -38,6 +37,7 @@ from coordsidecar.core.guard_phases import (
     Yielding,
     lease_of,
 )
+from coordsidecar.value import replace
 
 Step = tuple[Guard, list[Effect]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard_moves import (
@@ -31,6 +30,7 @@ from coordsidecar.core.guard_phases import (
     lease_of,
 )
 from coordsidecar.core.guard_rules import finish, leave, show, transition
+from coordsidecar.value import replace
 
 Step = tuple[Guard, list[Effect]]
 

@@ -8,8 +8,9 @@ lock does not expire.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from coordsidecar.value import Value
 
 __all__ = [
     "MESSAGE_BYTES_MAX",
@@ -44,8 +45,7 @@ class MessageError(ValueError):
 # ── elector to guard ───────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Leased:
+class Leased(Value):
     """We lead for now: stop the job at ``step_down_at_s``; it is dead by ``run_until_s``."""
 
     token: int
@@ -53,47 +53,41 @@ class Leased:
     run_until_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Value):
     """The store said no: somebody else may lead any moment now."""
 
     token: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Value):
     """The session we hold, for the next elector to adopt. Its descriptors travel along."""
 
     handle: str
     ttl_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Value):
     """Leadership under ``token`` is over, in the store as well."""
 
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Following:
+class Following(Value):
     """Somebody else leads. ``leader`` was written by others: show it, never trust it."""
 
     leader: str
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Value):
     """The elector gives up, for a reason that only people can mend, or since `--wait` ran out."""
 
     exit_code: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Value):
     """The elector lives. Does the guard?"""
 
     number: int
@@ -102,20 +96,17 @@ class Ping:
 # ── guard to elector ───────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Value):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobIs:
+class JobIs(Value):
     """The main process of the tree that must die if the guard does. Its pidfd travels along."""
 
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class TreeGone:
+class TreeGone(Value):
     """The job of ``token`` is over, its whole tree confirmed dead (or frozen): release (rule S4).
 
     Campaign again after ``rest_s``, or never again if ``leave``.
@@ -126,18 +117,15 @@ class TreeGone:
     leave: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Value):
     """Withdraw from the election and exit. Sent only when no job runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspended:
+class Suspended(Value):
     """The guard is about to stop itself (Ctrl-Z) with its tree frozen: no pongs for a while."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(Value):
     pass
 
 
@@ -162,7 +150,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def encode(message: Message) -> bytes:
     """One packet. Texts that came from outside were cut to size before they got here."""
-    packet = json.dumps([type(message).__name__, asdict(message)]).encode()
+    packet = json.dumps([type(message).__name__, vars(message)]).encode()
     assert len(packet) <= MESSAGE_BYTES_MAX, "texts are cut to size where they enter"
     return packet
 

@@ -15,7 +15,8 @@ received it, and what it makes of its own clock, can only be later.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+
+from coordsidecar.value import Value
 
 __all__ = ["Timing", "UnsafeTimingError"]
 
@@ -27,8 +28,7 @@ class UnsafeTimingError(ValueError):
     """A combination of settings under which two jobs could run at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
+class Timing(Value, kw_only=True):
     """A safe set of times, all in seconds; one that is not safe cannot be built."""
 
     ttl_s: float
@@ -74,10 +74,9 @@ class Timing:
         )
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name, value in vars(self).items():
             if not math.isfinite(value) or value < 0:
-                raise UnsafeTimingError(f"{_option(field.name)} must be a positive duration")
+                raise UnsafeTimingError(f"{_option(name)} must be a positive duration")
         for name in ("ttl_s", "renew_every_s", "rpc_timeout_s", "kill_reserve_s"):
             if getattr(self, name) <= 0:
                 raise UnsafeTimingError(f"{_option(name)} must be more than 0s")

@@ -20,12 +20,17 @@ def daemonise() -> None:
         os._exit(0)
 
 
+def end_slowly(signum: int, frame: object) -> None:
+    time.sleep(0.3)
+    os._exit(0)
+
+
 def main() -> None:
     path, *habits = sys.argv[1:]
     if "ignore-term" in habits:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "slow-term" in habits:
-        signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.3), os._exit(0)))
+        signal.signal(signal.SIGTERM, end_slowly)
     if "close-fds" in habits:
         os.closerange(3, 256)
     if "daemon-child" in habits and os.fork() == 0:
