@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from coordsidecar.store import Election
 from tests.e2e.sidecars import Sidecar, Stamps, wait_for
@@ -56,10 +57,14 @@ class Arena:
         command: list[str] | None = None,
         by: Proxy | None = None,
         env: dict[str, str] | None = None,
+        **how: Any,
     ) -> Sidecar:
-        """Start an instance; its command is the stamping job unless another is given."""
+        """Start an instance; its command is the stamping job unless another is given.
+
+        For ``how`` see `Sidecar`.
+        """
         command = command if command is not None else self.stamps.command()
-        return self._start(*self.options(by=by), *options, "--", *command, env=env)
+        return self._start(*self.options(by=by), *options, "--", *command, env=env, **how)
 
     def proxy(self) -> Proxy:
         assert self.server is not None

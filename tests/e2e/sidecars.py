@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
+MARK = "SIDECAR_UNDER_TEST"
 _PATIENCE_S = 60.0
 
 
@@ -25,6 +28,16 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < give_up_s, f"waited in vain for: {what}"
         time.sleep(0.01)
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """All living processes that have ``mark`` in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +85,25 @@ class Stamps:
 class Sidecar:
     """One instance of coordsidecar as a real process, and who belongs to it."""
 
-    def __init__(self, arguments: Sequence[str], log: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        env: dict[str, str],
+        *,
+        through: Sequence[str] = (),
+        stdout: int | None = None,
+    ) -> None:
+        """``through`` is a command that executes the rest of its arguments, such as nohup."""
         self.log_path = log
         self._log = log.open("ab")
+        self._mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "coordsidecar", *arguments],
+            [*through, sys.executable, "-m", "coordsidecar", *arguments],
             stdin=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=self._log,
-            env=env,
+            env=env | {MARK: self._mark},
             start_new_session=True,
         )
         self._seen: dict[int, psutil.Process] = {}
@@ -128,6 +152,10 @@ class Sidecar:
     def leads(self) -> bool:
         return bool(self._jobs())
 
+    def everyone(self) -> list[psutil.Process]:
+        """Whoever lives that we started, directly or not; but for who wiped the environment."""
+        return marked(self._mark)
+
     def signal(self, signum: int) -> None:
         os.kill(self.pid, signum)
 
@@ -147,7 +175,7 @@ class Sidecar:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for process in self._seen.values():
+        for process in (*self._seen.values(), *self.everyone()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._log.close()
@@ -159,9 +187,9 @@ def sidecars(folder: Path) -> Iterator[Callable[..., Sidecar]]:
     started: list[Sidecar] = []
     clean = {name: value for name, value in os.environ.items() if "COORDSIDECAR" not in name}
 
-    def start(*arguments: str, env: dict[str, str] | None = None) -> Sidecar:
+    def start(*arguments: str, env: dict[str, str] | None = None, **how: Any) -> Sidecar:
         log = folder / f"sidecar-{len(started)}.log"
-        started.append(Sidecar(arguments, log, clean | (env or {})))
+        started.append(Sidecar(arguments, log, clean | (env or {}), **how))
         return started[-1]
 
     try:
