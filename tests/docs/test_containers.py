@@ -1,0 +1,173 @@
+"""The images and manifests in the examples: well-formed, and in step with the program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from coordsidecar.cli import split
+from coordsidecar.options import OPTIONS
+from coordsidecar.settings import Settings, build_settings
+from tests.docs.yaml_subset import read_yaml
+from tests.e2e.sidecars import Sidecar, sidecars, wait_for
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+MANIFESTS = ["docker/compose.yaml", "kubernetes/deployment.yaml", "kubernetes/role-sidecar.yaml"]
+DOCKERFILES = ["Dockerfile", "examples/docker/Dockerfile"]
+
+
+def load(name: str) -> Any:
+    return read_yaml((EXAMPLES / name).read_text())
+
+
+def settings_of(words: list[str]) -> Settings:
+    """What our own program makes of the words; `UsageError` if it refuses them."""
+    flags, command = split(words, OPTIONS, interspersed=False)
+    return build_settings(flags=flags, command=command, environ={})
+
+
+def pod(manifest: Any) -> Any:
+    return manifest["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_manifest_can_be_read(name: str) -> None:
+    assert isinstance(load(name), dict)
+
+
+@pytest.mark.parametrize("text", ["a: b: c", "a:", "a: 'b'", "a: 1\na: 2", "- x\n  - y", "\ta: 1"])
+def test_what_the_reader_of_manifests_does_not_know_it_refuses(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read_yaml(text)
+
+
+def test_compose_starts_three_replicas_and_waits_for_their_jobs_to_stop() -> None:
+    manifest = load("docker/compose.yaml")
+    job = manifest["services"]["job"]
+
+    settings = settings_of(job["command"])
+
+    assert settings.store == "etcd://etcd:2379"
+    assert "etcd" in manifest["services"]
+    assert job["deploy"]["replicas"] == "3"
+    assert float(job["stop_grace_period"].removesuffix("s")) > settings.stop_timeout_s
+    source, target, _ = job["volumes"][0].split(":")
+    assert (EXAMPLES / "docker" / source).is_file()
+    assert target in settings.command
+    assert (EXAMPLES / "docker" / job["build"]["context"] / "Dockerfile").samefile(
+        ROOT / "Dockerfile"
+    )
+
+
+def test_the_deployment_prefixes_its_command_and_outlives_the_stop_timeout() -> None:
+    manifest = load("kubernetes/deployment.yaml")
+    (container,) = pod(manifest)["containers"]
+
+    settings = settings_of(container["args"])
+
+    assert container["command"] == ["coordsidecar"]
+    assert manifest["spec"]["replicas"] == "3"
+    assert float(pod(manifest)["terminationGracePeriodSeconds"]) > settings.stop_timeout_s + 5
+    assert settings.http is not None
+    (port,) = container["ports"]
+    assert settings.http[1] == int(port["containerPort"])
+    assert container["readinessProbe"]["httpGet"]["port"] == port["name"]
+    assert named(container["env"], "COORDSIDECAR_ID") == {
+        "fieldRef": {"fieldPath": "metadata.name"}
+    }
+    labels = manifest["spec"]["template"]["metadata"]["labels"]
+    assert manifest["spec"]["selector"]["matchLabels"] == labels
+
+
+def test_the_role_sidecar_shares_its_role_file_with_the_app() -> None:
+    manifest = load("kubernetes/role-sidecar.yaml")
+    (sidecar,), (app,) = pod(manifest)["initContainers"], pod(manifest)["containers"]
+
+    settings = settings_of([word for word in sidecar["args"] if not word.startswith("--role-file")])
+
+    assert sidecar["restartPolicy"] == "Always"
+    role_file = app["env"][0]["value"]
+    assert f"--role-file={role_file}" in sidecar["args"]
+    assert sidecar["volumeMounts"] == app["volumeMounts"]
+    (mount,) = app["volumeMounts"]
+    assert role_file.startswith(mount["mountPath"] + "/")
+    assert mount["name"] in [volume["name"] for volume in pod(manifest)["volumes"]]
+    assert float(pod(manifest)["terminationGracePeriodSeconds"]) > settings.stop_timeout_s + 5
+    assert named(sidecar["env"], "COORDSIDECAR_ID") == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
+def named(variables: list[dict[str, Any]], name: str) -> Any:
+    (found,) = (entry["valueFrom"] for entry in variables if entry["name"] == name)
+    return found
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Sidecar]]:
+    with sidecars(tmp_path) as start:
+        election = ["--store", f"local:{tmp_path / 'locks'}", "--name", "app"]
+        yield lambda *words: start(*election, *words)
+
+
+def test_the_role_sidecar_gives_nothing_away_while_the_app_is_busy(
+    start: Callable[..., Sidecar], tmp_path: Path
+) -> None:
+    busy, role_file = tmp_path / "busy", tmp_path / "role.json"
+    (container,) = pod(load("kubernetes/role-sidecar.yaml"))["initContainers"]
+    command = [str(word).replace("/role/", f"{tmp_path}/") for word in container["args"]]
+    command = command[command.index("--") + 1 :]
+    leader = start("--role-file", str(role_file), "--", *command)
+    wait_for(lambda: leader.leads() and '"leader"' in role_file.read_text(), "it to lead")
+    standby = start("--", "sleep", "600")
+    wait_for(lambda: "standing-by" in standby.log(), "the second instance to stand by")
+    busy.touch()
+
+    leader.process.terminate()
+
+    wait_for(lambda: '"stopping"' in role_file.read_text(), "the app to be told")
+    assert not standby.leads()
+    busy.unlink()
+    wait_for(standby.leads, "the second instance to lead")
+    assert leader.wait() == 0
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_a_dockerfile_copies_only_what_is_sent_to_it(name: str) -> None:
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    sent = {line[1:] for line in ignore if line.startswith("!")}
+    copied: set[str] = set()
+    for line in (ROOT / name).read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            copied |= set(line.split()[1:-1])
+
+    assert copied == sent
+    for path in copied:
+        assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_an_image_starts_the_sidecar_and_is_stopped_as_it_likes(name: str) -> None:
+    text = (ROOT / name).read_text()
+
+    stages = re.findall(r"^FROM .*", text, re.MULTILINE)
+    assert 'ENTRYPOINT ["coordsidecar"]' in text
+    assert "STOPSIGNAL SIGTERM" in text
+    assert len(stages) > 1, "what builds it must not stay in the image"
+    command = re.search(r'^CMD \["(.*)"\]$', text, re.MULTILINE)
+    assert command is not None
+    words = command[1].split('", "')
+    assert words == ["--help"] or cast(Any, settings_of(words)).command
+
+
+def test_the_image_has_a_python_that_the_package_supports() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    version = re.search(r"^ARG PYTHON=3\.(\d+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert version is not None
+    lowest = re.search(r'^requires-python = ">=3\.(\d+)"$', pyproject, re.MULTILINE)
+    assert lowest is not None
+    assert int(version[1]) >= int(lowest[1])
