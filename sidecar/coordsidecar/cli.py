@@ -48,7 +48,7 @@ def _run(words: list[str]) -> int:
         settings = build_settings(flags=flags, command=command, environ=os.environ)
     except UsageError as error:
         return _complain(_USAGE, str(error))
-    from coordsidecar.guard import run
+    from coordsidecar.launch import run
 
     return run(settings)
 

@@ -69,9 +69,11 @@ def run(
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     try:
         elector = Elector(settings, wire, log, guard_pidfd=guard_pidfd, run_mark=run_mark)
-    except (ValueError, OSError) as error:
-        # The store's adapter or the status port: nothing that another try would mend.
-        wire.send(msg.Failed(125, str(error)[:2000]))
+    except ValueError as error:  # What the store's URL or its settings say cannot be.
+        wire.send(msg.Failed(2, str(error)[:2000]))
+        return
+    except OSError as error:  # The status port is taken.
+        wire.send(msg.Failed(125, f"--http: {error}"[:2000]))
         return
     elector.run(adopt=adopt, token=token, run_until_s=run_until_s)
 
@@ -98,6 +100,7 @@ class Elector:
             run=run_mark,
             wait_until_s=boottime_s() + wait_s if wait_s else None,
             try_once=wait_s == 0,
+            where=_where(settings),
         )
         self._workers = Workers(
             lambda: stores.connect(settings.store, election=settings.election, environ=os.environ),
@@ -232,6 +235,13 @@ def _record(settings: Settings) -> str:
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
     )
+
+
+def _where(settings: Settings) -> str:
+    where = stores.public_url(settings.store)
+    if settings.name_was_derived:
+        where += "; the election is named after the command, --name sets another"
+    return where
 
 
 def _readable(fd: int) -> bool:

@@ -22,7 +22,7 @@ class ElectorProcess:
     def __init__(self, settings: Settings, *, run_mark: str) -> None:
         self.pid: int | None = None
         self._settings = settings
-        self._run_mark = run_mark
+        self.run_mark = run_mark
         self._guard_pidfd = os.pidfd_open(os.getpid())
         self._wire: Wire | None = None
         self._session: Session | None = None
@@ -59,7 +59,7 @@ class ElectorProcess:
                         adopt=self._session,
                         token=token,
                         run_until_s=run_until_s,
-                        run_mark=self._run_mark,
+                        run_mark=self.run_mark,
                     )
                     status = 0
                 except Exception:  # noqa: BLE001  # Said in full; then the guard starts another.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import select
 import signal
 from collections.abc import Iterator
@@ -25,30 +24,14 @@ from coordsidecar.core.guard_moves import (
     TerminalStop,
     Tick,
 )
+from coordsidecar.elector_process import ElectorProcess
 from coordsidecar.guard_hands import Hands
-from coordsidecar.linux import BootTimer, become_subreaper, boottime_s
+from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings import Settings
 from coordsidecar.spawn import Dispositions
 
-__all__ = ["run"]
-
-# Synchronous faults end the guard (and by PDEATHSIG the job), as they should.
-_NOT_HANDLED = {
-    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE),
-    *(signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE),
-}
-_TERMINAL_OUTPUT = (signal.SIGTTOU, signal.SIGTTIN)
-
-
-def run(settings: Settings) -> int:
-    """Run the command while this instance leads; return the exit code."""
-    dispositions = Dispositions.inherited()
-    signals_fd = _catch_signals(dispositions)
-    become_subreaper()
-    log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
-    guard = Guard(settings, log, dispositions, signals_fd)
-    return guard.run()
+__all__ = ["Guard"]
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -73,13 +56,19 @@ class Guard:
     """The loop: events in, the core's effects out."""
 
     def __init__(
-        self, settings: Settings, log: Log, dispositions: Dispositions, signals_fd: int
+        self,
+        settings: Settings,
+        log: Log,
+        dispositions: Dispositions,
+        elector: ElectorProcess,
+        *,
+        signals_fd: int,
     ) -> None:
+        """``signals_fd``: a pipe on which every signal arrives as a byte."""
         self._plan = plan_of(settings)
         self._signals_fd = signals_fd
         self._timer = BootTimer()
-        run_mark = secrets.token_hex(8)  # Rule S10: unique per start, whatever --id says.
-        self._hands = Hands(settings, log, dispositions, run_mark=run_mark)
+        self._hands = Hands(settings, log, dispositions, elector)
 
     def run(self) -> int:
         self._state, effects = core.begin(boottime_s(), self._plan)
@@ -151,22 +140,3 @@ class Guard:
                 self._hands.job_is_gone()
                 code = os.waitstatus_to_exitcode(status)
                 yield JobExited(code if code >= 0 else 128 - code)
-
-
-def _catch_signals(dispositions: Dispositions) -> int:
-    """Turn every signal into a byte on a pipe; return the end to read."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(read_fd, False)
-    os.set_blocking(write_fd, False)
-    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    for signum in signal.valid_signals() - _NOT_HANDLED:
-        if signum in _TERMINAL_OUTPUT:
-            signal.signal(signum, signal.SIG_IGN)  # We hand the terminal over from the background.
-        elif signum not in dispositions.ignored or signum == signal.SIGTERM:
-            signal.signal(signum, _noted)
-    signal.signal(signal.SIGCHLD, _noted)  # Whatever the shell said: we live by it.
-    return read_fd
-
-
-def _noted(signum: int, frame: object) -> None:
-    """The wake-up descriptor has it."""

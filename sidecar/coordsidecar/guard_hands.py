@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 import signal
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
@@ -55,7 +54,11 @@ class Hands:
     """Everything with a side effect. `do` returns the events that an effect brings at once."""
 
     def __init__(
-        self, settings: Settings, log: Log, dispositions: Dispositions, *, run_mark: str
+        self,
+        settings: Settings,
+        log: Log,
+        dispositions: Dispositions,
+        elector: ElectorProcess,
     ) -> None:
         self.exit_code: int | None = None
         self.job_pid: int | None = None
@@ -63,8 +66,7 @@ class Hands:
         self._settings = settings
         self._log = log
         self._dispositions = dispositions
-        self._run_mark = run_mark
-        self._elector = ElectorProcess(settings, run_mark=run_mark)
+        self._elector = elector
         self._job_group = 0
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
         self._chore_since_s = self._shouted_s = 0.0
@@ -173,12 +175,14 @@ class Hands:
         standby_command = role == "standby" and bool(settings.standby)
         command = settings.standby if standby_command else settings.command
         if settings.standby_timeout_s is not None and self._ack_path is None:
+            import tempfile  # Late: it imports half the library.
+
             folder = tempfile.mkdtemp(prefix="coordsidecar-")
             self._ack_path = os.path.join(folder, "standing-by")
         environ = job_environment(
             os.environ,
             settings,
-            run=self._run_mark,
+            run=self._elector.run_mark,
             role=role,
             token=token,
             ack_path=self._ack_path,

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from coordsidecar.linux import die_with_parent
 
-__all__ = ["Dispositions", "NotStartedError", "all_signals_blocked", "spawn"]
+__all__ = [
+    "Dispositions",
+    "NotStartedError",
+    "all_signals_blocked",
+    "assert_executable",
+    "spawn",
+]
 
 _OOM_SCORE_RAISE = 100
 
@@ -22,6 +28,18 @@ class NotStartedError(Exception):
     def __init__(self, exit_code: int, reason: str) -> None:
         super().__init__(reason)
         self.exit_code = exit_code
+
+
+def assert_executable(program: str) -> None:
+    """Raise `NotStartedError` if ``program`` cannot be run: better now than at a takeover."""
+    paths = [program]
+    if "/" not in program:
+        paths = [os.path.join(folder, program) for folder in os.get_exec_path()]
+    found = [path for path in paths if os.path.exists(path)]
+    if not found:
+        raise NotStartedError(127, f"cannot run {program!r}: there is no such program")
+    if not any(os.access(path, os.X_OK) and not os.path.isdir(path) for path in found):
+        raise NotStartedError(126, f"cannot run {program!r}: {found[0]} is not executable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,8 +185,8 @@ def test_an_error_of_our_own_is_a_sentence_too(tmp_path: Path) -> None:
 def test_an_interrupt_before_the_guard_takes_over_ends_us_quietly() -> None:
     program = (
         "import os, signal, sys, types\n"
-        "guard = sys.modules['coordsidecar.guard'] = types.ModuleType('coordsidecar.guard')\n"
-        "guard.run = lambda settings: os.kill(os.getpid(), signal.SIGINT)\n"
+        "launch = sys.modules['coordsidecar.launch'] = types.ModuleType('coordsidecar.launch')\n"
+        "launch.run = lambda settings: os.kill(os.getpid(), signal.SIGINT)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from coordsidecar.cli import main; main(['--', 'true'])"
     )

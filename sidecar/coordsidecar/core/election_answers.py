@@ -92,17 +92,28 @@ def _unanswered(
         case _:
             pass
     elector = replace(elector, retry_at_s=again_s)
-    effects: list[Effect] = []
-    if failures == 1:
-        kind = "refused" if isinstance(result, Refused) else "unreachable"
-        effects = [Report(kind, result.reason, token_of(elector.phase))]
-    hopeless = isinstance(result, Refused) or now_s >= elector.started_at_s + aims.timing.ttl_s
-    if not elector.connected and isinstance(elector.phase, Opening) and hopeless:
-        # At the start a mistake is likelier than an outage: say so rather than wait for ever.
-        tell = TellGuard(msg.Failed(rules.SIDECAR_EXIT_CODE, result.reason))
-        elector, more = rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
-        return elector, [tell, *more]
-    return elector, effects
+    if not elector.connected and isinstance(elector.phase, Opening):
+        return _not_yet_connected(elector, result, now_s, aims)
+    if failures > 1:
+        return elector, []
+    kind = "refused" if isinstance(result, Refused) else "unreachable"
+    return elector, [Report(kind, result.reason, token_of(elector.phase))]
+
+
+def _not_yet_connected(
+    elector: Elector, result: Silent | Refused, now_s: float, aims: Aims
+) -> Step:
+    """At the start a mistake is likelier than an outage: say so, rather than wait for ever."""
+    give_up_at_s = elector.started_at_s + aims.timing.ttl_s
+    if isinstance(result, Silent) and now_s < give_up_at_s:
+        elector = replace(elector, retry_at_s=min(elector.retry_at_s, give_up_at_s))
+        left = f"; trying for another {give_up_at_s - now_s:.0f}s"
+        return elector, [
+            Report("connecting", result.reason + left)
+        ] if elector.failures == 1 else []
+    tell = TellGuard(msg.Failed(rules.SIDECAR_EXIT_CODE, result.reason))
+    elector, effects = rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    return elector, [tell, *effects]
 
 
 def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
@@ -119,7 +130,8 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
     )
     if isinstance(elector.phase, Opening):
         elector = elector.to(Joining())
-    return elector, [TellGuard(msg.Holding(session.handle, session.ttl_s), session.fds)]
+    holding = TellGuard(msg.Holding(session.handle, session.ttl_s), session.fds)
+    return elector, [holding, Report("campaigning", f"connected to {aims.where}")]
 
 
 def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:

@@ -48,12 +48,14 @@ class Aims(Value, kw_only=True):
 
     ``run`` is this sidecar's own mark, see `coordsidecar.store.Office`. ``wait_until_s``: give up
     if not leading by then; ``try_once``: give up as soon as somebody else holds the election.
+    ``where``: the store, for the log.
     """
 
     timing: Timing
     run: str
     wait_until_s: float | None = None
     try_once: bool = False
+    where: str = "the store"
 
 
 # ── calls to the store, and what comes of them ─────────────────────────────────────────────────

@@ -69,10 +69,9 @@ _ELECTOR_HASTE_S = 0.1
 
 
 def begin(now_s: float, plan: Plan) -> Step:
-    """The guard as it starts, and the first things to do."""
+    """The guard as it starts, beside its first elector; and the first things to do."""
     guard = Guard(phase=Idle(), elector_heard_s=now_s, last_step_s=now_s)
-    guard, effects = rules.enter_idle(guard, plan)
-    return guard, [StartElector(token=None, run_until_s=0.0), *effects]
+    return rules.enter_idle(guard, plan)
 
 
 def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
@@ -188,8 +187,7 @@ def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
         case JobExited(exit_code):
             return rules.job_ended(guard, exit_code, now_s, plan)
         case JobNotStarted(exit_code, reason):
-            guard, effects = rules.job_ended(guard, exit_code, now_s, plan)
-            return guard, [Report("not-started", reason), *effects]
+            return rules.job_ended(guard, exit_code, now_s, plan, why=reason)
         case TreeEmpty():
             return rules.tree_empty(guard, now_s, plan)
         case TreeHeld():

@@ -148,10 +148,12 @@ def kill_instead_of_yielding(guard: Guard, lease: msg.Leased, plan: Plan) -> Ste
     return guard.to(phase), [KillTree(), report]
 
 
-def job_ended(guard: Guard, exit_code: int, now_s: float, plan: Plan) -> Step:
+def job_ended(
+    guard: Guard, exit_code: int, now_s: float, plan: Plan, *, why: str = "the job ended"
+) -> Step:
     """The main process is gone; whatever is left of its tree must go too, with the usual grace."""
     lease = lease_of(guard.phase)
-    report = transition("job-ended", f"the job ended with exit code {exit_code}", lease, now_s)
+    report = transition("job-ended", f"{why}; exit code {exit_code}", lease, now_s)
     match guard.phase:
         case Running() | Yielding() | Idle("held") | Idle("frozen"):
             guard, after = _after_end(guard, exit_code, lease, now_s, plan)
