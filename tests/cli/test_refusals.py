@@ -168,7 +168,7 @@ def test_an_endless_file_is_not_read_to_its_end() -> None:
 def test_an_error_of_our_own_is_a_sentence_too(tmp_path: Path) -> None:
     """A guard that cannot be imported stands for any mistake in the program."""
     program = (
-        "import sys; sys.modules['coordsidecar.guard'] = None\n"
+        "import sys; sys.modules['coordsidecar.launch'] = None\n"
         "from coordsidecar.cli import main; main(['--', 'true'])"
     )
 

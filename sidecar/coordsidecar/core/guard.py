@@ -50,6 +50,7 @@ from coordsidecar.core.guard_moves import (
 )
 from coordsidecar.core.guard_phases import (
     Backoff,
+    Done,
     Guard,
     Idle,
     Leaving,
@@ -76,6 +77,8 @@ def begin(now_s: float, plan: Plan) -> Step:
 
 def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
     """Take one event at ``now_s``; return the new state and what to do, in this order."""
+    if isinstance(guard.phase, Done):
+        return guard, []
     if now_s - guard.last_step_s > _longest_nap_s(plan):
         # We were not running ourselves: the elector's silence proves nothing.
         guard = replace(guard, elector_heard_s=now_s)
