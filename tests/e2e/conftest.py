@@ -67,3 +67,22 @@ def arena(request: pytest.FixtureRequest, arena_of: Callable[[str], Arena]) -> A
 def network_arena(request: pytest.FixtureRequest, arena_of: Callable[[str], Arena]) -> Arena:
     """An arena on each store that is reached over a network."""
     return arena_of(request.param)
+
+
+@pytest.fixture(params=[store for store in STORES if store != "local"])
+def arena_of_own(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    election: Election,
+    start: Callable[..., Sidecar],
+    proxy: Callable[[str], Proxy],
+) -> Arena:
+    """An arena with a server of its own, which the test may kill or freeze."""
+    server: EtcdServer | ConsulServer
+    if request.param == "consul":
+        server = request.getfixturevalue("consul_server")(session_ttl_min="1s")
+    else:
+        server = request.getfixturevalue("etcd_server")()
+    return Arena(
+        request.param, server, election=election, folder=tmp_path, start=start, proxy=proxy
+    )
