@@ -51,10 +51,13 @@ class Dispositions:
 
     @classmethod
     def inherited(cls) -> Dispositions:
-        """To be read before any handler is installed."""
+        """To be read before any handler is installed; unblocks all signals for ourselves.
+
+        The guard lives by signals: with SIGCHLD blocked it would never see its job end.
+        """
         pythons_own = {signal.SIGPIPE, signal.SIGXFSZ}  # Ignored by the interpreter, not the shell.
         ignored = {s for s in signal.valid_signals() if signal.getsignal(s) == signal.SIG_IGN}
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
         return cls(frozenset(map(int, ignored - pythons_own)), frozenset(map(int, blocked)))
 
     def restore(self) -> None:

@@ -55,11 +55,14 @@ def _main() -> None:
             _collect(numbers, codes)
         pid = os.fork()
         if pid == 0:
+            os.setpgid(0, 0)
             _be_sidecar(folder, number, command)
+        os.setpgid(pid, pid)
         numbers[pid] = number
         if term_after_ms is not None:
             time.sleep(term_after_ms / 1000)  # The moment of the signal is the point of the test.
-            os.kill(pid, signal.SIGTERM)
+            # Every other time to its whole group, as a terminal or a supervisor does.
+            os.kill(pid if number % 2 else -pid, signal.SIGTERM)
     while numbers:
         _collect(numbers, codes)
     print(json.dumps(codes))
