@@ -99,9 +99,9 @@ class Arena:
         else:
             self.revoke()
 
-    def check(self, token: str) -> subprocess.CompletedProcess[str]:
+    def check(self, token: str, *, by: Proxy | None = None) -> subprocess.CompletedProcess[str]:
         """Run ``coordsidecar check TOKEN``."""
-        options = self.options()[:-2]  # Without --ttl.
+        options = self.options(by=by)[:-2]  # Without --ttl.
         return subprocess.run(
             [sys.executable, "-m", "coordsidecar", "check", *options, token],
             capture_output=True,

@@ -39,9 +39,13 @@ def main() -> None:
         os.setsid()
     out = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     token = os.environ.get("COORDSIDECAR_TOKEN", "-")
+    if "as-token" in habits:
+        token = habits[habits.index("as-token") + 1]
     while True:
         if "fork-on" in habits and os.fork():
             os._exit(0)
+        if "setsid-on" in habits and os.getpid() != os.getsid(0):
+            os.setsid()
         os.write(out, f"{time.monotonic_ns()} {os.getpid()} {token}\n".encode())
         time.sleep(0.002)
 
