@@ -103,7 +103,9 @@ class ConsulStore:
         state = self._keys.read(deadline_s)
         if state.lock is not None and state.lock.session:
             return self._standing(session, state)
-        refusal = self._keys.acquire(session, record, deadline_s)
+        refusal, won = self._keys.acquire(session, record, deadline_s)
+        if won is not None:
+            return self._standing(session, won)
         if "invalid session" in refusal:
             raise SessionLostError(f"Consul: session {session.handle} is gone")
         state = self._keys.read(deadline_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,17 +74,7 @@ class ElectionKeys:
             needs=f"key_prefix:read on {self._prefix}/",
             timeout_s=deadline_s - time.monotonic(),
         )
-        try:
-            entries = {entry["Key"]: entry for entry in found or ()}
-            lock, office = entries.get(self._lock_key), entries.get(self._office_key)
-            return State(
-                lock=None if lock is None else _lock(lock),
-                # An empty value comes as None, and is a record that cannot be read.
-                office=Office.decode(None if office is None else office["Value"] or b""),
-                office_index=0 if office is None else int(office["ModifyIndex"]),
-            )
-        except (TypeError, KeyError, ValueError) as e:
-            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+        return self._state(found or ())
 
     def wait(self, *, index: int, wait_s: float, timeout_s: float) -> int | None:
         """Wait for the lock key to change from ``index``; its index now, None if it is gone."""
@@ -100,31 +90,41 @@ class ElectionKeys:
         except (TypeError, KeyError, ValueError) as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
-    def acquire(self, session: Session, record: str, deadline_s: float) -> str:
-        """Take the lock. Call it only while we do not hold it."""
-        return self._transact(
-            [
-                _operation(
-                    "lock",
-                    self._lock_key,
-                    Session=session.handle,
-                    Flags=_LOCK_FLAGS,
-                    Value=_encoded(record),
-                )
-            ],
-            deadline_s,
-        )
+    def acquire(self, session: Session, record: str, deadline_s: float) -> tuple[str, State | None]:
+        """Take the lock. Call it only while we do not hold it.
+
+        "" and both keys as they are now, or why not and None.
+        """
+        operations = [
+            _operation(
+                "lock",
+                self._lock_key,
+                Session=session.handle,
+                Flags=_LOCK_FLAGS,
+                Value=_encoded(record),
+            ),
+            _operation("get-tree", f"{self._prefix}/."),
+        ]
+        refusal, results = self._transact(operations, deadline_s)
+        if refusal:
+            return refusal, None
+        try:
+            # The first result is the lock's own, without its value.
+            found = [result["KV"] for result in results[1:]]
+            for entry in found:
+                entry["Value"] = base64.b64decode(entry["Value"] or "")
+        except (TypeError, KeyError, ValueError) as e:
+            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+        return "", self._state(found)
 
     def take_office(self, session: Session, office: Office, deadline_s: float) -> str:
         """Write the record if the lock is still ours, as it was when we got ``office.led``."""
-        return self._transact(
-            [
-                _operation("check-session", self._lock_key, Session=session.handle),
-                _operation("check-index", self._lock_key, Index=office.led),
-                _operation("set", self._office_key, Value=_encoded(office.encode())),
-            ],
-            deadline_s,
-        )
+        operations = [
+            _operation("check-session", self._lock_key, Session=session.handle),
+            _operation("check-index", self._lock_key, Index=office.led),
+            _operation("set", self._office_key, Value=_encoded(office.encode())),
+        ]
+        return self._transact(operations, deadline_s)[0]
 
     def give_up(
         self, session: Session, state: State, office: Office | None, deadline_s: float
@@ -147,25 +147,41 @@ class ElectionKeys:
                     Value=_encoded(office.encode()),
                 )
             )
-        return self._transact(operations, deadline_s) if operations else ""
+        return self._transact(operations, deadline_s)[0] if operations else ""
 
-    def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> str:
-        """Apply all of ``operations`` or none."""
+    def _state(self, found: Iterable[Mapping[str, Any]]) -> State:
+        try:
+            entries = {entry["Key"]: entry for entry in found}
+            lock, office = entries.get(self._lock_key), entries.get(self._office_key)
+            return State(
+                lock=None if lock is None else _lock(lock),
+                # An empty value comes as None, and is a record that cannot be read.
+                office=Office.decode(None if office is None else office["Value"] or b""),
+                office_index=0 if office is None else int(office["ModifyIndex"]),
+            )
+        except (TypeError, KeyError, ValueError) as e:
+            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+
+    def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> tuple[str, Any]:
+        """Apply all of ``operations`` or none: "" and the results, or why not and None."""
         needs = f"key_prefix:write on {self._prefix}/"
 
-        def put(client: Any) -> str:
+        def put(client: Any) -> tuple[str, Any]:
             try:
-                client.txn.put(operations)
+                return "", client.txn.put(operations)["Results"]
             except consul.exceptions.ClientError as e:
                 if str(e).startswith("409 "):
-                    return str(e)
+                    return str(e), None
                 raise
-            return ""
+            except (TypeError, KeyError) as e:
+                raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
-        refusal = self._client.call(put, needs=needs, timeout_s=deadline_s - time.monotonic())
+        refusal, results = self._client.call(
+            put, needs=needs, timeout_s=deadline_s - time.monotonic()
+        )
         if "Permission denied" in refusal or "lacks permission" in refusal:
             raise RefusedError(f"Consul denies it ({refusal}): the token needs {needs}")
-        return refusal
+        return refusal, results
 
 
 def _lock(entry: Mapping[str, Any]) -> Lock:
