@@ -1,0 +1,208 @@
+"""The elector's process: its core, driven as `coordsidecar.elector` drives it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Protocol, assert_never
+
+from coordsidecar.core import election as core
+from coordsidecar.core import election_moves as moves
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election_moves import Aims, Effect, Event, Op, Watch
+from coordsidecar.store import Session
+from coordsidecar.value import replace
+from tests.sim.tree import Tree
+from tests.sim.world import Host, Process
+
+__all__ = ["ElectorProcess", "Surroundings"]
+
+_CHORE_EVERY_S = 0.01
+_PASSES_BEFORE_GUARD = 30
+
+
+class Surroundings(Protocol):
+    """The sidecar this elector belongs to, and the world beyond it."""
+
+    run: str
+    name: str
+    host: Host
+    guard: Process
+
+    def tell_guard(self, elector: ElectorProcess, message: msg.FromElector) -> None: ...
+
+    def call(self, elector: ElectorProcess, op: Op) -> None: ...
+
+    def watch(self, elector: ElectorProcess, watch: Watch) -> None: ...
+
+    def renewed(self, handle: str, sent_at_s: float, ttl_s: float) -> None: ...
+
+    def living_trees(self) -> list[Tree]: ...
+
+    def trees_of_run(self, run: str) -> list[Tree]:
+        """What lives of an earlier run on this host."""
+
+    def elector_ended(self, elector: ElectorProcess) -> None: ...
+
+    def changed(self, elector: ElectorProcess, was: object) -> None:
+        """Its phase is another one now: for the statistics."""
+
+    def told(self, effects: list[Effect]) -> list[Effect]:
+        """A chance to leave effects out, for the mutants."""
+
+
+class ElectorProcess(Process):
+    """One elector, from its start to its exit."""
+
+    def __init__(
+        self,
+        host: Host,
+        name: str,
+        around: Surroundings,
+        aims: Aims,
+        *,
+        adopt: Session | None,
+        token: int | None,
+        run_until_s: float,
+    ) -> None:
+        super().__init__(host, name)
+        self.process = self
+        self.caller = around
+        self.aims = aims
+        self.adopt = adopt
+        self.holding: set[str] = {adopt.handle} if adopt else set()
+        self._around = around
+        self._token, self._run_until_s = token, run_until_s
+        self._heard: list[msg.FromGuard] = []
+        self._events: list[Event] = []
+        self._chore: moves.KillTree | moves.Sweep | None = None
+        self._passes = 0
+        self._guard_died = False
+        self.begun = self._over = False
+
+    def begin(self) -> None:
+        """It takes a while to fork and to import what it needs."""
+        self.world.after(self.world.between(0.02, 0.12), self.poke)
+
+    def hear(self, message: msg.FromGuard) -> None:
+        if self.alive:
+            self._heard.append(message)
+            if self.begun:
+                self.poke()
+
+    def receive(self, event: Event) -> None:
+        self._events.append(event)
+        self.poke()
+
+    def renewed(self, handle: str, sent_at_s: float, ttl_s: float) -> None:
+        self._around.renewed(handle, sent_at_s, ttl_s)
+
+    def ended(self) -> None:
+        self._around.elector_ended(self)
+
+    def turn(self) -> Iterator[None]:
+        if not self.begun:
+            self.begun = True
+            self._begin_core()
+        yield from self._step(moves.Tick())
+        for event in self._incoming():
+            yield from self._step(event)
+        if self._over:
+            self.kill()
+
+    def next_timer_s(self) -> float:
+        timer_s = core.next_wake_s(self.state, self.aims)
+        if self._chore is not None:
+            timer_s = min(timer_s, self.host.clock_s() + _CHORE_EVERY_S)
+        return timer_s
+
+    def _begin_core(self) -> None:
+        adopt = self.adopt
+        now_s = self.host.clock_s()
+        self.state = core.begin(now_s, self.aims, adopt=adopt, token=self._token)
+        if adopt is not None and math.isfinite(self._run_until_s):
+            sent_at_s = self._run_until_s + self.aims.timing.margin_s - adopt.ttl_s
+            self.state = replace(self.state, renewed_at_s=sent_at_s)
+
+    def _step(self, event: Event) -> Iterator[None]:
+        was = self.state.phase
+        self.state, effects = core.step(self.state, event, self.host.clock_s(), self.aims)
+        if self.state.phase is not was:
+            self._around.changed(self, was)
+        if self.world.trace:
+            self._trace(event, effects)
+        for effect in self._around.told(effects):
+            yield
+            self._do(effect)
+
+    def _trace(self, event: Event, effects: list[Effect]) -> None:
+        shown = [e for e in effects if not _is_ping(e)]
+        if shown or isinstance(event, moves.Answered | moves.GuardDied):
+            self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
+
+    def _incoming(self) -> Iterator[Event]:
+        heard, self._heard = self._heard, []
+        for message in heard:
+            yield moves.HeardGuard(message)
+        if not self._guard_died and not self._around.guard.alive:
+            self._guard_died = True
+            yield moves.GuardDied()
+        events, self._events = self._events, []
+        yield from events
+        yield from self._chores()
+
+    def _chores(self) -> Iterator[Event]:
+        match self._chore:
+            case moves.KillTree():
+                if self._kill_pass():
+                    self._chore = None
+                    yield moves.TreeKilled()
+            case moves.Sweep(run):
+                left = self._around.trees_of_run(run)
+                for tree in left:
+                    tree.kill()
+                if not left:
+                    self._chore = None
+                    yield moves.Swept()
+            case None:
+                pass
+            case _:
+                assert_never(self._chore)
+
+    def _kill_pass(self) -> bool:
+        """Kill the tree, then the guard; True when both are confirmed dead."""
+        self._passes += 1
+        living = self._around.living_trees()
+        for tree in living:
+            tree.kill()
+        guard = self._around.guard
+        if guard.alive:
+            if not living or self._passes >= _PASSES_BEFORE_GUARD:
+                self.world.after(0.001, guard.kill)
+            return False
+        return not living
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case moves.Call(op):
+                self._around.call(self, op)
+            case moves.Watch():
+                self._around.watch(self, effect)
+            case moves.TellGuard(message, _):
+                if isinstance(message, msg.Holding):
+                    self.holding.add(message.handle)
+                self._around.tell_guard(self, message)
+            case moves.KillTree():
+                self._chore = effect
+            case moves.Sweep():
+                self._chore = self._chore or effect
+            case moves.Report():
+                pass
+            case moves.Exit():
+                self._over = True
+            case _:
+                assert_never(effect)
+
+
+def _is_ping(effect: Effect) -> bool:
+    return isinstance(effect, moves.TellGuard) and isinstance(effect.message, msg.Ping)

@@ -1,0 +1,222 @@
+"""The guard's process: its core, driven as `coordsidecar.guard` drives it, with modelled hands."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Protocol, assert_never
+
+from coordsidecar.core import guard as core
+from coordsidecar.core import guard_moves as moves
+from coordsidecar.core import messages as msg
+from coordsidecar.core.guard_moves import Effect, Event, Plan
+from coordsidecar.core.guard_phases import lease_of
+from coordsidecar.store import Session
+from tests.sim.elector_process import ElectorProcess
+from tests.sim.tree import Tree
+from tests.sim.world import Host, Process
+
+__all__ = ["GuardProcess", "Sidecar"]
+
+
+class Sidecar(Protocol):
+    """What the guard's hands reach out to."""
+
+    plan: Plan
+    elector: ElectorProcess | None
+
+    def start_tree(self, token: int | None) -> Tree | None: ...
+
+    def start_elector(self, adopt: Session | None, token: int | None, run_until_s: float) -> None:
+        """Fork it."""
+
+    def living_trees(self) -> list[Tree]: ...
+
+    def guard_ended(self) -> None: ...
+
+    def decided(self, effects: list[Effect]) -> list[Effect]:
+        """For the referee; and a chance to leave effects out, for the mutants."""
+
+
+class GuardProcess(Process):
+    """One guard, from its start to its exit."""
+
+    def __init__(self, host: Host, name: str, sidecar: Sidecar) -> None:
+        super().__init__(host, name)
+        self.sidecar = sidecar
+        self.plan = sidecar.plan
+        self.signals: list[int] = []
+        self.exit_code: int | None = None
+        self.session: Session | None = None
+        self.job: Tree | None = None
+        self.inbox: list[msg.FromElector] = []
+        self._chore: Effect | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """The elector is forked first, so that it connects while we make ready."""
+        self.sidecar.start_elector(None, None, 0.0)
+        self.poke()
+
+    def turn(self) -> Iterator[None]:
+        if not self._begun:
+            self._begun = True
+            self.state, effects = core.begin(self.host.clock_s(), self.plan)
+            yield from self._act(effects)
+        yield from self._step(moves.Tick())
+        for event in self._incoming():
+            yield from self._step(event)
+
+    def next_timer_s(self) -> float:
+        return core.next_wake_s(self.state, self.plan)
+
+    def ended(self) -> None:
+        self.sidecar.guard_ended()
+
+    def _step(self, event: Event) -> Iterator[None]:
+        if self.exit_code is not None:
+            return
+        self.state, effects = core.step(self.state, event, self.host.clock_s(), self.plan)
+        if self.world.trace and (effects or not isinstance(event, moves.Tick)):
+            quiet = isinstance(event, moves.Heard) and isinstance(event.message, msg.Ping)
+            if not quiet or len(effects) > 1:
+                shown = [e for e in effects if not isinstance(e, moves.ShowRole)]
+                self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
+        yield from self._act(self.sidecar.decided(effects))
+
+    def _act(self, effects: list[Effect]) -> Iterator[None]:
+        for effect in effects:
+            if not isinstance(effect, moves.Report | moves.ShowRole):
+                yield
+            for event in self._do(effect):
+                yield from self._step(event)
+        if self.exit_code is not None:
+            self.kill()
+
+    def _incoming(self) -> Iterator[Event]:
+        yield from self._messages()
+        signals, self.signals = self.signals, []
+        for signum in signals:
+            yield moves.TerminalStop() if signum == signal.SIGTSTP else moves.Signalled(signum)
+        yield from self._reap()
+        yield from self._chores()
+
+    def _messages(self) -> Iterator[Event]:
+        inbox, self.inbox = self.inbox, []
+        for message in inbox:
+            # All of a batch is received before the first is acted on.
+            match message:
+                case msg.Holding(handle, ttl_s):
+                    self.session = Session(handle, ttl_s, (1,) if ttl_s == float("inf") else ())
+                case msg.Released():
+                    self.session = None
+                case _:
+                    pass
+        for message in inbox:
+            yield moves.Heard(message)
+
+    def _reap(self) -> Iterator[Event]:
+        elector = self.sidecar.elector
+        if elector is not None and not elector.alive:
+            yield from self._messages()  # Its last words.
+            self.sidecar.elector = None
+            yield moves.ElectorExited()
+        job = self.job
+        if job is not None and job.exited:
+            self.job = None
+            yield moves.JobExited(job.exit_code)
+
+    def _chores(self) -> Iterator[Event]:
+        living = self.sidecar.living_trees()
+        match self._chore:
+            case moves.StopTree() | moves.KillTree() if not living:
+                self._chore = None
+                yield moves.TreeEmpty()
+            case moves.KillTree():
+                for tree in living:
+                    tree.kill()
+            case moves.FreezeTree() if all(tree.stopped for tree in living):
+                self._chore = None
+                yield moves.TreeHeld()
+            case moves.AwaitObedience() if all(not tree.acting for tree in living):
+                self._chore = None
+                yield moves.TreeHeld()
+            case _:
+                pass
+
+    def _do(self, effect: Effect) -> list[Event]:
+        living = self.sidecar.living_trees()
+        match effect:
+            case moves.StartJob(_, token):
+                self._chore = None
+                self.job = self.sidecar.start_tree(token)
+                if self.job is None:
+                    return [moves.JobNotStarted(127, "no such file")]
+            case moves.StopTree():
+                self._chore = effect
+                for tree in living:
+                    tree.stop()
+                return list(self._chores())
+            case moves.KillTree():
+                self._chore = effect
+                return list(self._chores())
+            case moves.FreezeTree():
+                self._chore = effect
+                for tree in living:
+                    self.world.after(self.world.rng.random() * 0.005, tree.freeze)
+            case moves.ThawTree():
+                self._chore = None
+                for tree in living:
+                    tree.thaw()
+                self._lead()
+            case moves.SignalJob(signum):
+                self._signal_job(signum)
+            case moves.AwaitObedience():
+                self._chore = effect
+            case moves.Tell(message):
+                if self.sidecar.elector is not None:
+                    self.sidecar.elector.hear(message)
+            case moves.StartElector(token, run_until_s):
+                self.sidecar.start_elector(self.session, token, run_until_s)
+            case moves.KillElector():
+                if self.sidecar.elector is not None:
+                    self.sidecar.elector.kill()
+            case moves.SuspendSelf():
+                return self._suspend()
+            case moves.ShowRole() | moves.Report():
+                pass
+            case moves.Finish(exit_code):
+                self.exit_code = exit_code
+            case _:
+                assert_never(effect)
+        return []
+
+    def _signal_job(self, signum: int) -> None:
+        job = self.job
+        if job is None:
+            return
+        if signum == self.plan.lead_signal:
+            self._lead()
+        elif signum == self.plan.standby_signal:
+            trusted = self.plan.standby_timeout_s is None
+            if trusted:
+                job.stand_by()
+            elif self.world.chance(0.8):  # Else it ignores the signal.
+                self.world.after(self.world.rng.random() * 0.2, job.stand_by)
+        elif self.world.chance(0.5):
+            job.kill_main()  # By a signal whose default is to end the process.
+
+    def _lead(self) -> None:
+        """The job that was kept reads its new token and leads."""
+        lease = lease_of(self.state.phase)
+        if self.job is not None and lease is not None:
+            self.job.lead(lease.token)
+
+    def _suspend(self) -> list[Event]:
+        """Ctrl-Z: stopped until somebody says `fg`."""
+        self._chore = None
+        for tree in self.sidecar.living_trees():
+            tree.stopped = True
+        self.pause()
+        self.world.after(self.world.rng.expovariate(1 / 3.0), self.resume)
+        return [moves.Continued()]

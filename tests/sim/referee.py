@@ -1,0 +1,125 @@
+"""The properties that must hold at every step, whatever happens. `SafetyError` says which did not.
+
+1. At most one job tree can act as the leader. When a whole host was frozen past its lease, its job
+   may act for an instant after it wakes; that is counted, and bounded.
+2. Tokens strictly increase from one leadership to the next.
+3. Nothing is released, neither the key nor the office record, while that token's tree may act.
+4. No job acts past the deadline that follows from the last renewal its host *sent*, plus the time
+   that killing takes. The referee computes it from what passed over the network, not from the cores.
+5. No guard starts a job with less than G + K left of that deadline.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from coordsidecar.core.timing import Timing
+from tests.sim.tree import Tree
+from tests.sim.world import Host, SafetyError, World
+
+__all__ = ["Referee", "Runner"]
+
+_A_MOMENT_S = 0.06
+"""What waking up, scheduling and looking take at most."""
+
+
+class Runner(Protocol):
+    """The sidecar to which a tree belongs."""
+
+    name: str
+    host: Host
+    until_s: dict[str, float]
+    """By session: when the lease ends, on the host's clock, after the last renewal it sent."""
+
+
+class Referee:
+    def __init__(self, world: World, timing: Timing) -> None:
+        self._world, self._timing = world, timing
+        self._trees: dict[Tree, Runner] = {}
+        self._handles: dict[int, str] = {}
+        self._last_start: tuple[int, str] = (0, "")
+        self._watched: set[Tree] = set()
+        self.leaderships = 0
+
+    @property
+    def leads(self) -> bool:
+        return any(tree.able for tree in self._trees)
+
+    # ── what we are told ───────────────────────────────────────────────────────────────────────
+
+    def took_office(self, handle: str, token: int) -> None:
+        self._handles[token] = handle
+
+    def decided_to_lead(self, runner: Runner, token: int) -> None:
+        """A guard has just decided that a job leads under ``token`` (properties 2 and 5)."""
+        last_token, last_name = self._last_start
+        if token < last_token or (token == last_token and runner.name != last_name):
+            self._fail(f"{runner.name} starts a job with token {token}, after {last_token}")
+        if token > last_token:
+            self.leaderships += 1
+        self._last_start = (token, runner.name)
+        left_s = self._deadline_s(runner, token) - runner.host.clock_s()
+        needed_s = self._timing.lost_grace_s + self._timing.kill_reserve_s
+        if left_s < needed_s - 1e-6:
+            self._fail(f"{runner.name} starts a job with {left_s:.3f}s left, less than G + K")
+
+    def tree_started(self, tree: Tree, runner: Runner) -> None:
+        self._trees[tree] = runner
+        self.tree_changed(tree)
+
+    def tree_changed(self, tree: Tree) -> None:
+        if not tree.alive:
+            self._trees.pop(tree, None)
+        elif tree.able:
+            self.look()
+            if tree not in self._watched:
+                self._watched.add(tree)
+                self._watch(tree)
+
+    def released(self, token: int) -> None:
+        """The store is about to forget that ``token`` leads (property 3)."""
+        for tree in self._trees:
+            if tree.token == token and tree.acting and not tree.stopped:
+                self._fail(f"token {token} is released while {tree.name} lives")
+
+    # ── what we look at ────────────────────────────────────────────────────────────────────────
+
+    def look(self) -> None:
+        """Property 1."""
+        now_s = self._world.now_s
+        able = [tree for tree in self._trees if tree.able]
+        if len(able) < 2:
+            return
+        waking = [tree for tree in able if now_s < tree.host.excused_until_s]
+        names = ", ".join(f"{tree.name} (token {tree.token})" for tree in able)
+        if len(able) - len(waking) > 1:
+            self._fail(f"two jobs at once: {names}")
+        self._world.counts["overlaps of a host that wakes"] += 1
+        self._world.say("referee", f"overlap while a frozen host wakes: {names}")
+        self._world.at(min(tree.host.excused_until_s for tree in waking), self.look)
+
+    def _watch(self, tree: Tree) -> None:
+        """Property 4."""
+        runner = self._trees.get(tree)
+        if runner is None or not tree.able or tree.token is None:
+            self._watched.discard(tree)
+            return
+        world, host = self._world, tree.host
+        deadline_s = self._deadline_s(runner, tree.token) + self._timing.kill_reserve_s
+        due_s = max(host.true_s(deadline_s) + _A_MOMENT_S, host.excused_until_s)
+        if due_s == math.inf:
+            self._watched.discard(tree)
+        elif world.now_s < due_s:
+            world.at(due_s, lambda: self._watch(tree))
+        else:
+            self._fail(f"{tree.name} acts past the deadline of token {tree.token}")
+
+    def _deadline_s(self, runner: Runner, token: int) -> float:
+        """`run_until`, on the host's clock, as rule S1 defines it."""
+        handle = self._handles.get(token, "")
+        return runner.until_s.get(handle, -math.inf) - self._timing.margin_s
+
+    def _fail(self, what: str) -> None:
+        self._world.say("referee", f"FAILED: {what}")
+        raise SafetyError(f"at {self._world.now_s:.3f}s: {what}")

@@ -1,0 +1,162 @@
+"""One seed, one story: what is set up, what goes wrong, and whether somebody leads in the end."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coordsidecar.core.guard_moves import Plan
+from coordsidecar.core.timing import Timing
+from tests.sim.faults import Faults
+from tests.sim.network import Network
+from tests.sim.node import Node
+from tests.sim.referee import Referee
+from tests.sim.store_kinds import ConsulLike, EtcdLike, FileLike
+from tests.sim.store_model import ModelStore
+from tests.sim.tree import Temper
+from tests.sim.world import Host, SafetyError, World
+
+__all__ = ["Report", "run"]
+
+_DRIFT = 0.05
+_FAULTY_TTLS = 4
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a seed went. ``failure`` is empty if every property held."""
+
+    seed: int
+    failure: str
+    counts: Counter[str]
+    leaderships: int
+    simulated_s: float
+    lines: list[str]
+
+
+def run(seed: int, *, trace: bool = False, prepare: Callable[[World], None] | None = None) -> Report:
+    """Play the seed to its end, or to the first property that does not hold."""
+    world = World(seed, trace=trace)
+    story = _Story(world)
+    failure = ""
+    try:
+        story.play()
+    except SafetyError as error:
+        failure = str(error)
+    referee = story.referee
+    return Report(seed, failure, world.counts, referee.leaderships, world.now_s, world.lines)
+
+
+class _Story:
+    def __init__(self, world: World) -> None:
+        rng = world.rng
+        self.world = world
+        self.kind = rng.choice(("etcd", "etcd", "consul", "file"))
+        self.timing = _timing(world)
+        ttl_s = self.timing.ttl_s
+        self.referee = Referee(world, self.timing)
+        self.store = self._store()
+        self.network = Network(world, self.store, self.timing)
+        self.plan = _plan(world, self.timing)
+        temper = Temper(
+            life_s=rng.choice((math.inf, math.inf, ttl_s / 2, 2 * ttl_s)),
+            stop_timeout_s=self.plan.stop_timeout_s,
+            kill_reserve_s=self.timing.kill_reserve_s,
+        )
+        self.nodes: list[Node] = []
+        host = Host(world, rate=_rate(world))
+        for number in range(rng.choice((2, 2, 2, 3, 3, 4))):
+            if number and not self.store.local:
+                host = Host(world, rate=_rate(world))
+            node = Node(
+                world,
+                host,
+                "ABCD"[number],
+                plan=self.plan,
+                temper=temper,
+                network=self.network,
+                referee=self.referee,
+                wait_s=rng.choice((None, None, None, None, None, None, 0.0, ttl_s)),
+            )
+            self.nodes.append(node)
+        if isinstance(self.store, FileLike):
+            for node in self.nodes:
+                node.neighbours = self.nodes
+                node.descriptors_closed = self.store.descriptors_closed
+
+    def play(self) -> None:
+        world, ttl_s = self.world, self.timing.ttl_s
+        faulty_s = ttl_s * _FAULTY_TTLS
+        Faults(
+            world,
+            self.nodes,
+            self.store,
+            ttl_s=ttl_s,
+            every_s=ttl_s * world.rng.choice((0.1, 0.3, 0.6)),
+            end_s=faulty_s,
+        )
+        for node in self.nodes:
+            world.after(world.rng.random() * world.rng.choice((0.01, ttl_s)), node.start)
+        world.run(faulty_s)
+        bound_s = self._bound_s()
+        world.run(world.now_s + bound_s, done=lambda: self.referee.leads)
+        if not self.referee.leads:
+            raise SafetyError(f"nobody leads {bound_s:.0f}s after the last fault")
+        world.run(world.now_s + ttl_s / 2)
+
+    def _bound_s(self) -> float:
+        """By then somebody must lead: sessions of the dead end, and a takeover delay passes."""
+        ttl_s = max(self.timing.ttl_s, min(self.store.granted_ttl_s, 1000.0))
+        return 6 * ttl_s + self.plan.max_restarts_window_s + self.plan.stop_timeout_s + 10
+
+    def _store(self) -> ModelStore:
+        world, timing = self.world, self.timing
+        if self.kind == "etcd":
+            granted_s = timing.ttl_s * world.rng.choice((1.0, 1.0, 0.95, 1.3, 2.0))
+            return EtcdLike(world, self.referee, granted_ttl_s=granted_s)
+        if self.kind == "consul":
+            return ConsulLike(
+                world,
+                self.referee,
+                granted_ttl_s=timing.ttl_s,
+                lock_delay_s=min(timing.takeover_delay_s, 60.0),
+            )
+        return FileLike(
+            world,
+            self.referee,
+            in_use=lambda handle: any(
+                sidecar.holds_descriptors(handle) for node in self.nodes for sidecar in node.sidecars
+            ),
+        )
+
+
+def _rate(world: World) -> float:
+    return world.rng.choice((1 - _DRIFT, 1.0, 1 + _DRIFT, world.between(1 - _DRIFT, 1 + _DRIFT)))
+
+
+def _timing(world: World) -> Timing:
+    ttl_s = world.rng.choice((3.0, 5.0, 10.0, 15.0, 30.0))
+    margin_s = world.rng.choice((None, max(1.0, ttl_s / 10)))
+    return Timing.for_ttl(ttl_s, margin_s=margin_s)
+
+
+def _plan(world: World, timing: Timing) -> Plan:
+    rng, ttl_s = world.rng, timing.ttl_s
+    standby_command = rng.random() < 0.15
+    return Plan(
+        timing=timing,
+        stop_signal=signal.SIGTERM,
+        stop_timeout_s=rng.choice((0.1, 0.5, 2.0)) * ttl_s,
+        while_standby="stop" if standby_command else rng.choice(("stop", "stop", "signal", "freeze")),
+        has_standby_command=standby_command,
+        lead_signal=signal.SIGUSR1,
+        standby_signal=signal.SIGUSR2,
+        standby_timeout_s=rng.choice((None, ttl_s / 10)),
+        restart=rng.choice(("never", "on-failure", "always")),
+        max_restarts=rng.choice((1, 3)),
+        max_restarts_window_s=rng.choice((0.5, 4.0)) * ttl_s,
+        exit_on_lost=rng.random() < 0.2,
+    )

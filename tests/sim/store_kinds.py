@@ -1,0 +1,271 @@
+"""Three kinds of model store: like etcd, like Consul, and like a lock file on one host."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from coordsidecar.core.election_moves import Gone, Renewed, Result
+from coordsidecar.store import Absent, Behind, Session, Vacant
+from tests.sim.store_model import ModelStore, Referee
+from tests.sim.world import World
+
+__all__ = ["ConsulLike", "EtcdLike", "FileLike"]
+
+
+class _Expiring(ModelStore):
+    """Sessions that end some time after their last renewal was received."""
+
+    def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
+        super().__init__(world, referee, granted_ttl_s=granted_ttl_s)
+        self._ends_s: dict[str, float] = {}
+
+    def _open(self, handle: str) -> Session:
+        self._extend(handle)
+        return Session(handle, self.granted_ttl_s)
+
+    def _renew(self, handle: str) -> Result:
+        if handle not in self._ends_s:
+            return Gone("the session is gone")
+        self._extend(handle)
+        return Renewed(self.granted_ttl_s)
+
+    def _overstay_s(self) -> float:
+        """How much longer than its TTL the server lets a session live."""
+        raise NotImplementedError
+
+    def _extend(self, handle: str) -> None:
+        end_s = self.world.now_s + self.granted_ttl_s + self._overstay_s()
+        self._ends_s[handle] = end_s
+        self.world.at(end_s, lambda: self._expire(handle, end_s))
+
+    def _expire(self, handle: str, end_s: float) -> None:
+        if self.up and self._ends_s.get(handle) == end_s:
+            self.world.say("store", f"session {handle} expires")
+            self.world.counts["sessions expired"] += 1
+            self._session_ended(handle)
+
+    def _session_ended(self, handle: str) -> None:
+        raise NotImplementedError
+
+    def end_session(self, handle: str) -> None:
+        if handle in self._ends_s:
+            token = self.token_held(handle)
+            if token is not None:
+                self.referee.released(token)
+            self._session_ended(handle)
+
+    def revoke_holder(self) -> None:
+        holder = self.holder()
+        if holder is not None:
+            self._session_ended(holder)
+
+    def start(self) -> None:
+        """All sessions live for another TTL at least: the new server knows no better."""
+        super().start()
+        for handle in self._ends_s:
+            self._extend(handle)
+
+
+class EtcdLike(_Expiring):
+    """A queue of candidates; the one whose key was created first leads."""
+
+    def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
+        super().__init__(world, referee, granted_ttl_s=granted_ttl_s)
+        self._created: dict[str, int] = {}
+
+    def _overstay_s(self) -> float:
+        return self.world.rng.random() * 0.5
+
+    def holder(self) -> str | None:
+        return min(self._created, key=self._created.__getitem__, default=None)
+
+    def token_held(self, handle: str) -> int | None:
+        return self._created[handle] if self.holder() == handle else None
+
+    def _campaign(self, handle: str) -> Result:
+        if handle not in self._ends_s:
+            return Gone("lease not found")
+        if handle not in self._created:
+            self._created[handle] = self.version + 1
+            self._changed()
+        return self._standing(handle)
+
+    def _standing(self, handle: str) -> Result:
+        if handle not in self._created:
+            return Absent()
+        first = self.holder()
+        assert first is not None
+        if first == handle:
+            return self._held(self._created[handle])
+        return Behind(self.owners[first], self._created[first], first, cursor=self.version)
+
+    def _give_up(self, handle: str) -> None:
+        if handle in self._created:
+            token = self.token_held(handle)
+            if token is not None:
+                self.referee.released(token)
+            del self._created[handle]
+            self._changed()
+
+    def _session_ended(self, handle: str) -> None:
+        del self._ends_s[handle]
+        if self._created.pop(handle, None) is not None:
+            self._changed()
+
+    def delete_key(self) -> None:
+        holder = self.holder()
+        if holder is not None:
+            del self._created[holder]
+            self._changed()
+
+
+class ConsulLike(_Expiring):
+    """A lock that a session holds; after a session's sudden end nobody gets it for a while."""
+
+    def __init__(
+        self, world: World, referee: Referee, *, granted_ttl_s: float, lock_delay_s: float
+    ) -> None:
+        super().__init__(world, referee, granted_ttl_s=granted_ttl_s)
+        self._lock_delay_s = lock_delay_s
+        self._index = 0
+        self._holder: str | None = None
+        self._delayed_until_s = -math.inf
+
+    def _overstay_s(self) -> float:
+        return self.world.rng.random() * self.granted_ttl_s
+
+    def holder(self) -> str | None:
+        return self._holder
+
+    def token_held(self, handle: str) -> int | None:
+        return self._index if self._holder == handle else None
+
+    def _campaign(self, handle: str) -> Result:
+        if self._holder is not None:
+            return self._standing(handle)
+        if self.world.now_s < self._delayed_until_s:
+            if handle not in self._ends_s:
+                return Gone("the session is gone")
+            self._extend(handle)
+            return Vacant(retry_after_s=0.5, cursor=self.version)
+        if handle not in self._ends_s:
+            return Gone("invalid session")
+        self._holder = handle
+        self._bump()
+        return self._standing(handle)
+
+    def _standing(self, handle: str) -> Result:
+        if self._holder is None:
+            return Absent()
+        if self._holder == handle:
+            return self._held(self._index)
+        return Behind(self.owners[self._holder], self._index, ".lock", cursor=self.version)
+
+    def _bump(self) -> None:
+        self._changed()
+        self._index = self.version
+
+    def _give_up(self, handle: str) -> None:
+        if self._holder == handle:
+            self.referee.released(self._index)
+            self._holder = None
+            self._bump()
+
+    def _session_ended(self, handle: str) -> None:
+        del self._ends_s[handle]
+        if self._holder == handle:
+            self._holder = None
+            self._delayed_until_s = self.world.now_s + self._lock_delay_s
+            self._bump()
+
+    def delete_key(self) -> None:
+        if self._holder is not None:
+            self._holder = None
+            self._bump()
+
+    def start(self) -> None:
+        """Lock-delays are kept in memory only."""
+        super().start()
+        self._delayed_until_s = -math.inf
+
+
+class FileLike(ModelStore):
+    """A kernel lock: it lasts for as long as a process has a descriptor of it, and never expires.
+
+    ``in_use`` says whether any process still has the descriptors of a session.
+    """
+
+    latency_s = (0.00005, 0.001)
+    local = True
+
+    def __init__(self, world: World, referee: Referee, *, in_use: Callable[[str], bool]) -> None:
+        super().__init__(world, referee, granted_ttl_s=math.inf)
+        self._in_use = in_use
+        self._files: dict[str, int] = {}
+        self._file = 1
+        self._token = 0
+        self._holder: str | None = None
+        self._last_handle = ""
+
+    def _open(self, handle: str) -> Session:
+        self._files[handle] = self._file
+        return Session(handle, math.inf, fds=(1,))
+
+    def _renew(self, handle: str) -> Result:
+        if self._files.get(handle) != self._file:
+            return Gone("the lock file was replaced")
+        return Renewed(math.inf)
+
+    def holder(self) -> str | None:
+        return self._holder
+
+    def token_held(self, handle: str) -> int | None:
+        return self._token if self._holder == handle else None
+
+    def _campaign(self, handle: str) -> Result:
+        if self._files.get(handle) != self._file:
+            return Gone("the lock file was replaced")
+        if self._holder is None and self._last_handle != handle:
+            self._token += 1
+            self._changed()
+        if self._holder is None:
+            self._holder = self._last_handle = handle
+        return self._standing(handle)
+
+    def _standing(self, handle: str) -> Result:
+        if self._files.get(handle) != self._file or self._holder is None:
+            return Absent()
+        if self._holder == handle:
+            return self._held(self._token)
+        return Behind(self.owners[self._holder], self._token, "lock", cursor=self.version)
+
+    def _lock_id(self) -> str:
+        return f"file {self._file}"
+
+    def _give_up(self, handle: str) -> None:
+        if self._holder == handle:
+            self.referee.released(self._token)
+            self._holder, self._last_handle = None, ""
+            self._changed()
+
+    def end_session(self, handle: str) -> None:
+        self._give_up(handle)
+        self._files.pop(handle, None)
+
+    def descriptors_closed(self) -> None:
+        """A process that had descriptors is gone: the kernel may drop the lock."""
+        if self._holder is not None and not self._in_use(self._holder):
+            self.world.say("store", f"the kernel drops the lock of {self._holder}")
+            self._holder = None
+            self._changed()
+
+    def delete_key(self) -> None:
+        """An operator deletes the lock file; the next one to open makes a new one."""
+        self._file += 1
+        self._holder, self._last_handle = None, ""
+        self._changed()
+
+    def revoke_holder(self) -> None:
+        """Nobody can end a kernel lock from outside but by deleting the file."""
+        self.delete_key()

@@ -1,0 +1,167 @@
+"""What the model stores have in common: linearizable, one request at a time, with watches.
+
+They speak in the answers of `coordsidecar.core.election_moves`, as the elector's worker would after
+it has called a real adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+from coordsidecar.core import election_moves as moves
+from coordsidecar.core.election_moves import Op, Result
+from coordsidecar.store import Held, Office, Session
+from coordsidecar.value import replace
+from tests.sim.world import Host, World
+
+__all__ = ["Caller", "ModelStore", "Referee"]
+
+
+class Caller(Protocol):
+    """The sidecar that asks."""
+
+    name: str
+    run: str
+    host: Host
+
+
+class Referee(Protocol):
+    """Whoever must be told when leadership is given up."""
+
+    def took_office(self, handle: str, token: int) -> None: ...
+
+    def released(self, token: int) -> None: ...
+
+
+class ModelStore:
+    """One election in one store."""
+
+    latency_s = (0.0003, 0.004)
+    local = False
+
+    def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
+        self.world = world
+        self.referee = referee
+        self.granted_ttl_s = granted_ttl_s
+        self.up = True
+        self.version = 0
+        self.office = Office()
+        self.owners: dict[str, str] = {}
+        self._watches: list[Callable[[], None]] = []
+
+    # ── the requests ───────────────────────────────────────────────────────────────────────────
+
+    def apply(self, op: Op, caller: Caller) -> Result:
+        """Carry out a request at this instant, and say what the answer is."""
+        match op:
+            case moves.Open():
+                handle = f"s{self.world.number()}"
+                self.owners[handle] = caller.name
+                return self._open(handle)
+            case moves.Renew(session):
+                return self._renew(session.handle)
+            case moves.Campaign(session):
+                return self._campaign(session.handle)
+            case moves.Look(session):
+                return self._standing(session.handle)
+            case moves.TakeOffice(session, token):
+                if not self._holds(session.handle, token):
+                    return moves.Took(office=False)
+                self.referee.took_office(session.handle, token)
+                self.office = replace(self.office, led=token, run=caller.run, lock=self._lock_id())
+                self._changed()
+                return moves.Took(office=True)
+            case moves.Resign(session, token):
+                self._resign(session.handle, token)
+                return moves.Done()
+            case moves.Close(session):
+                self.end_session(session.handle)
+                return moves.Done()
+            case _:
+                assert_never(op)
+
+    def _resign(self, handle: str, token: int | None) -> None:
+        held = self.token_held(handle)
+        if token is None or held is None or held == token:
+            self._give_up(handle)
+        if token is not None and self.office.led == token and not self.office.clean:
+            self.referee.released(token)
+            self.office = replace(self.office, released=token)
+            self._changed()
+
+    def _held(self, token: int) -> Held:
+        office = self.office
+        if office.clean or office.led == token:
+            return Held(token=token, clean=True, last_run="", cursor=self.version)
+        proven = self._lock_id() != "" and office.lock == self._lock_id()
+        return Held(token=token, clean=proven, last_run=office.run, cursor=self.version)
+
+    # ── what each kind of store does its own way ───────────────────────────────────────────────
+
+    def _open(self, handle: str) -> Session:
+        raise NotImplementedError
+
+    def _renew(self, handle: str) -> Result:
+        raise NotImplementedError
+
+    def _campaign(self, handle: str) -> Result:
+        raise NotImplementedError
+
+    def _standing(self, handle: str) -> Result:
+        raise NotImplementedError
+
+    def _holds(self, handle: str, token: int) -> bool:
+        return self.token_held(handle) == token
+
+    def _give_up(self, handle: str) -> None:
+        """Withdraw this candidacy, and tell the referee if it held the election."""
+        raise NotImplementedError
+
+    def _lock_id(self) -> str:
+        """What proves, as only a lock file can, that the holder before has ended."""
+        return ""
+
+    def token_held(self, handle: str) -> int | None:
+        """The token under which this session holds the election, if it does."""
+        raise NotImplementedError
+
+    def end_session(self, handle: str) -> None:
+        """Closed by its owner."""
+        raise NotImplementedError
+
+    # ── operators and outages ──────────────────────────────────────────────────────────────────
+
+    def revoke_holder(self) -> None:
+        """An operator ends the session that holds the election."""
+        raise NotImplementedError
+
+    def delete_key(self) -> None:
+        """An operator deletes the key under which the election is held."""
+        raise NotImplementedError
+
+    def holder(self) -> str | None:
+        """The session that holds the election."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        self.up = False
+
+    def start(self) -> None:
+        """After a restart, or an election among the servers."""
+        self.up = True
+
+    # ── watches ────────────────────────────────────────────────────────────────────────────────
+
+    def watch(self, cursor: int, fire: Callable[[], None]) -> None:
+        """Call ``fire`` once something has changed since ``cursor``."""
+        if cursor != self.version:
+            fire()
+        else:
+            self._watches.append(fire)
+
+    def _changed(self) -> None:
+        self.version += 1
+        watches, self._watches = self._watches, []
+        for fire in watches:
+            fire()
