@@ -182,13 +182,9 @@ class EtcdElection:
         gone = [self._candidate(session)]
         if isinstance(standing, Behind):
             gone.append(standing.ahead)
-        # Only deletions matter there: what its owner writes into a key changes no standing.
-        creates: list[Json] = [{"key": b64(name), "filters": ["NOPUT"]} for name in gone]
-        if isinstance(standing, Held) and not standing.clean:
-            # The one before us may yet report the end of its job, which spares us the delay.
-            creates.append({"key": b64(self._office_name)})
-        for create in creates:
-            create["start_revision"] = str(standing.cursor + 1)
+        # Only deletions matter: what its owner writes into a key changes no standing.
+        start = {"start_revision": str(standing.cursor + 1), "filters": ["NOPUT"]}
+        creates: list[Json] = [{"key": b64(name)} | start for name in gone]
         return self._transport.changed(creates, timeout_s=timeout_s)
 
     def leader(self, *, timeout_s: float) -> Leader | None:

@@ -27,7 +27,12 @@ _UNAUTHENTICATED = 16
 
 # No quorum, an election of etcd's own, or a member that is behind: unavailable, whatever the code.
 _UNAVAILABLE = ("not a primary lessor", "leader changed", "no leader", "request timed out")
-_LOGIN_AGAIN = ("user name is empty", "revision of auth store is old", "invalid auth token")
+_LOGIN_AGAIN = (
+    "user name is empty",
+    "invalid auth token",
+    "revision of auth store is old",
+    "revision in header is old",  # The same, as etcd 3.5 lets it out for signed tokens.
+)
 
 _USE_GRPC = "use an etcd+grpc:// URL (pip install 'coordsidecar[grpc]')"
 

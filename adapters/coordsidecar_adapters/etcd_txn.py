@@ -7,18 +7,17 @@ of its reads found.
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from dataclasses import dataclass
 from typing import Any
 
 from coordsidecar.store import UnreachableError
+from coordsidecar.value import Value
 
 __all__ = ["Answer", "Json", "Key", "b64", "created_at", "get", "put", "read_answer", "value_is"]
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Value):
     """A key as etcd has it. Anybody may have written it."""
 
     name: str
@@ -30,8 +29,7 @@ class Key:
         return self.value.decode(errors="replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """What a transaction did, and the key that each of its reads found."""
 
     succeeded: bool

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from coordsidecar.value import Value
 from coordsidecar_adapters.endpoints import split_hosts
 
 __all__ = ["EtcdSettings", "Tls", "parse"]
@@ -21,8 +21,7 @@ _PORT = 2379
 _FILES = {"cacert": "ETCDCTL_CACERT", "cert": "ETCDCTL_CERT", "key": "ETCDCTL_KEY"}
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(Value):
     """Paths of PEM files. Without ``cacert`` the system's certificates are trusted."""
 
     cacert: str | None = None
@@ -30,14 +29,16 @@ class Tls:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EtcdSettings:
+class EtcdSettings(Value, kw_only=True):
     """How to reach etcd. ``tls`` None: in the clear. The password stays out of the repr."""
 
     endpoints: tuple[str, ...]
     tls: Tls | None
     user: str | None
-    password: str | None = field(repr=False)
+    password: str | None
+
+    def __repr__(self) -> str:
+        return f"EtcdSettings(endpoints={self.endpoints}, tls={self.tls}, user={self.user!r})"
 
 
 def parse(url: str, *, environ: Mapping[str, str]) -> EtcdSettings:

@@ -196,6 +196,21 @@ def test_a_key_that_was_replaced_is_another_candidacy(
 
 
 @on_both_transports
+def test_who_never_took_office_does_not_whitewash_the_one_before(
+    dial: Dialer, etcd: EtcdServer, election: Election, stand: Stand
+) -> None:
+    first, second, third = (stand(dial(etcd.endpoint, election)) for _ in range(3))
+    first.leads(run="never-confirmed-dead")
+    first.close()
+    token = second.wins().token
+
+    second.resign(token)
+
+    held = third.wins()
+    assert (held.clean, held.last_run) == (False, "never-confirmed-dead")
+
+
+@on_both_transports
 def test_a_lease_that_was_revoked_is_lost_to_renewal_and_to_campaign(
     dial: Dialer, etcd: EtcdServer, election: Election, stand: Stand
 ) -> None:

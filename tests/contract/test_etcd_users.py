@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from coordsidecar.store import Election, Held, RefusedError
 from tests.contract.candidate import CALL_S, Candidate
@@ -96,7 +99,7 @@ def test_a_token_that_expired_is_renewed_unnoticed(
     held = candidate.wins()
     assert candidate.take_office(held.token)
 
-    server.restart()  # Simple tokens live in the server's memory: ours is unknown from now on.
+    _forget_tokens(server)
 
     assert isinstance(candidate.standing(), Held)
     assert candidate.renew() > 0
@@ -109,7 +112,7 @@ def test_a_watch_whose_token_expired_is_opened_again(
     server = etcd_server(auth=True)
     candidate = stand(dial(server.endpoint, election, env=login()))
     held = candidate.wins()
-    server.restart()
+    _forget_tokens(server)
 
     quiet = candidate.watch(held, timeout_s=_SHORT_S)
     server.etcdctl("lease", "revoke", candidate.session.handle)
@@ -120,17 +123,20 @@ def test_a_watch_whose_token_expired_is_opened_again(
 
 @on_both_transports
 def test_new_roles_do_not_end_a_candidacy(
-    dial: Dialer, etcd_server: Servers, election: Election, stand: Stand
+    dial: Dialer, etcd_server: Servers, election: Election, stand: Stand, tmp_path: Path
 ) -> None:
-    """The token is then older than the users and roles; etcd asks for a new one."""
-    server = etcd_server(auth=True)
+    """A signed token is then older than the users and roles; etcd asks for a new one."""
+    server = etcd_server(auth=True, extra_args=[_signed_tokens(tmp_path)])
     candidate = stand(dial(server.endpoint, election, env=login()))
-    candidate.wins()
+    held = candidate.wins()
     server.etcdctl("role", "add", "anything")
 
     standing = candidate.standing()
+    server.etcdctl("role", "add", "something")
+    quiet = candidate.watch(held, timeout_s=_SHORT_S)
 
     assert isinstance(standing, Held)
+    assert not quiet
 
 
 @on_both_transports
@@ -144,3 +150,28 @@ def test_a_watch_that_is_not_permitted_says_so(
 
     with pytest.raises(RefusedError, match="permission denied"):
         store.watch(root.session, held, timeout_s=CALL_S)
+
+
+def _forget_tokens(server: EtcdServer) -> None:
+    """Make every token unknown to the server, as their expiry does."""
+    server.etcdctl("auth", "disable")
+    server.etcdctl("auth", "enable")
+
+
+def _signed_tokens(folder: Path) -> str:
+    """Have etcd sign its tokens, and with them the version of its users and roles."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = folder / "token.key", folder / "token.pub"
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return f"--auth-token=jwt,pub-key={public},priv-key={private},sign-method=ES256,ttl=1h"
