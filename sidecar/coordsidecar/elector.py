@@ -72,10 +72,17 @@ def run(
     except ValueError as error:  # What the store's URL or its settings say cannot be.
         wire.send(msg.Failed(2, str(error)[:2000]))
         return
-    except OSError as error:  # The status port is taken.
-        wire.send(msg.Failed(125, f"--http: {error}"[:2000]))
-        return
-    elector.run(adopt=adopt, token=token, run_until_s=run_until_s)
+    if adopt is not None:
+        elector.adopt(adopt, token, run_until_s)
+    try:
+        elector.serve_status()
+    except OSError as error:
+        why = "--http {}:{}: {}".format(*settings.http or ("", 0), error.strerror)
+        if adopt is None:
+            wire.send(msg.Failed(125, f"{why}; choose another address"))
+            return
+        log.event("status", f"{why}; going on without the status page")
+    elector.run()
 
 
 class Elector:
@@ -102,6 +109,7 @@ class Elector:
             try_once=wait_s == 0,
             where=_where(settings),
         )
+        self._state = core.begin(boottime_s(), self._aims)
         self._workers = Workers(
             lambda: stores.connect(settings.store, election=settings.election, environ=os.environ),
             self._inbox,
@@ -109,17 +117,23 @@ class Elector:
             run=run_mark,
             record=_record(settings),
         )
-        if settings.http is not None:
+
+    def adopt(self, session: Session, token: int | None, run_until_s: float) -> None:
+        """Begin with what a dead elector left, not afresh."""
+        self._state = core.begin(boottime_s(), self._aims, adopt=session, token=token)
+        if math.isfinite(run_until_s):
+            # What the guard was promised, until a renewal of our own says more.
+            sent_at_s = run_until_s + self._settings.timing.margin_s - session.ttl_s
+            self._state = replace(self._state, renewed_at_s=sent_at_s)
+
+    def serve_status(self) -> None:
+        """Answer on ``--http``, from a thread of its own. Raises `OSError` if the port is taken."""
+        if self._settings.http is not None:
             from coordsidecar.status import serve
 
-            serve(*settings.http, self._snapshot)
+            serve(*self._settings.http, self._snapshot)
 
-    def run(self, *, adopt: Session | None, token: int | None, run_until_s: float) -> None:
-        self._state = core.begin(boottime_s(), self._aims, adopt=adopt, token=token)
-        if adopt is not None and math.isfinite(run_until_s):
-            # What the guard was promised, until a renewal of our own says more.
-            sent_at_s = run_until_s + self._settings.timing.margin_s - adopt.ttl_s
-            self._state = replace(self._state, renewed_at_s=sent_at_s)
+    def run(self) -> None:
         while not self._over:
             self._step(Tick())
             for event in self._incoming():

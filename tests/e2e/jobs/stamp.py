@@ -37,12 +37,15 @@ def main() -> None:
         daemonise()
     if "setsid-child" in habits and os.fork() == 0:
         os.setsid()
+    main_pid = os.getpid()
+    if "fork-on" in habits:
+        os.fork()  # The child forks without end, and each parent ends.
     out = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     token = os.environ.get("COORDSIDECAR_TOKEN", "-")
     if "as-token" in habits:
         token = habits[habits.index("as-token") + 1]
     while True:
-        if "fork-on" in habits and os.fork():
+        if "fork-on" in habits and os.getpid() != main_pid and os.fork():
             os._exit(0)
         if "setsid-on" in habits and os.getpid() != os.getsid(0):
             os.setsid()
