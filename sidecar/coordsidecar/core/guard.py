@@ -54,6 +54,7 @@ from coordsidecar.core.guard_phases import (
     Guard,
     Idle,
     Leaving,
+    Quit,
     Running,
     Stopping,
     Yielding,
@@ -155,6 +156,11 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
             wait_s = 0.0
             if guard.elector_deaths:
                 wait_s = min(0.05 * 2.0 ** min(guard.elector_deaths, 10), longest_s)
+            match guard.phase:
+                case Stopping(lease=None, after=Quit()) if guard.unreleased is None:
+                    wait_s = math.inf  # We leave; there is nothing to be elected for.
+                case _:
+                    pass
             guard = replace(
                 guard, elector_start_at_s=now_s + wait_s, elector_deaths=guard.elector_deaths + 1
             )
