@@ -105,7 +105,7 @@ class ConsulLock:
 
     def waits(self, standby: Wrapper, election: str) -> bool:
         sessions = self._server.http("GET", "/v1/session/list").json()
-        return sum(f"'{election}/.lock'" in session["Name"] for session in sessions) >= 2
+        return sum(session["Name"].endswith(f" '{election}'") for session in sessions) >= 2
 
 
 @contextlib.contextmanager
