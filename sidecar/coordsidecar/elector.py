@@ -38,10 +38,9 @@ from coordsidecar.core.election_moves import (
 from coordsidecar.core.election_phases import Claiming, Leading, token_of
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
-from coordsidecar.remains import Remains, marked
+from coordsidecar.remains import Remains, kill_marked
 from coordsidecar.settings import Settings
 from coordsidecar.store import Session
-from coordsidecar.tree import signal_all
 from coordsidecar.value import replace
 from coordsidecar.wire import Wire
 from coordsidecar.workers import Inbox, Workers
@@ -95,7 +94,12 @@ class Elector:
         self._wire = wire
         self._log = log
         self._guard_pidfd = guard_pidfd
-        self._remains = Remains(guard_pid=os.getppid(), guard_pidfd=guard_pidfd, run=run_mark)
+        self._remains = Remains(
+            guard_pid=os.getppid(),
+            guard_pidfd=guard_pidfd,
+            run=run_mark,
+            leave_out=(os.getpid(),),
+        )
         self._inbox = Inbox()
         self._timer = BootTimer()
         self._chore: KillTree | Sweep | None = None
@@ -176,9 +180,7 @@ class Elector:
                     self._chore = None
                     yield TreeKilled()
             case Sweep(run):
-                left = list(marked(run))
-                signal_all(left, 9)
-                if left:
+                if left := kill_marked(run):
                     self._log.event("sweeping", "killing what an earlier run left", pids=left[:20])
                 else:
                     self._chore = None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from coordsidecar.core import messages as msg
 from coordsidecar.log import Log
 from coordsidecar.settings import Settings
-from coordsidecar.spawn import all_signals_blocked
+from coordsidecar.spawn import all_signals_blocked, detach
 from coordsidecar.store import Session
 from coordsidecar.wire import Wire, wire_pair
 
@@ -23,7 +23,7 @@ class ElectorProcess:
         self.pid: int | None = None
         self._settings = settings
         self.run_mark = run_mark
-        self._guard_pidfd = os.pidfd_open(os.getpid())
+        self.guard_pidfd = os.pidfd_open(os.getpid())
         self._wire: Wire | None = None
         self._session: Session | None = None
 
@@ -49,13 +49,13 @@ class ElectorProcess:
                 status = 1
                 try:
                     ours.close()
-                    _detach()
+                    detach()
                     from coordsidecar.elector import run
 
                     run(
                         self._settings,
                         theirs,
-                        guard_pidfd=self._guard_pidfd,
+                        guard_pidfd=self.guard_pidfd,
                         adopt=self._session,
                         token=token,
                         run_until_s=run_until_s,
@@ -113,20 +113,3 @@ class ElectorProcess:
             for fd in self._session.fds:
                 os.close(fd)
         self._session = session
-
-
-def _detach() -> None:
-    """In the elector: its own group, deaf to whatever the terminal or `kill` mean for the guard."""
-    os.setpgid(0, 0)
-    signal.set_wakeup_fd(-1)
-    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT}:
-        default = signum in (
-            *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
-            *(signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGCHLD),
-        )
-        signal.signal(signum, signal.SIG_DFL if default else signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1):  # The job's input and output are none of its business.
-        os.dup2(null, fd)
-    os.close(null)

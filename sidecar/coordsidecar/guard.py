@@ -130,13 +130,15 @@ class Guard:
             if pid == 0:
                 return
             if os.WIFSTOPPED(status):
-                if pid == self._hands.job_pid and self._hands.terminal.given:
+                if pid == self._hands.job.pid and self._hands.job.terminal.given:
                     yield TerminalStop()
             elif pid == self._hands.elector_pid:
                 yield from self._messages()  # Its last words.
                 self._hands.elector_is_gone()
                 yield ElectorExited()
-            elif pid == self._hands.job_pid:
-                self._hands.job_is_gone()
+            elif pid == self._hands.job.pid:
+                self._hands.job.is_gone()
                 code = os.waitstatus_to_exitcode(status)
                 yield JobExited(code if code >= 0 else 128 - code)
+            else:
+                self._hands.other_is_gone(pid)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import signal
@@ -33,13 +32,13 @@ from coordsidecar.core.guard_moves import (
     TreeHeld,
 )
 from coordsidecar.elector_process import ElectorProcess
-from coordsidecar.job_env import job_environment
+from coordsidecar.fuse import Fuse
+from coordsidecar.job import Job
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.role_file import write_role
 from coordsidecar.settings import Settings
-from coordsidecar.spawn import Dispositions, NotStartedError, spawn
-from coordsidecar.terminal import Terminal
+from coordsidecar.spawn import Dispositions, NotStartedError
 from coordsidecar.tree import descendants, freeze_pass, kill_pass, signal_all
 
 __all__ = ["Hands"]
@@ -61,16 +60,18 @@ class Hands:
         elector: ElectorProcess,
     ) -> None:
         self.exit_code: int | None = None
-        self.job_pid: int | None = None
-        self.terminal = Terminal()
         self._settings = settings
         self._log = log
-        self._dispositions = dispositions
         self._elector = elector
-        self._job_group = 0
+        self._fuse = Fuse(
+            log,
+            run_mark=elector.run_mark,
+            guard_pidfd=elector.guard_pidfd,
+            reserve_s=settings.timing.kill_reserve_s / 4,
+        )
+        self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
         self._chore_since_s = self._shouted_s = 0.0
-        self._ack_path: str | None = None
 
     # ── what the loop asks ─────────────────────────────────────────────────────────────────────
 
@@ -99,27 +100,30 @@ class Hands:
     def elector_is_gone(self) -> None:
         self._elector.is_gone()
 
-    def job_is_gone(self) -> None:
-        self.job_pid = None
-        self.terminal.released()
+    def other_is_gone(self, pid: int) -> None:
+        """An orphan of the tree; or the fuse, which gets a successor."""
+        if pid == self._fuse.pid:
+            self._fuse.pid = None
+            if self.job.pid is not None:
+                self._fuse.start(self.job.pid)
 
     def chores(self) -> Iterator[Event]:
         """Keep at it: stopping, killing or freezing a tree takes as many passes as it takes."""
-        guard, elector = os.getpid(), self._elector.pid
+        guard, helpers = os.getpid(), self._helpers()
         match self._chore:
             case StopTree():
-                if not descendants(guard, leave_out=elector):
+                if not descendants(guard, leave_out=helpers):
                     yield self._chore_done(TreeEmpty())
             case KillTree():
-                if kill_pass(guard, leave_out=elector) == 0:
+                if kill_pass(guard, leave_out=helpers) == 0:
                     yield self._chore_done(TreeEmpty())
                 else:
-                    self._shout(descendants(guard, leave_out=elector))
+                    self._shout(descendants(guard, leave_out=helpers))
             case FreezeTree():
-                if freeze_pass(guard, leave_out=elector):
+                if freeze_pass(guard, leave_out=helpers):
                     yield self._chore_done(TreeHeld())
             case AwaitObedience():
-                if self._ack_path is not None and os.path.exists(self._ack_path):
+                if self.job.stands_by:
                     yield self._chore_done(TreeHeld())
             case None:
                 pass
@@ -141,19 +145,18 @@ class Hands:
                 return list(self.chores())
             case ThawTree():
                 self._chore = None
-                self.terminal.give_back(self._job_group)
+                self.job.give_terminal_back()
                 signal_all(self._tree(), signal.SIGCONT)
             case SignalJob(signum):
-                self._signal_job(signum)
+                self.job.signal(signum)
             case AwaitObedience():
-                if self._ack_path is not None:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(self._ack_path)
+                self.job.ask_to_stand_by()
                 self._begin_chore(effect)
             case Tell(message):
                 self._elector.tell(message)
             case StartElector(token, run_until_s):
                 self._elector.start(token, run_until_s)
+                self._fuse.elector_is(self._elector.pid or 0)
                 self._introduce_job()
             case KillElector():
                 self._elector.kill()
@@ -164,67 +167,36 @@ class Hands:
             case Report():
                 self._report(effect)
             case Finish(exit_code):
-                self._finish(exit_code)
+                self.job.tidy()
+                self.exit_code = exit_code
             case _:
                 assert_never(effect)
         return []
 
     def _start_job(self, role: str, token: int | None) -> list[Event]:
-        settings = self._settings
         self._chore = None
-        standby_command = role == "standby" and bool(settings.standby)
-        command = settings.standby if standby_command else settings.command
-        if settings.standby_timeout_s is not None and self._ack_path is None:
-            import tempfile  # Late: it imports half the library.
-
-            folder = tempfile.mkdtemp(prefix="coordsidecar-")
-            self._ack_path = os.path.join(folder, "standing-by")
-        environ = job_environment(
-            os.environ,
-            settings,
-            run=self._elector.run_mark,
-            role=role,
-            token=token,
-            ack_path=self._ack_path,
-        )
-        terminal_fd = self.terminal.fd
         try:
-            self.job_pid = spawn(
-                command,
-                environ=environ,
-                dispositions=self._dispositions,
-                keep_fds=self._elector.session_fds,
-                terminal_fd=terminal_fd,
-            )
+            self.job.start(role, token, keep_fds=self._elector.session_fds)
         except NotStartedError as error:
-            self.terminal.take()
+            self.job.is_gone()
             return [JobNotStarted(error.exit_code, str(error))]
-        self._job_group = self.job_pid
-        if terminal_fd is not None:
-            self.terminal.was_given()
         self._introduce_job()
-        what = "started the standby command" if standby_command else "started the job"
-        self._log.event(role, what, token=token, pid=self.job_pid)
         return []
 
     def _introduce_job(self) -> None:
         """The elector gets a pidfd of the job: should we die, it makes sure that the job does."""
-        if self.job_pid is None:
+        if self.job.pid is None:
             return
-        pidfd = os.pidfd_open(self.job_pid)
-        self._elector.tell(msg.JobIs(self.job_pid), fds=(pidfd,))
+        pidfd = os.pidfd_open(self.job.pid)
+        self._elector.tell(msg.JobIs(self.job.pid), fds=(pidfd,))
         os.close(pidfd)
 
     def _tree(self) -> list[int]:
-        return descendants(os.getpid(), leave_out=self._elector.pid)
+        return descendants(os.getpid(), leave_out=self._helpers())
 
-    def _signal_job(self, signum: int) -> None:
-        if self.job_pid is None:
-            return
-        try:
-            os.killpg(self._job_group, signum)
-        except (ProcessLookupError, PermissionError) as error:
-            self._log.event("signal", f"the job could not be signalled: {error}", signal=signum)
+    def _helpers(self) -> tuple[int | None, ...]:
+        """Our children that are not part of the job's tree."""
+        return (self._elector.pid, self._fuse.pid)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore
@@ -232,6 +204,8 @@ class Hands:
 
     def _chore_done(self, event: Event) -> Event:
         self._chore = None
+        if event == TreeEmpty():
+            self._fuse.remove()
         return event
 
     def _shout(self, pids: Sequence[int]) -> None:
@@ -253,12 +227,13 @@ class Hands:
         while isinstance(self._chore, FreezeTree) and boottime_s() < until_s:
             list(self.chores())
         self._chore = None
-        self.terminal.take()
-        self.terminal.stop_with_group()
+        self.job.terminal.take()
+        self.job.terminal.stop_with_group()
         return [Continued()]
 
     def _show_role(self, effect: ShowRole) -> None:
         settings = self._settings
+        self._fuse.lasts_until(effect.run_until_s)
         if settings.role_file is None:
             return
         try:
@@ -278,10 +253,3 @@ class Hands:
         fields = {"token": effect.token, "deadline_left_s": effect.deadline_left_s}
         known = {key: value for key, value in fields.items() if value is not None}
         self._log.event(effect.event, effect.message, **known)
-
-    def _finish(self, exit_code: int) -> None:
-        self.exit_code = exit_code
-        if self._ack_path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._ack_path)
-            os.rmdir(os.path.dirname(self._ack_path))

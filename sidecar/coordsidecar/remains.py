@@ -12,47 +12,65 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from coordsidecar.job_env import RUN_VARIABLE
-from coordsidecar.tree import descendants, signal_all, state_of
+from coordsidecar.tree import DEAD_STATES, descendants, group_of, signal_all, state_of
 
-__all__ = ["Remains", "marked"]
+__all__ = ["Remains", "has_ended", "kill_marked"]
 
-_DEAD = ("Z", "X")
+# An empty pass may have looked away while a process that forks on and on slipped by.
+_EMPTY_PASSES = 3
 
 
-def marked(run: str) -> Iterator[int]:
-    """The pids of all living processes, but ours, that carry the mark of ``run``."""
-    import psutil  # Late: 25 ms and 3 MB that only an emergency has to spend.
+def kill_marked(run: str) -> list[int]:
+    """SIGKILL every living process, but us, that carries the mark of ``run``; return their pids."""
+    return [pid for pid in _marked(run) if _kill(pid)]
 
-    for process in psutil.process_iter():
-        if process.pid == os.getpid():
-            continue
+
+def _marked(run: str) -> Iterator[int]:
+    """Newest first, each reported as soon as it is seen: a process that forks on and on lives for a
+    millisecond or two, and is the newest of all."""
+    mark, name = run.encode(), RUN_VARIABLE.encode() + b"="
+    for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())[::-1]:
         try:
-            marks = process.environ().get(RUN_VARIABLE, "")
-        except (psutil.Error, OSError):
-            continue  # Another user's, or gone.
-        if run in marks.split(":") and state_of(process.pid) not in _DEAD:
-            yield process.pid
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environ = file.read()
+        except OSError:
+            continue  # Another user's, or gone; a zombie's is empty.
+        for variable in environ.split(b"\0"):
+            if variable.startswith(name) and mark in variable[len(name) :].split(b":"):
+                if pid != os.getpid() and state_of(pid) not in DEAD_STATES:
+                    yield pid
+                break
 
 
 class Remains:
-    """A guard and its job's tree, to be killed and confirmed dead."""
+    """A guard and its job's tree, to be killed and confirmed dead.
 
-    def __init__(self, *, guard_pid: int, guard_pidfd: int, run: str) -> None:
+    ``leave_out``: helpers below the guard that are not part of the job's tree.
+    """
+
+    def __init__(
+        self, *, guard_pid: int, guard_pidfd: int, run: str, leave_out: Collection[int]
+    ) -> None:
         self._guard_pid = guard_pid
         self._guard_pidfd = guard_pidfd
         self._run = run
+        self._leave_out = leave_out
         self._job_pid: int | None = None
         self._job_pidfd: int | None = None
-        self._passes = 0
+        self._passes = self._empty_passes = 0
 
     def job_is(self, pid: int, pidfd: int) -> None:
         """The job's main process; we keep ``pidfd``, which cannot be confused by a reused pid."""
         if self._job_pidfd is not None:
             os.close(self._job_pidfd)
         self._job_pid, self._job_pidfd = pid, pidfd
+
+    def group_is(self, pid: int) -> None:
+        """The job's process group, for those who have no pidfd of it."""
+        self._job_pid = pid
 
     def kill_pass(self) -> bool:
         """Kill all that can be found; True if guard and tree are confirmed dead.
@@ -61,43 +79,55 @@ class Remains:
         nothing but the mark leads to those who called setsid.
         """
         self._passes += 1
-        if not _ended(self._guard_pidfd):
-            below = descendants(self._guard_pid, leave_out=os.getpid())
-            living = [pid for pid in below if state_of(pid) not in _DEAD]
+        if not has_ended(self._guard_pidfd):
+            below = descendants(self._guard_pid, leave_out=self._leave_out)
+            living = [pid for pid in below if state_of(pid) not in DEAD_STATES]
             signal_all(living, signal.SIGKILL)
             if living and self._passes < 100:
                 return False  # Whoever forks faster than we look is caught by the passes to come.
-            _kill(self._guard_pidfd)
-        if self._job_pidfd is not None and not _ended(self._job_pidfd):
-            _kill(self._job_pidfd)
-        left = {*marked(self._run), *self._group()}
-        signal_all(list(left), signal.SIGKILL)
-        job_ended = self._job_pidfd is None or _ended(self._job_pidfd)
-        return not left and job_ended and _ended(self._guard_pidfd)
+            _kill_by(self._guard_pidfd)
+        if self._job_pidfd is not None and not has_ended(self._job_pidfd):
+            _kill_by(self._job_pidfd)
+        found = [*kill_marked(self._run), *self._kill_group()]
+        job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
+        if found or not job_ended or not has_ended(self._guard_pidfd):
+            self._empty_passes = 0
+            return False
+        self._empty_passes += 1
+        return self._empty_passes >= _EMPTY_PASSES
 
-    def _group(self) -> list[int]:
-        """Who is left of the job's process group; such a group's number cannot be a new one's."""
+    def _kill_group(self) -> list[int]:
+        """Whoever is left of the job's process group; while it has members, its number is its own.
+
+        The kernel signals a group as a whole, so nobody can fork away from under it.
+        """
         if self._job_pid is None:
             return []
         pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
-        return [pid for pid in pids if _group_of(pid) == self._job_pid]
+        members = [pid for pid in pids if group_of(pid) == self._job_pid]
+        if members:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._job_pid, signal.SIGKILL)
+        return members
 
 
-def _group_of(pid: int) -> int | None:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0].decode() in _DEAD else int(fields[2])
-
-
-def _ended(pidfd: int) -> bool:
+def has_ended(pidfd: int) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(0))
 
 
-def _kill(pidfd: int) -> None:
+def _kill(pid: int) -> bool:
+    """Whether there was something to kill; what may not be killed counts, for it still lives."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _kill_by(pidfd: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # It was quicker.
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)

@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Collection
 
-__all__ = ["descendants", "freeze_pass", "kill_pass", "signal_all"]
+__all__ = [
+    "DEAD_STATES",
+    "descendants",
+    "freeze_pass",
+    "group_of",
+    "kill_pass",
+    "signal_all",
+    "state_of",
+]
+
+DEAD_STATES = ("Z", "X")
 
 
-def descendants(root: int, *, leave_out: int | None) -> list[int]:
-    """The pids of all processes below ``root`` but ``leave_out`` and what is below it."""
+def descendants(root: int, *, leave_out: Collection[int | None]) -> list[int]:
+    """The pids of all processes below ``root``, but for ``leave_out`` and what is below those."""
     found: list[int] = []
     queue = [root]
     while queue:
         for child in _children(queue.pop()):
-            if child != leave_out:
+            if child not in leave_out:
                 found.append(child)
                 queue.append(child)
     return found
@@ -49,6 +60,16 @@ def state_of(pid: int) -> str:
         return "X"
 
 
+def group_of(pid: int) -> int | None:
+    """The process group of a living process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0].decode() in DEAD_STATES else int(fields[2])
+
+
 def signal_all(pids: list[int], *signals: int) -> None:
     """Send each of ``signals`` to each process that is still there."""
     for signum in signals:
@@ -61,19 +82,19 @@ def signal_all(pids: list[int], *signals: int) -> None:
                 pass  # A setuid program; it stays in the tree, and so is reported.
 
 
-def kill_pass(root: int, *, leave_out: int | None) -> int:
+def kill_pass(root: int, *, leave_out: Collection[int | None]) -> int:
     """SIGKILL all there is; return how many there were. Zero is the proof that none is left."""
     pids = descendants(root, leave_out=leave_out)
     signal_all(pids, signal.SIGKILL)
     return len(pids)
 
 
-def freeze_pass(root: int, *, leave_out: int | None) -> bool:
+def freeze_pass(root: int, *, leave_out: Collection[int | None]) -> bool:
     """SIGSTOP whatever still runs; True if, on this pass, everything was found stopped already."""
     running = [
         pid
         for pid in descendants(root, leave_out=leave_out)
-        if state_of(pid) not in ("T", "t", "Z", "X")
+        if state_of(pid) not in ("T", "t", *DEAD_STATES)
     ]
     signal_all(running, signal.SIGSTOP)
     return not running

@@ -83,6 +83,31 @@ def test_guard_and_elector_killed_at_once_leave_no_job(arena: Arena) -> None:
     assert gone(job)
 
 
+def test_guard_and_elector_frozen_at_once_cannot_keep_the_job_alive(network_arena: Arena) -> None:
+    """`pkill -STOP coordsidecar`: nobody is left to end the job but its fuse."""
+    leader, _ = network_arena.pair()
+    job, elector = leader.job(), leader.elector()
+
+    elector.suspend()
+    leader.signal(signal.SIGSTOP)
+
+    assert_taken_over(network_arena)
+    assert gone(job)
+
+
+def test_a_frozen_guard_with_a_dead_elector_cannot_keep_the_job_alive(
+    network_arena: Arena,
+) -> None:
+    leader, _ = network_arena.pair()
+    job, elector = leader.job(), leader.elector()
+
+    leader.signal(signal.SIGSTOP)
+    elector.kill()
+
+    assert_taken_over(network_arena)
+    assert gone(job)
+
+
 def test_a_leader_that_is_cut_off_stops_in_time_and_rejoins(network_arena: Arena) -> None:
     arena = network_arena
     wire = arena.proxy()

@@ -47,7 +47,7 @@ def main() -> None:
     while True:
         if "fork-on" in habits and os.getpid() != main_pid and os.fork():
             os._exit(0)
-        if "setsid-on" in habits and os.getpid() != os.getsid(0):
+        if "setsid-on" in habits and os.getpid() not in (main_pid, os.getsid(0)):
             os.setsid()
         os.write(out, f"{time.monotonic_ns()} {os.getpid()} {token}\n".encode())
         time.sleep(0.002)

@@ -1,0 +1,104 @@
+"""The job: the user's command as a process, with its environment, terminal, fuse and lock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from coordsidecar.fuse import Fuse
+from coordsidecar.job_env import job_environment
+from coordsidecar.log import Log
+from coordsidecar.settings import Settings
+from coordsidecar.spawn import Dispositions, spawn
+from coordsidecar.terminal import Terminal
+
+__all__ = ["Job"]
+
+
+class Job:
+    """The main process of the tree, if there is one: the command, or the standby command."""
+
+    def __init__(
+        self, settings: Settings, log: Log, dispositions: Dispositions, fuse: Fuse, *, run_mark: str
+    ) -> None:
+        self.pid: int | None = None
+        self.terminal = Terminal()
+        self._settings = settings
+        self._log = log
+        self._dispositions = dispositions
+        self._fuse = fuse
+        self._run_mark = run_mark
+        self._group = 0
+        self._ack_path: str | None = None
+
+    def start(self, role: str, token: int | None, *, keep_fds: Sequence[int]) -> None:
+        """Start what ``role`` asks for. ``keep_fds`` hold a lock for as long as the job lives.
+
+        Raises `NotStartedError`.
+        """
+        settings = self._settings
+        standby_command = role == "standby" and bool(settings.standby)
+        if settings.standby_timeout_s is not None and self._ack_path is None:
+            import tempfile  # Late: it imports half the library.
+
+            folder = tempfile.mkdtemp(prefix="coordsidecar-")
+            self._ack_path = os.path.join(folder, "standing-by")
+        environ = job_environment(
+            os.environ,
+            settings,
+            run=self._run_mark,
+            role=role,
+            token=token,
+            ack_path=self._ack_path,
+        )
+        terminal_fd = self.terminal.fd
+        try:
+            self.pid = spawn(
+                settings.standby if standby_command else settings.command,
+                environ=environ,
+                dispositions=self._dispositions,
+                keep_fds=keep_fds,
+                terminal_fd=terminal_fd,
+            )
+        finally:
+            if terminal_fd is not None:
+                self.terminal.was_given()
+        self._group = self.pid
+        if not standby_command:
+            self._fuse.start(self.pid)
+        what = "started the standby command" if standby_command else "started the job"
+        self._log.event(role, what, token=token, pid=self.pid)
+
+    def is_gone(self) -> None:
+        self.pid = None
+        self.terminal.released()
+
+    def signal(self, signum: int) -> None:
+        """Hand a signal to the job's process group."""
+        if self.pid is None:
+            return
+        try:
+            os.killpg(self._group, signum)
+        except (ProcessLookupError, PermissionError) as error:
+            self._log.event("signal", f"the job could not be signalled: {error}", signal=signum)
+
+    def give_terminal_back(self) -> None:
+        self.terminal.give_back(self._group)
+
+    def ask_to_stand_by(self) -> None:
+        """From now on `stands_by` tells whether the job has acknowledged."""
+        if self._ack_path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._ack_path)
+
+    @property
+    def stands_by(self) -> bool:
+        return self._ack_path is not None and os.path.exists(self._ack_path)
+
+    def tidy(self) -> None:
+        """Leave no file behind."""
+        if self._ack_path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._ack_path)
+            os.rmdir(os.path.dirname(self._ack_path))
