@@ -80,7 +80,7 @@ def all_signals_blocked() -> Iterator[None]:
 
 
 def detach() -> None:
-    """In a helper of ours: its own group, deaf to what the terminal or `kill` mean for the guard."""
+    """In a helper of ours: its own group, deaf to what terminals and users mean for the guard."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT}:

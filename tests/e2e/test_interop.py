@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -37,12 +38,14 @@ def running(argv: list[str], out: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # Whatever its job still is.
 
 
 def test_their_lock_makes_us_wait(arena: Arena, tmp_path: Path) -> None:
