@@ -200,7 +200,7 @@ def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> St
         case Vacant(retry_after_s):
             since_s = elector.vacant_since_s
             elector = replace(elector, vacant_since_s=now_s if since_s is None else since_s)
-            look_at_s = now_s + retry_after_s
+            look_at_s = now_s + max(retry_after_s, _RETRY_FIRST_S / 2)
             effects: list[Effect] = []
         case Behind(leader=record, leader_token=token):
             elector = replace(elector, vacant_since_s=None)
