@@ -216,7 +216,7 @@ def test_the_role_file_in_the_readme_can_be_read(tmp_path: Path) -> None:
     assert [field.name for field in fields(Role)] == list(json.loads(text))
 
 
-def test_the_times_in_the_readme_are_those_of_the_default_ttl() -> None:
+def test_the_times_in_the_pages_are_those_of_the_default_ttl() -> None:
     timing = Timing.for_ttl(15.0)
     run_until_s = timing.ttl_s - timing.margin_s
 
@@ -226,8 +226,13 @@ def test_the_times_in_the_readme_are_those_of_the_default_ttl() -> None:
     assert timing.ttl_s + timing.takeover_delay_s == pytest.approx(30)
     assert timing.guard_silence_s == pytest.approx(4)
     assert timing.lost_grace_s == pytest.approx(4)
-    line = next(line for line in README.splitlines() if line.startswith(" 0 s   "))
-    assert re.findall(r"(\d+) s", line) == ["0", "3", "6", "8", "12", "13", "15", "30"]
+    assert times_drawn(README) == [0, 3, 6, 8, 12, 13, 15, 30]
+    assert times_drawn(DESIGN) == [0, 3, 6, 8, 12, 13, 15]
+
+
+def times_drawn(page: str) -> list[int]:
+    line = next(line for line in page.splitlines() if line.startswith(" 0 s   "))
+    return [int(number) for number in re.findall(r"(\d+) s", line)]
 
 
 def test_the_defaults_in_the_readme_are_the_defaults() -> None:
