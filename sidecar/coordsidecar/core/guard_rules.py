@@ -155,7 +155,12 @@ def job_ended(
     lease = lease_of(guard.phase)
     report = transition("job-ended", f"{why}; exit code {exit_code}", lease, now_s)
     match guard.phase:
-        case Running() | Yielding() | Idle("held") | Idle("frozen"):
+        case Idle("frozen"):
+            # Not a stop signal to the rest: to act on it, it would have to run, and it must not.
+            guard, after = _after_end(guard, exit_code, lease, now_s, plan)
+            phase = Stopping(None, now_s, after, killing=True, job_code=exit_code)
+            return guard.to(phase), [report, KillTree()]
+        case Running() | Yielding() | Idle("held"):
             guard, after = _after_end(guard, exit_code, lease, now_s, plan)
         case Idle("standby"):
             return guard.to(Idle()), [report, KillTree()]
