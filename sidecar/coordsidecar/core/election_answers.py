@@ -196,7 +196,9 @@ def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> St
         case Held():
             return rules.claim(elector, standing, now_s, aims)
         case Absent():
-            return replace(elector.to(Joining()), retry_at_s=now_s + _RETRY_FIRST_S), []
+            # Who is no candidate does not know whether somebody else leads meanwhile.
+            elector = replace(elector.to(Joining()), vacant_since_s=None)
+            return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
         case Vacant(retry_after_s):
             since_s = elector.vacant_since_s
             elector = replace(elector, vacant_since_s=now_s if since_s is None else since_s)
@@ -226,7 +228,8 @@ def _took_office(elector: Elector, answer: Answered, now_s: float, aims: Aims) -
         case Claiming(held), Took(office=True):
             return rules.lead(elector, held, now_s, aims)
         case Claiming(), Took(office=False):
-            return replace(elector.to(Joining()), retry_at_s=now_s, look_at_s=math.inf), []
+            elector = replace(elector.to(Joining()), retry_at_s=now_s, look_at_s=math.inf)
+            return replace(elector, vacant_since_s=None), []
         case _:
             return elector, []
 

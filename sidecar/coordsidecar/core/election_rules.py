@@ -105,11 +105,18 @@ def needs_sweep(held: Held, aims: Aims) -> bool:
 
 def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     """The election is ours. The job may start at once only after an orderly end (rule S9)."""
-    since_s = elector.vacant_since_s if elector.vacant_since_s is not None else now_s
-    elector = replace(elector, vacant_since_s=since_s, look_at_s=math.inf)
+    phase = elector.phase
+    if elector.vacant_since_s is None or (
+        # Written anew: somebody else may have led between the two.
+        isinstance(phase, Claiming) and phase.held.token != held.token
+    ):
+        elector = replace(elector, vacant_since_s=now_s)
+    since_s = elector.vacant_since_s
+    assert since_s is not None
+    elector = replace(elector, look_at_s=math.inf)
     # Our own run ended under the guard that now stands by, so we know that its tree is gone.
     orderly = held.clean or held.last_run == aims.run
-    start_at_s = now_s if orderly else since_s + aims.timing.takeover_delay_s
+    start_at_s = now_s if orderly else since_s + _takeover_delay_s(elector, aims)
     effects: list[Effect] = []
     if start_at_s > now_s:
         # The leader before us may still confirm that its job is over: look again.
@@ -120,6 +127,15 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if isinstance(elector.phase, Claiming) and elector.phase.held.token == held.token:
         return elector.to(replace(elector.phase, held=held, start_at_s=start_at_s)), effects
     return replace(elector.to(Claiming(held, start_at_s)), retry_at_s=now_s), effects
+
+
+def _takeover_delay_s(elector: Elector, aims: Aims) -> float:
+    """A server that grants a longer TTL than was asked for grants it to every leader."""
+    timing = aims.timing
+    granted_s = elector.session.ttl_s if elector.session is not None else timing.ttl_s
+    if math.isinf(granted_s):
+        return timing.takeover_delay_s
+    return timing.takeover_delay_s * max(1.0, granted_s / timing.ttl_s)
 
 
 def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
@@ -169,6 +185,7 @@ def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
             return resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
         case Adopting() | Joining() | Waiting():
             elector = replace(elector.to(Opening()), session=None, retry_at_s=now_s)
+            elector = replace(elector, vacant_since_s=None)
             return elector, [Report("session-lost", why)]
         case _:
             return elector, []
