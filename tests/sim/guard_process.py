@@ -162,13 +162,12 @@ class GuardProcess(Process):
                 return list(self._chores())
             case moves.FreezeTree():
                 self._chore = effect
-                for tree in living:
-                    self.world.after(self.world.rng.random() * 0.005, tree.freeze)
+                self.world.after(self.world.rng.random() * 0.005, self._freeze)
             case moves.ThawTree():
                 self._chore = None
+                self._lead()
                 for tree in living:
                     tree.thaw()
-                self._lead()
             case moves.SignalJob(signum):
                 self._signal_job(signum)
             case moves.AwaitObedience():
@@ -190,6 +189,11 @@ class GuardProcess(Process):
             case _:
                 assert_never(effect)
         return []
+
+    def _freeze(self) -> None:
+        if isinstance(self._chore, moves.FreezeTree):
+            for tree in self.sidecar.living_trees():
+                tree.freeze()
 
     def _signal_job(self, signum: int) -> None:
         job = self.job
@@ -214,9 +218,10 @@ class GuardProcess(Process):
 
     def _suspend(self) -> list[Event]:
         """Ctrl-Z: stopped until somebody says `fg`."""
+        if isinstance(self._chore, moves.FreezeTree):
+            for tree in self.sidecar.living_trees():
+                tree.freeze()
         self._chore = None
-        for tree in self.sidecar.living_trees():
-            tree.stopped = True
         self.pause()
         self.world.after(self.world.rng.expovariate(1 / 3.0), self.resume)
         return [moves.Continued()]

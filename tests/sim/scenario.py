@@ -79,7 +79,7 @@ class _Story:
                 temper=temper,
                 network=self.network,
                 referee=self.referee,
-                wait_s=rng.choice((None, None, None, None, None, None, 0.0, ttl_s)),
+                wait_s=rng.choice((0.0, ttl_s)) if rng.random() < 0.08 else None,
             )
             self.nodes.append(node)
         if isinstance(self.store, FileLike):
