@@ -211,9 +211,10 @@ def resign(
 ) -> Step:
     """Give up the election, or our place in the queue."""
     timing = aims.timing
-    give_up_at_s = elector.renewed_at_s + timing.ttl_s
-    if leave or math.isinf(give_up_at_s):
-        give_up_at_s = now_s + 2 * timing.rpc_timeout_s
+    give_up_at_s = now_s + 2 * timing.rpc_timeout_s
+    if elector.session is not None and not leave:
+        # It ends by itself then; but a kernel lock lasts for as long as we do.
+        give_up_at_s = max(give_up_at_s, elector.renewed_at_s + elector.session.ttl_s)
     match elector.phase:
         case Resigning() as phase:
             at_s = min(give_up_at_s, phase.give_up_at_s)
@@ -222,7 +223,7 @@ def resign(
             return elector, []
         case _:
             token = token if token is not None else token_of(elector.phase)
-            elector = elector.to(Resigning(token, rest_s, leave, max(now_s, give_up_at_s)))
+            elector = elector.to(Resigning(token, rest_s, leave, give_up_at_s))
             return replace(elector, retry_at_s=now_s, failures=0), []
 
 
