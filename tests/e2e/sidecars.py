@@ -167,14 +167,13 @@ class Sidecar:
     def end(self) -> None:
         """Whatever the test did, nothing of us stays behind."""
         self.children()
-        with contextlib.suppress(ProcessLookupError):
-            self.signal(signal.SIGCONT)
-            self.process.terminate()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for patience_s in (0.5, 5):  # To ask twice kills the job, whatever it makes of TERM.
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                self.signal(signal.SIGCONT)
+                self.process.terminate()
+                self.process.wait(timeout=patience_s)
+        self.process.kill()
+        self.process.wait()
         for process in (*self._seen.values(), *self.everyone()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
