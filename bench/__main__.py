@@ -33,7 +33,16 @@ from bench.contenders import (
 )
 from bench.figures import Figures
 from bench.job import Job
-from bench.scenarios import BUSY_PERIOD_US, FAULTS, Arena, BenchError, idle, start_up, take_over
+from bench.scenarios import (
+    BUSY_PERIOD_US,
+    FAULTS,
+    Arena,
+    BenchError,
+    idle,
+    start_up,
+    take_over,
+    warm_up,
+)
 
 _IDLE_WINDOW_S = 2.0
 
@@ -69,6 +78,8 @@ def _measure(arena: Arena, found: list[Contender], options: argparse.Namespace) 
             _say(str(error))
             remarks[str(error)] = None
 
+    for contender in found:
+        attempt(partial(warm_up, arena, contender))
     give_up_s = time.monotonic() + options.minutes * 60
     for number in range(1, options.rounds + 1):
         if time.monotonic() > give_up_s:
@@ -94,6 +105,7 @@ def _foot(options: argparse.Namespace, job: Job) -> list[str]:
         f"{versions()}.",
         f"TTL: {TTL_S} s, coordsidecar on Consul {CONSUL_TTL_S} s, consul lock 15 s (its own).",
         f"The job: {job.what}, with a stamp every {BUSY_PERIOD_US / 1000:g} ms.",
+        "coordsidecar and Python's libraries are compiled to bytecode beforehand, as by pip.",
         "Memory: sums over the wrapper's processes, half a second after they are ready. PSS counts",
         "a page that others share, such as other Python programs, by its part.",
         "n: how often. What takes more than 10 s, or never comes, is tried twice.",

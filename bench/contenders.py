@@ -105,7 +105,8 @@ class ConsulLock:
 
     def waits(self, standby: Wrapper, election: str) -> bool:
         sessions = self._server.http("GET", "/v1/session/list").json()
-        return sum(session["Name"].endswith(f" '{election}'") for session in sessions) >= 2
+        names = [str(session["Name"]) for session in sessions]
+        return sum(name.endswith(f" '{election}'") for name in names) >= 2
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.contenders import Contender
 from bench.figures import Figures
 from bench.job import Job, Stamps, Stint
-from bench.wrapper import Wrapper, wait_for, wrappers
+from bench.wrapper import Wrapper, clean_environ, wait_for, wrappers
 
 __all__ = [
     "BUSY_PERIOD_US",
@@ -25,6 +25,7 @@ __all__ = [
     "idle",
     "start_up",
     "take_over",
+    "warm_up",
 ]
 
 _READY_WITHIN_S = 30.0
@@ -67,6 +68,7 @@ class Arena:
         self.figures = figures
         self._folder = folder
         self._job = job
+        self._environ = clean_environ(folder / "bytecode")
         self._numbers = itertools.count()
 
     @contextlib.contextmanager
@@ -74,7 +76,7 @@ class Arena:
         election = f"bench-{os.getpid()}-{next(self._numbers)}"
         folder = self._folder / election
         stamps = Stamps(folder / "stamps", job=self._job, period_us=period_us)
-        with wrappers(folder, job_command=stamps.command) as start:
+        with wrappers(folder, environ=self._environ, job_command=stamps.command) as start:
             yield Scene(contender, election, stamps, start)
 
 
@@ -111,6 +113,12 @@ class Scene:
             raise BenchError(f"{self.contender.title} does not stand by; it said:\n{wrapper.log()}")
         time.sleep(_SETTLE_S)
         return wrapper
+
+
+def warm_up(arena: Arena, contender: Contender) -> None:
+    """Start once for nothing: files are read from the disk, and Python's libraries compiled."""
+    with arena.scene(contender) as scene:
+        scene.leader()
 
 
 def start_up(arena: Arena, contender: Contender) -> None:
