@@ -47,6 +47,7 @@ _KILL_EVERY_S = 0.002
 _OBEY_EVERY_S = 0.010
 _SHOUT_EVERY_S = 5.0
 _FREEZE_AT_MOST_S = 0.5
+_LISTEN_AT_MOST_S = 10.0
 
 
 class Hands:
@@ -72,6 +73,8 @@ class Hands:
         self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
         self._chore_since_s = self._shouted_s = 0.0
+        self._unheard: int | None = None
+        self._unheard_since_s = 0.0
 
     # ── what the loop asks ─────────────────────────────────────────────────────────────────────
 
@@ -90,6 +93,8 @@ class Hands:
             case KillTree() | FreezeTree():
                 return _KILL_EVERY_S
             case AwaitObedience():
+                return _OBEY_EVERY_S
+            case _ if self._unheard is not None:
                 return _OBEY_EVERY_S
             case _:
                 return math.inf  # A process of the tree that ends says so by SIGCHLD.
@@ -110,6 +115,7 @@ class Hands:
     def chores(self) -> Iterator[Event]:
         """Keep at it: stopping, killing or freezing a tree takes as many passes as it takes."""
         guard, helpers = os.getpid(), self._helpers()
+        self._signal_again()
         match self._chore:
             case StopTree():
                 if not descendants(guard, leave_out=helpers):
@@ -148,7 +154,7 @@ class Hands:
                 self.job.give_terminal_back()
                 signal_all(self._tree(), signal.SIGCONT)
             case SignalJob(signum):
-                self.job.signal(signum)
+                self._signal_job(signum)
             case AwaitObedience():
                 self.job.ask_to_stand_by()
                 self._begin_chore(effect)
@@ -174,7 +180,7 @@ class Hands:
         return []
 
     def _start_job(self, role: str, token: int | None) -> list[Event]:
-        self._chore = None
+        self._chore = self._unheard = None
         try:
             self.job.start(role, token, keep_fds=self._elector.session_fds)
         except NotStartedError as error:
@@ -182,6 +188,23 @@ class Hands:
             return [JobNotStarted(error.exit_code, str(error))]
         self._introduce_job()
         return []
+
+    def _signal_job(self, signum: int) -> None:
+        """A job that has only just started must not be killed by the news that it leads."""
+        self._unheard = None
+        if signum == self._settings.lead_signal and self.job.would_die_of(signum):
+            self._unheard, self._unheard_since_s = signum, boottime_s()
+            self._log.event(
+                "signal", "the job is told that it leads as soon as it listens", signal=signum
+            )
+        else:
+            self.job.signal(signum)
+
+    def _signal_again(self) -> None:
+        patient = boottime_s() < self._unheard_since_s + _LISTEN_AT_MOST_S
+        if self._unheard is not None and not (patient and self.job.would_die_of(self._unheard)):
+            self.job.signal(self._unheard)
+            self._unheard = None
 
     def _introduce_job(self) -> None:
         """The elector gets a pidfd of the job: should we die, it makes sure that the job does."""

@@ -15,6 +15,8 @@ from coordsidecar.terminal import Terminal
 
 __all__ = ["Job"]
 
+_CARES = ("SigBlk", "SigIgn", "SigCgt")  # It waits for the signal, ignores it, or has a handler.
+
 
 class Job:
     """The main process of the tree, if there is one: the command, or the standby command."""
@@ -83,6 +85,18 @@ class Job:
         except (ProcessLookupError, PermissionError) as error:
             self._log.event("signal", f"the job could not be signalled: {error}", signal=signum)
 
+    def would_die_of(self, signum: int) -> bool:
+        """Whether the job has not yet said what the signal is to do: it has only just started."""
+        try:
+            with open(f"/proc/{self.pid}/wchan", encoding="ascii", errors="replace") as file:
+                if "sigtimedwait" in file.read():
+                    return False  # The kernel unblocks what it waits for.
+            with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+                masks = [line.split()[1] for line in file if line[:6] in _CARES]
+        except OSError:
+            return False
+        return not any(int(mask, 16) & 1 << (signum - 1) for mask in masks)
+
     def give_terminal_back(self) -> None:
         self.terminal.give_back(self._group)
 
@@ -97,8 +111,8 @@ class Job:
         return self._ack_path is not None and os.path.exists(self._ack_path)
 
     def tidy(self) -> None:
-        """Leave no file behind."""
+        """Leave no file behind, not even what the job put there."""
         if self._ack_path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._ack_path)
-            os.rmdir(os.path.dirname(self._ack_path))
+            import shutil
+
+            shutil.rmtree(os.path.dirname(self._ack_path), ignore_errors=True)
