@@ -153,8 +153,10 @@ def test_jobs_begin_nothing_when_they_do_not_lead_or_have_no_time_left(
         text=True,
     ) as process:
         assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(3)]
-        process.kill()
+        try:
+            said = [process.stdout.readline() for _ in range(3)]
+        finally:
+            process.kill()
 
     assert said == [f"not now: {role}\n"] * 3
     assert (lines(ledger) if job[0] == "node" else entries(ledger)) == []
