@@ -48,11 +48,12 @@ def may_run(phase: Phase) -> bool:
 def due_s(elector: Elector, aims: Aims) -> float:
     """When the elector must act by itself, because the guard has not."""
     reserve_s = aims.timing.kill_reserve_s
+    awake_since_s = max(elector.woke_at_s, elector.started_at_s)
     match elector.phase:
-        case Leading():
+        case Leading() | Adopting(token=int()):
             # The guard kills at `run_until - K`; half of K later nobody may trust that it will.
             lease_due_s = elector.lease_until_s(aims.timing.margin_s) - reserve_s / 2
-            return min(elector.guard_due_s, max(lease_due_s, elector.woke_at_s + reserve_s))
+            return min(elector.guard_due_s, max(lease_due_s, awake_since_s + reserve_s))
         case Losing(kill_at_s=kill_at_s):
             return min(elector.guard_due_s, max(kill_at_s, elector.woke_at_s + reserve_s))
         case Killing() | Resigning() | Ended():
