@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,6 +47,10 @@ def run(seed: int, *, trace: bool = False, prepare: Callable[[World], None] | No
         story.play()
     except SafetyError as error:
         failure = str(error)
+    except Exception as error:  # noqa: BLE001  # A core that crashes has failed as well.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        failure = f"{type(error).__name__} at {where.filename}:{where.lineno}: {error}"
+        world.lines += traceback.format_exception(error)
     referee = story.referee
     return Report(seed, failure, world.counts, referee.leaderships, world.now_s, world.lines)
 
