@@ -38,7 +38,7 @@ from coordsidecar.core.election_moves import (
 from coordsidecar.core.election_phases import Claiming, Leading, token_of
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
-from coordsidecar.remains import Remains, kill_marked
+from coordsidecar.remains import Hunt, Remains
 from coordsidecar.settings import Settings
 from coordsidecar.store import Session
 from coordsidecar.value import replace
@@ -103,6 +103,7 @@ class Elector:
         self._inbox = Inbox()
         self._timer = BootTimer()
         self._chore: KillTree | Sweep | None = None
+        self._hunt: Hunt | None = None
         self._over = self._guard_died = False
         self._since_unix_s = time.time()
         wait_s = settings.wait_s
@@ -179,10 +180,11 @@ class Elector:
                 if self._remains.kill_pass():
                     self._chore = None
                     yield TreeKilled()
-            case Sweep(run):
-                if left := kill_marked(run):
-                    self._log.event("sweeping", "killing what an earlier run left", pids=left[:20])
-                else:
+            case Sweep():
+                assert self._hunt is not None
+                if killed := self._hunt.kill_pass():
+                    self._log.event("sweeping", "killed what an earlier run left", pids=killed[:20])
+                elif self._hunt.over:
                     self._chore = None
                     yield Swept()
             case None:
@@ -200,9 +202,10 @@ class Elector:
                 self._wire.send(message, fds)
             case KillTree():
                 self._chore = effect
+            case Sweep(run) if self._chore is None:  # Never in the way of burying our own guard.
+                self._chore, self._hunt = effect, Hunt(run)
             case Sweep():
-                # Never in the way of burying our own guard.
-                self._chore = self._chore or effect
+                pass
             case Report(event, message, token):
                 fields = {} if token is None else {"token": token}
                 self._log.event(event, message, **fields)
