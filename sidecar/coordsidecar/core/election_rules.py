@@ -200,7 +200,9 @@ def tree_gone(
         case Killing():
             return elector, []  # Only our own eyes count now.
         case Leading() | Losing() | Claiming() | Adopting() if token_of(elector.phase) == token:
-            return resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
+            # The guard knows what is to be released, so our successor may adopt the session for it.
+            elector, _ = resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
+            return elector, []
         case _ if leave:
             return resign(elector, None, rest_s, leave=True, now_s=now_s, aims=aims)
         case _:
@@ -222,16 +224,21 @@ def resign(
             return elector.to(replace(phase, leave=phase.leave or leave, give_up_at_s=at_s)), []
         case Ended():
             return elector, []
-        case _:
-            token = token if token is not None else token_of(elector.phase)
+        case _ as phase:
+            token = token if token is not None else token_of(phase)
             elector = elector.to(Resigning(token, rest_s, leave, give_up_at_s))
-            return replace(elector, retry_at_s=now_s, failures=0), []
+            # Nobody may go on with this session: our request to end it may arrive late.
+            effects: list[Effect] = []
+            if elector.session is not None and not isinstance(phase, Killing):
+                effects = [TellGuard(msg.Released(0))]
+            return replace(elector, retry_at_s=now_s, failures=0), effects
 
 
 def resigned(elector: Elector, now_s: float) -> Step:
     """Released and closed, or given up: a session that was not closed dies of itself."""
-    assert isinstance(elector.phase, Resigning)
     phase = elector.phase
+    if not isinstance(phase, Resigning):
+        return elector, []  # The guard died meanwhile: first things first.
     effects: list[Effect] = []
     if phase.token is not None and not phase.resigned:
         effects.append(TellGuard(msg.Released(phase.token)))

@@ -68,7 +68,10 @@ class Holding(Value):
 
 
 class Released(Value):
-    """Leadership under ``token`` is over, in the store as well."""
+    """Leadership under ``token`` is over, in the store as well: nobody may adopt the session.
+
+    Token 0: nothing was led, but the session is about to be given up.
+    """
 
     token: int
 
