@@ -6,6 +6,7 @@
 
 It starts servers of its own on free loopback ports, and ends them. In each round, each scenario is
 played by one contender after the other, so that noise of the machine meets all of them alike.
+On a busy machine ``chrt --rr 1 python -m bench`` (as root) keeps the noise out of all it starts.
 """
 
 from __future__ import annotations
