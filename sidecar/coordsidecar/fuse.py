@@ -16,7 +16,7 @@ import select
 import signal
 import time
 
-from coordsidecar.linux import BootTimer, boottime_s
+from coordsidecar.linux import BootTimer, boottime_s, name_process
 from coordsidecar.log import Log
 from coordsidecar.remains import Remains, has_ended
 from coordsidecar.spawn import all_signals_blocked, detach
@@ -61,6 +61,7 @@ class Fuse:
             if pid == 0:
                 try:
                     detach()
+                    name_process("job-fuse")  # No `pkill -STOP coordsidecar` shall hit it too.
                     self._burn_down(guard, job_pid)
                 finally:
                     os._exit(0)

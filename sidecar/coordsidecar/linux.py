@@ -7,9 +7,10 @@ import math
 import os
 import time
 
-__all__ = ["BootTimer", "become_subreaper", "boottime_s", "die_with_parent"]
+__all__ = ["BootTimer", "become_subreaper", "boottime_s", "die_with_parent", "name_process"]
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _TFD_TIMER_ABSTIME = 1
 
@@ -37,6 +38,11 @@ def become_subreaper() -> None:
 def die_with_parent(signum: int) -> None:
     """The kernel sends us ``signum`` when the thread that forked us ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0))
+
+
+def name_process(name: str) -> None:
+    """What `ps` and `pkill` call this process; 15 characters at most."""
+    _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0))
 
 
 class BootTimer:

@@ -243,7 +243,7 @@ OPTIONS = (
     Option(
         "while-standby", _STANDBY, "HOW", _choice("stop", "signal", "freeze"),
         "stop: the job runs only while leading. signal: it always runs, and signals tell it "
-        "whether it leads. freeze: it is started, and stopped with SIGSTOP. Default: stop",
+        "whether it leads. freeze: once it has led it is kept, stopped with SIGSTOP. Default: stop",
     ),
     Option(
         "lead-signal", _STANDBY, "SIGNAL", _read_role_signal,

@@ -19,7 +19,7 @@ import psutil
 
 STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
 MARK = "SIDECAR_UNDER_TEST"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 15.0
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -132,7 +132,8 @@ class Sidecar:
         found = []
         for child in self.children():
             with contextlib.suppress(psutil.Error):
-                if "coordsidecar" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                helper = "coordsidecar" in child.cmdline() and child.name() != "job-fuse"
+                if helper and child.status() != psutil.STATUS_ZOMBIE:
                     found.append(child)
         return found
 

@@ -99,7 +99,7 @@ def lose(guard: Guard, lease: msg.Leased, why: str, now_s: float, plan: Plan) ->
             return _yield(guard, lease, kill_at_s, report, now_s, plan)
         case Running():
             guard = guard.to(Stopping(lease, kill_at_s, after))
-            return guard, [StopTree(plan.stop_signal), show("stopping", lease, guard), report]
+            return guard, [show("stopping", lease, guard), StopTree(plan.stop_signal), report]
         case Stopping(after=was) as phase:
             after = was if isinstance(was, Quit) else after
             kill_at_s = min(phase.kill_at_s, kill_at_s)
@@ -116,7 +116,7 @@ def _yield(
 ) -> Step:
     if plan.while_standby == "freeze":
         guard = guard.to(Yielding(lease, kill_at_s))
-        return guard, [FreezeTree(), show("stopping", lease, guard), report]
+        return guard, [show("stopping", lease, guard), FreezeTree(), report]
     tell = SignalJob(plan.standby_signal)
     if plan.standby_timeout_s is None:
         # The job is trusted to obey at once; the user chose so.
@@ -170,7 +170,7 @@ def job_ended(
             return guard, []
     phase = Stopping(lease, now_s + plan.stop_timeout_s, after, job_code=exit_code)
     guard = guard.to(phase)
-    return guard, [report, StopTree(plan.stop_signal), show("stopping", lease, guard)]
+    return guard, [report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
 
 
 def _after_end(

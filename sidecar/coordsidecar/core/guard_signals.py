@@ -56,7 +56,7 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
             guard = guard.to(phase)
             name = signal.Signals(signum).name
             report = transition("stopping", f"{name}: stopping the job", lease, now_s)
-            return guard, [StopTree(stop_signal), show("stopping", lease, guard), report]
+            return guard, [show("stopping", lease, guard), StopTree(stop_signal), report]
         case Stopping() as phase if signum in _ASKING_TO_STOP:
             if phase.asked:
                 return guard.to(replace(phase, killing=True)), [KillTree()]
