@@ -75,6 +75,7 @@ class Hands:
         self._chore_since_s = self._shouted_s = 0.0
         self._unheard: int | None = None
         self._unheard_since_s = 0.0
+        self._frozen = self._to_thaw = False
 
     # ── what the loop asks ─────────────────────────────────────────────────────────────────────
 
@@ -115,6 +116,7 @@ class Hands:
     def chores(self) -> Iterator[Event]:
         """Keep at it: stopping, killing or freezing a tree takes as many passes as it takes."""
         guard, helpers = os.getpid(), self._helpers()
+        self._wake_up()
         self._signal_again()
         match self._chore:
             case StopTree():
@@ -127,6 +129,7 @@ class Hands:
                     self._shout(descendants(guard, leave_out=helpers))
             case FreezeTree():
                 if freeze_pass(guard, leave_out=helpers):
+                    self._frozen = True
                     yield self._chore_done(TreeHeld())
             case AwaitObedience():
                 if self.job.stands_by:
@@ -146,11 +149,15 @@ class Hands:
                 self._begin_chore(effect)
                 signal_all(self._tree(), signum, signal.SIGCONT)
                 return list(self.chores())
-            case KillTree() | FreezeTree():
+            case KillTree():
+                self._begin_chore(effect)
+                return list(self.chores())
+            case FreezeTree():
+                self.job.terminal.take()  # Ctrl-C is for us while the job cannot act on it.
                 self._begin_chore(effect)
                 return list(self.chores())
             case ThawTree():
-                self._chore = None
+                self._chore, self._frozen = None, False
                 self.job.give_terminal_back()
                 signal_all(self._tree(), signal.SIGCONT)
             case SignalJob(signum):
@@ -181,6 +188,7 @@ class Hands:
 
     def _start_job(self, role: str, token: int | None) -> list[Event]:
         self._chore = self._unheard = None
+        self._frozen = False
         try:
             self.job.start(role, token, keep_fds=self._elector.session_fds)
         except NotStartedError as error:
@@ -245,14 +253,25 @@ class Hands:
             )
 
     def _suspend(self) -> list[Event]:
-        """Stop ourselves as the terminal would; the tree is frozen first."""
+        """Stop ourselves as the terminal would; whatever of the tree runs is frozen first."""
+        core_thaws = isinstance(self._chore, FreezeTree)
+        if core_thaws:
+            self._chore = None
         until_s = boottime_s() + _FREEZE_AT_MOST_S
-        while isinstance(self._chore, FreezeTree) and boottime_s() < until_s:
-            list(self.chores())
-        self._chore = None
+        while not freeze_pass(os.getpid(), leave_out=self._helpers()) and boottime_s() < until_s:
+            pass
         self.job.terminal.take()
         self.job.terminal.stop_with_group()
+        self._to_thaw = not core_thaws and not self._frozen
         return [Continued()]
+
+    def _wake_up(self) -> None:
+        """After a suspension, and after the core has looked at the clock: what is not the core's
+        to thaw goes on being stopped, or standing by."""
+        if self._to_thaw and not isinstance(self._chore, KillTree):
+            self.job.give_terminal_back()
+            signal_all(self._tree(), signal.SIGCONT)
+        self._to_thaw = False
 
     def _show_role(self, effect: ShowRole) -> None:
         settings = self._settings

@@ -64,8 +64,7 @@ class Job:
                 terminal_fd=terminal_fd,
             )
         finally:
-            if terminal_fd is not None:
-                self.terminal.was_given()
+            self.terminal.job_started(given=terminal_fd is not None)
         self._group = self.pid
         if not standby_command:
             self._fuse.start(self.pid)
@@ -74,7 +73,7 @@ class Job:
 
     def is_gone(self) -> None:
         self.pid = None
-        self.terminal.released()
+        self.terminal.take()
 
     def signal(self, signum: int) -> None:
         """Hand a signal to the job's process group."""

@@ -91,10 +91,8 @@ def kill_pass(root: int, *, leave_out: Collection[int | None]) -> int:
 
 def freeze_pass(root: int, *, leave_out: Collection[int | None]) -> bool:
     """SIGSTOP whatever still runs; True if, on this pass, everything was found stopped already."""
-    running = [
-        pid
-        for pid in descendants(root, leave_out=leave_out)
-        if state_of(pid) not in ("T", "t", *DEAD_STATES)
-    ]
+    seen = descendants(root, leave_out=leave_out)
+    running = [pid for pid in seen if state_of(pid) not in ("T", "t", *DEAD_STATES)]
     signal_all(running, signal.SIGSTOP)
-    return not running
+    # Who ended while we looked may have left a child that we have not seen: look again.
+    return not running and descendants(root, leave_out=leave_out) == seen

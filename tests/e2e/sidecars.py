@@ -19,7 +19,7 @@ import psutil
 
 STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
 MARK = "SIDECAR_UNDER_TEST"
-_PATIENCE_S = 15.0
+_PATIENCE_S = 60.0
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
