@@ -1,1 +1,1 @@
-"""A simulator: both real cores on modelled hosts, processes, networks and stores, under one seed."""
+"""A simulator: both real cores on modelled hosts, networks and stores, all from one seed."""

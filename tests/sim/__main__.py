@@ -47,7 +47,9 @@ def _play_all(seeds: range, processes: int) -> int:
             simulated_s += report.simulated_s
             if report.failure:
                 failures += 1
-                print(f"FAILED: python -m tests.sim --seed {report.seed} --trace  # {report.failure}")
+                print(
+                    f"FAILED: python -m tests.sim --seed {report.seed} --trace  # {report.failure}"
+                )
     took_s = time.monotonic() - began_s
     print(f"{len(seeds)} seeds, {failures} failed, {len(seeds) / took_s:.0f} seeds/s")
     print(f"{simulated_s / 3600:.1f} hours simulated, {leaderships} leaderships")

@@ -27,7 +27,9 @@ class Surroundings(Protocol):
     run: str
     name: str
     host: Host
-    guard: Process
+
+    @property
+    def guard(self) -> Process: ...
 
     def tell_guard(self, elector: ElectorProcess, message: msg.FromElector) -> None: ...
 

@@ -10,7 +10,7 @@ from coordsidecar.core import guard as core
 from coordsidecar.core import guard_moves as moves
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard_moves import Effect, Event, Plan
-from coordsidecar.core.guard_phases import lease_of
+from coordsidecar.core.guard_phases import Running, lease_of
 from coordsidecar.store import Session
 from tests.sim.elector_process import ElectorProcess
 from tests.sim.tree import Tree
@@ -33,6 +33,9 @@ class Sidecar(Protocol):
     def living_trees(self) -> list[Tree]: ...
 
     def guard_ended(self) -> None: ...
+
+    def revived(self, lease: msg.Leased) -> None:
+        """For the referee: the job runs on, though its lease had lapsed."""
 
     def decided(self, effects: list[Effect]) -> list[Effect]:
         """For the referee; and a chance to leave effects out, for the mutants."""
@@ -58,14 +61,32 @@ class GuardProcess(Process):
         self.sidecar.start_elector(None, None, 0.0)
         self.poke()
 
+    def send(self, signum: int) -> None:
+        self.signals.append(signum)
+        self.poke()
+
     def turn(self) -> Iterator[None]:
         if not self._begun:
             self._begun = True
             self.state, effects = core.begin(self.host.clock_s(), self.plan)
             yield from self._act(effects)
+        lapsed = self._lapsed_lease()
         yield from self._step(moves.Tick())
         for event in self._incoming():
             yield from self._step(event)
+        match self.state.phase:
+            case Running(lease) if lapsed is not None and lease.token == lapsed.token:
+                self.sidecar.revived(lease)
+            case _:
+                pass
+
+    def _lapsed_lease(self) -> msg.Leased | None:
+        """The lease that is over as we wake up, whatever may be read then."""
+        match self.state.phase:
+            case Running(lease) if self.host.clock_s() >= lease.step_down_at_s:
+                return lease
+            case _:
+                return None
 
     def next_timer_s(self) -> float:
         return core.next_wake_s(self.state, self.plan)

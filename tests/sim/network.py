@@ -33,8 +33,11 @@ __all__ = ["Client", "Link", "Network"]
 class Client(Protocol):
     """An elector, as far as the network knows it."""
 
-    process: Process
-    caller: Caller
+    @property
+    def process(self) -> Process: ...
+
+    @property
+    def caller(self) -> Caller: ...
 
     def receive(self, event: Event) -> None: ...
 
@@ -102,9 +105,7 @@ class Network:
 class _Call:
     """One call on its way."""
 
-    def __init__(
-        self, world: World, store: ModelStore, client: Client, link: Link, op: Op
-    ) -> None:
+    def __init__(self, world: World, store: ModelStore, client: Client, link: Link, op: Op) -> None:
         self._world, self._store = world, store
         self._client, self._link, self._op = client, link, op
         self._ended = False
@@ -169,4 +170,4 @@ class _Call:
 def _short(op: Op) -> str:
     session = getattr(op, "session", None)
     token = getattr(op, "token", None)
-    return f"{type(op).__name__}({session.handle if session else ''}{f', {token}' if token else ''})"
+    return f"{type(op).__name__} {session.handle if session else ''} {token or ''}".strip()

@@ -86,6 +86,7 @@ class Sidecar:
         self.electors: list[ElectorProcess] = []
         self.trees: list[Tree] = []
         self.until_s: dict[str, float] = {}
+        self.lease: msg.Leased | None = None
         self.guard = GuardProcess(node.host, f"{self.name} guard", self)
         wait_s = node.wait_s
         self.aims = Aims(
@@ -159,9 +160,12 @@ class Sidecar:
         self.node.start_later()
 
     def decided(self, effects: list[Effect]) -> list[Effect]:
-        """Tell the referee when a job is about to lead."""
+        """Tell the referee what deadline the guard keeps, and when a job is about to lead."""
         phase = self.guard.state.phase
         lease = lease_of(phase)
+        if lease is not None and lease is not self.lease:
+            self.node.referee.lease_changed(self, self.lease, lease)
+        self.lease = lease
         for effect in effects:
             match effect:
                 case guard_moves.StartJob("leader", token):
@@ -175,6 +179,9 @@ class Sidecar:
                 case _:
                     pass
         return effects
+
+    def revived(self, lease: msg.Leased) -> None:
+        self.node.referee.revived(self, lease)
 
     # ── for the elector ────────────────────────────────────────────────────────────────────────
 

@@ -5,8 +5,10 @@
 2. Tokens strictly increase from one leadership to the next.
 3. Nothing is released, neither the key nor the office record, while that token's tree may act.
 4. No job acts past the deadline that follows from the last renewal its host *sent*, plus the time
-   that killing takes. The referee computes it from what passed over the network, not from the cores.
+   that killing takes. The referee has it from what passed over the network, not from the cores.
+   No guard is ever told a later deadline, and the one it keeps never moves backwards.
 5. No guard starts a job with less than G + K left of that deadline.
+6. A lease that had lapsed when a guard woke up is not revived by what the guard reads then.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
+from coordsidecar.core.messages import Leased
 from coordsidecar.core.timing import Timing
 from tests.sim.tree import Tree
 from tests.sim.world import Host, SafetyError, World
@@ -63,6 +66,17 @@ class Referee:
         needed_s = self._timing.lost_grace_s + self._timing.kill_reserve_s
         if left_s < needed_s - 1e-6:
             self._fail(f"{runner.name} starts a job with {left_s:.3f}s left, less than G + K")
+
+    def lease_changed(self, runner: Runner, was: Leased | None, lease: Leased) -> None:
+        """A guard keeps another deadline than before (property 4)."""
+        if lease.run_until_s > self._deadline_s(runner, lease.token) + 1e-6:
+            self._fail(f"{runner.name} may run until {lease.run_until_s:.3f}s by its own clock")
+        if was is not None and was.token == lease.token and was.run_until_s > lease.run_until_s:
+            self._fail(f"the deadline of {runner.name} moves backwards")
+
+    def revived(self, runner: Runner, lease: Leased) -> None:
+        """Property 6."""
+        self._fail(f"{runner.name} goes on with token {lease.token}, whose lease had lapsed")
 
     def tree_started(self, tree: Tree, runner: Runner) -> None:
         self._trees[tree] = runner

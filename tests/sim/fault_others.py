@@ -1,0 +1,152 @@
+"""Jobs and their users, operators, the store and the way to it."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.sim.faulty import Fault, Faulty
+
+__all__ = ["JobFaults", "StoreFaults"]
+
+
+class JobFaults:
+    """What happens to jobs, and what users do to their sidecars."""
+
+    def __init__(self, faulty: Faulty) -> None:
+        self._faulty = faulty
+        self.kinds: list[tuple[Fault, float]] = [
+            (self.kill_job, 1),
+            (self.pause_job, 0.5),
+            (self.job_in_state_d, 1),
+            (self.signal_guard, 1.5),
+            (self.miss_command, 0.2),
+        ]
+
+    def kill_job(self) -> bool:
+        node = self._faulty.node()
+        for tree in node.sidecar.living_trees():
+            tree.kill_main()
+        return self._faulty.say(node, "the job's main process is killed")
+
+    def pause_job(self) -> bool:
+        node = self._faulty.node()
+        for tree in node.sidecar.living_trees():
+            tree.pause(self._faulty.a_while_s())
+        return self._faulty.say(node, "the job alone is stopped")
+
+    def job_in_state_d(self) -> bool:
+        node = self._faulty.node()
+        for tree in node.sidecar.living_trees():
+            tree.enter_state_d(self._faulty.a_while_s())
+        return self._faulty.say(node, "the job is in state D")
+
+    def signal_guard(self) -> bool:
+        node = self._faulty.node()
+        guard = node.sidecar.guard
+        signum = self._faulty.world.rng.choice(
+            [
+                *(signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
+                *(signal.SIGUSR1, signal.SIGTSTP),
+            ]
+        )
+        if not guard.alive or (signum == signal.SIGTSTP and not self._faulty.elector_is_well(node)):
+            return False
+        guard.send(signum)
+        if self._faulty.world.chance(0.2):
+            again_s = self._faulty.world.rng.random() * 2
+            self._faulty.world.after(again_s, lambda: guard.send(signum))
+        return self._faulty.say(node, signum.name)
+
+    def miss_command(self) -> bool:
+        node = self._faulty.node()
+        node.command_missing = True
+
+        def mend() -> None:
+            node.command_missing = False
+
+        self._faulty.world.after(self._faulty.a_while_s(), mend)
+        return self._faulty.say(node, "the command is missing")
+
+
+class StoreFaults:
+    """What operators do, and what becomes of the store and of the way to it."""
+
+    def __init__(self, faulty: Faulty) -> None:
+        self._faulty = faulty
+        self.kinds: list[tuple[Fault, float]] = [
+            (self.revoke, 1),
+            (self.delete_key, 1),
+        ]
+        if not faulty.store.local:
+            self.kinds += [
+                (self.restart_store, 1),
+                (self.cut, 3),
+                (self.cut_and_revoke, 2),
+                (self.lose_packets, 1.5),
+                (self.slow_down, 1.5),
+                (self.delay_and_double, 1.5),
+                (self.refuse, 0.3),
+            ]
+
+    def revoke(self) -> bool:
+        self._faulty.store.revoke_holder()
+        return self._faulty.say(None, "an operator revokes the leader's session")
+
+    def delete_key(self) -> bool:
+        self._faulty.store.delete_key()
+        return self._faulty.say(None, "an operator deletes the leader's key")
+
+    def restart_store(self) -> bool:
+        if not self._faulty.store.up:
+            return False
+        self._faulty.store.stop()
+        for_s = self._faulty.a_while_s()
+        self._faulty.world.after(for_s, self._faulty.store.start)
+        return self._faulty.say(None, f"the store is down for {for_s:.2f}s")
+
+    def cut(self) -> bool:
+        node = self._faulty.node()
+        ways = self._faulty.world.rng.randrange(3)
+        node.link.requests_pass = ways == 1
+        node.link.answers_pass = ways == 2
+        for_s = self._faulty.a_while_s()
+        self._faulty.world.after(for_s, node.link.heal)
+        way = ("both ways", "its answers", "its requests")[ways]
+        return self._faulty.say(node, f"cut off from the store, {way}, for {for_s:.2f}s")
+
+    def cut_and_revoke(self) -> bool:
+        """The case the takeover delay is for."""
+        self.cut()
+        delay_s = self._faulty.world.rng.random() * self._faulty.ttl_s / 4
+        act = (
+            self._faulty.store.revoke_holder
+            if self._faulty.world.chance(0.5)
+            else self._faulty.store.delete_key
+        )
+        self._faulty.world.after(delay_s, act)
+        return self._faulty.say(None, f"and the leader is deposed {delay_s:.2f}s later")
+
+    def lose_packets(self) -> bool:
+        link = self._faulty.node().link
+        link.lost_share = self._faulty.world.rng.random() * 0.7
+        self._faulty.world.after(self._faulty.a_while_s(), link.heal)
+        return True
+
+    def slow_down(self) -> bool:
+        node = self._faulty.node()
+        timeout_s = node.plan.timing.rpc_timeout_s
+        node.link.slow_s = timeout_s * self._faulty.world.rng.choice((0.2, 0.6, 1.0))
+        self._faulty.world.after(self._faulty.a_while_s(), node.link.heal)
+        return self._faulty.say(node, f"up to {node.link.slow_s:.2f}s slow each way")
+
+    def delay_and_double(self) -> bool:
+        node = self._faulty.node()
+        node.link.late_share = self._faulty.world.rng.random() * 0.5
+        self._faulty.world.after(self._faulty.a_while_s(), node.link.heal)
+        return self._faulty.say(node, "requests are late or doubled")
+
+    def refuse(self) -> bool:
+        node = self._faulty.node()
+        node.link.refused = True
+        self._faulty.world.after(self._faulty.a_while_s(), node.link.heal)
+        return self._faulty.say(node, "the store refuses it")

@@ -1,0 +1,151 @@
+"""Processes and hosts that die, stop, sleep and crash."""
+
+from __future__ import annotations
+
+from tests.sim.faulty import Fault, Faulty
+
+__all__ = ["ProcessFaults"]
+
+
+class ProcessFaults:
+    """One thing is left out, since no two processes could survive it: the guard is not stopped
+    while its elector is dead or stopped, nor the elector stopped or killed while it does a dead
+    guard's work. When both are hit at once, it is the whole host that is frozen, or that crashes.
+    """
+
+    def __init__(self, faulty: Faulty) -> None:
+        self._faulty = faulty
+        self.kinds: list[tuple[Fault, float]] = [
+            (self.kill_guard, 2),
+            (self.kill_elector, 2),
+            (self.pause_guard, 2),
+            (self.stop_guard_at_work, 2),
+            (self.pause_elector, 2),
+            (self.stop_elector_at_work, 1),
+            (self.suspend_host, 2),
+            (self.crash_host, 1),
+        ]
+
+    def kill_guard(self) -> bool:
+        node = self._faulty.node()
+        sidecar = node.sidecar
+        if not sidecar.guard.alive or not self._faulty.elector_is_well(node):
+            return False
+        self._faulty.say(node, "the guard is killed")
+        sidecar.guard.kill()
+        return True
+
+    def kill_elector(self) -> bool:
+        node = self._faulty.node()
+        sidecar = node.sidecar
+        if not sidecar.guard.running or node.host.suspended or sidecar.elector is None:
+            return False
+        self._faulty.say(node, "the elector is killed")
+        sidecar.elector.kill()
+        return True
+
+    def pause_guard(self) -> bool:
+        node = self._faulty.node()
+        guard = node.sidecar.guard
+        if node.host.suspended or not guard.running or not self._faulty.elector_is_well(node):
+            return False
+        for_s = self._faulty.a_while_s()
+        self._faulty.say(node, f"the guard is stopped for {for_s:.2f}s")
+        guard.pause()
+        self._faulty.world.after(for_s, guard.resume)
+        return True
+
+    def stop_guard_at_work(self) -> bool:
+        """Between what it has decided and what it does."""
+        node = self._faulty.node()
+        guard = node.sidecar.guard
+        if not guard.running:
+            return False
+        guard.stop_after = self._faulty.world.rng.randrange(12)
+        guard.may_stop = lambda: (
+            not self._faulty.over and not node.host.suspended and self._faulty.elector_is_well(node)
+        )
+        guard.stopped_for_s = self._faulty.a_while_s()
+        return self._faulty.say(
+            node, f"the guard will be stopped at work for {guard.stopped_for_s:.2f}s"
+        )
+
+    def pause_elector(self) -> bool:
+        node = self._faulty.node()
+        elector = node.sidecar.elector
+        if elector is None or not elector.running or not node.sidecar.guard.running:
+            return False
+        for_s = self._faulty.a_while_s()
+        self._faulty.say(node, f"the elector is stopped for {for_s:.2f}s")
+        elector.pause()
+        self._faulty.world.after(for_s, elector.resume)
+        return True
+
+    def stop_elector_at_work(self) -> bool:
+        node = self._faulty.node()
+        elector, guard = node.sidecar.elector, node.sidecar.guard
+        if elector is None or not elector.running:
+            return False
+        elector.stop_after = self._faulty.world.rng.randrange(12)
+        elector.may_stop = lambda: (
+            not self._faulty.over and guard.running and not node.host.suspended
+        )
+        elector.stopped_for_s = self._faulty.a_while_s()
+        return self._faulty.say(node, "the elector will be stopped at work")
+
+    def suspend_host(self) -> bool:
+        """Every process, at the same time; the clock goes on."""
+        host = self._faulty.node().host
+        if host.suspended:
+            return False
+        for_s = self._faulty.a_while_s()
+        for node in self._faulty.nodes:
+            if node.host is host:
+                self._faulty.say(node, f"the host is suspended for {for_s:.2f}s")
+        host.suspended = True
+        processes = [
+            process
+            for node in self._faulty.nodes
+            if node.host is host
+            for sidecar in node.sidecars
+            for process in (sidecar.guard, *sidecar.electors)
+            if process.running
+        ]
+        for process in processes:
+            process.pause()
+
+        def wake() -> None:
+            host.suspended = False
+            kill_s = self._faulty.nodes[0].plan.timing.kill_reserve_s
+            host.excused_until_s = self._faulty.world.now_s + 0.06 + kill_s
+            for process in processes:
+                self._faulty.world.after(self._faulty.world.rng.random() * 0.005, process.resume)
+            for node in self._faulty.nodes:
+                if node.host is host:
+                    for sidecar in node.sidecars:
+                        for tree in sidecar.living_trees():
+                            node.referee.tree_changed(tree)
+
+        self._faulty.world.after(for_s, wake)
+        return True
+
+    def crash_host(self) -> bool:
+        """Power is lost: all processes of the node, and its jobs, are gone at once."""
+        node = self._faulty.node()
+        if node.down or node.host.suspended:
+            return False
+        for_s = self._faulty.a_while_s()
+        self._faulty.say(node, f"crashes, and is down for {for_s:.2f}s")
+        node.down = True
+        for sidecar in node.sidecars:
+            for tree in sidecar.living_trees():
+                tree.vanish()
+            for process in (*sidecar.electors, sidecar.guard):
+                process.kill()
+
+        def boot() -> None:
+            node.down = False
+            node.start_later()
+
+        self._faulty.world.after(for_s, boot)
+        return True

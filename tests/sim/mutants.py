@@ -1,0 +1,248 @@
+"""Cores with one safety rule taken out: the simulator must notice each of them.
+
+A mutant changes the product while its ``with`` block lasts, and changes it back. Nothing in the
+product knows of this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from coordsidecar.core import election_answers, election_rules, guard_rules
+from coordsidecar.core import guard as guard_core
+from coordsidecar.core.election_moves import Answered, Gone, Renew, Renewed, Silent
+from coordsidecar.core.election_phases import Elector, Leading, Resigning
+from coordsidecar.value import replace
+from tests.sim import guard_process
+
+__all__ = ["MUTANTS"]
+
+Mutant = Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def _patched(where: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
+    """``where.name`` becomes what ``make`` makes of it."""
+    original = getattr(where, name, None)  # None: a built-in that is shadowed for a while.
+    setattr(where, name, make(original))
+    try:
+        yield
+    finally:
+        if original is None:
+            delattr(where, name)
+        else:
+            setattr(where, name, original)
+
+
+def deadline_from_the_answers_time() -> AbstractContextManager[None]:
+    """S1: counts the lease from when the answer came, not from when the question was sent."""
+
+    def make(renewed: Any) -> Any:
+        def late(elector: Any, answer: Answered, now_s: float, aims: Any) -> Any:
+            return renewed(elector, replace(answer, sent_at_s=now_s), now_s, aims)
+
+        return late
+
+    return _patched(election_answers, "_renewed", make)
+
+
+def ttl_asked_for() -> AbstractContextManager[None]:
+    """S1: reckons with the TTL it asked for, not with the one that was granted."""
+
+    def make(renewed: Any) -> Any:
+        def asked(elector: Any, answer: Answered, now_s: float, aims: Any) -> Any:
+            if isinstance(answer.result, Renewed):
+                answer = replace(answer, result=Renewed(max(aims.timing.ttl_s, 0.0)))
+            return renewed(elector, answer, now_s, aims)
+
+        return asked
+
+    return _patched(election_answers, "_renewed", make)
+
+
+def messages_before_the_clock() -> AbstractContextManager[None]:
+    """S2: a renewal that was read late revives a lease that has lapsed."""
+
+    def make(step: Any) -> Any:
+        def unordered(guard: Any, event: Any, now_s: float, plan: Any) -> Any:
+            guard, effects = guard_core._take(guard, event, now_s, plan)
+            with _patched(guard_core, "_take", lambda _: lambda guard, *_rest: (guard, [])):
+                guard, more = step(guard, event, now_s, plan)
+            return guard, effects + more
+
+        return unordered
+
+    def messages_first(turn: Any) -> Any:
+        def unordered(self: Any) -> Iterator[None]:
+            if self._begun:
+                for event in self._messages():
+                    yield from self._step(event)
+            yield from turn(self)
+
+        return unordered
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with (
+            _patched(guard_core, "step", make),
+            _patched(guard_process.GuardProcess, "turn", messages_first),
+        ):
+            yield
+
+    return both()
+
+
+def released_before_the_tree_is_empty() -> AbstractContextManager[None]:
+    """S4: says that the tree is gone when it has only been told to stop."""
+
+    def make(lose: Any) -> Any:
+        def hasty(guard: Any, lease: Any, why: str, now_s: float, plan: Any) -> Any:
+            guard, effects = lose(guard, lease, why, now_s, plan)
+            return guard, [*effects, *guard_rules.release_effects(lease.token, 0.0, leave=False)]
+
+        return hasty
+
+    return _patched(guard_rules, "lose", make)
+
+
+def a_late_yes_is_used() -> AbstractContextManager[None]:
+    """S5: the job starts however little of the lease is left."""
+
+    def make_lead(lead: Any) -> Any:
+        def lavish(elector: Any, held: Any, now_s: float, aims: Any) -> Any:
+            elector, effects = lead(elector, held, now_s, aims)
+            if isinstance(elector.phase, Resigning):
+                elector = elector.to(Leading(held))
+                effects = [election_rules.tell_lease(elector, held.token, aims)]
+            return elector, effects
+
+        return lavish
+
+    def make_begin(begin: Any) -> Any:
+        def lavish(guard: Any, idle: Any, lease: Any, now_s: float, plan: Any) -> Any:
+            lease = replace(lease, step_down_at_s=max(lease.step_down_at_s, now_s + 1e-3))
+            return begin(guard, idle, lease, now_s, plan)
+
+        return lavish
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with (
+            _patched(election_rules, "lead", make_lead),
+            _patched(guard_rules, "begin_leading", make_begin),
+        ):
+            yield
+
+    return both()
+
+
+def the_key_is_not_watched() -> AbstractContextManager[None]:
+    """S6: as long as the session lives, it takes itself for the leader."""
+    return _patched(election_answers, "_look_back", lambda _: lambda elector, *_rest: (elector, []))
+
+
+def no_takeover_delay() -> AbstractContextManager[None]:
+    """S9: after a sudden end the next job starts at once."""
+    return _patched(election_rules, "_takeover_delay_s", lambda _: lambda *_arguments: 0.0)
+
+
+def silence_is_a_yes() -> AbstractContextManager[None]:
+    """S7: a renewal that was not answered counts as if it had been."""
+
+    def make(unanswered: Any) -> Any:
+        def trusting(elector: Any, answer: Any, result: Any, now_s: float, aims: Any) -> Any:
+            if isinstance(answer.op, Renew) and isinstance(result, Silent):
+                answer = replace(answer, result=Renewed(elector.session.ttl_s))
+                return election_answers._renewed(elector, answer, now_s, aims)
+            return unanswered(elector, answer, result, now_s, aims)
+
+        return trusting
+
+    return _patched(election_answers, "_unanswered", make)
+
+
+def no_is_silence() -> AbstractContextManager[None]:
+    """S7, S6: a session that is gone is taken for a store that does not answer."""
+
+    def make(answered: Any) -> Any:
+        def deaf(elector: Any, answer: Answered, now_s: float, aims: Any) -> Any:
+            if isinstance(answer.result, Gone):
+                answer = replace(answer, result=Silent("no answer"))
+            return answered(elector, answer, now_s, aims)
+
+        return deaf
+
+    return _patched(election_answers, "answered", make)
+
+
+def deadlines_move_backwards() -> AbstractContextManager[None]:
+    """S1: a guard that believes the last message, and an elector that repeats an old one."""
+
+    def make(tell_lease: Any) -> Any:
+        def stuttering(elector: Elector, token: int, aims: Any) -> Any:
+            effect = tell_lease(elector, token, aims)
+            if elector.pings % 2:
+                run_until_s = effect.message.run_until_s - aims.timing.renew_every_s * 2
+                effect = replace(effect, message=replace(effect.message, run_until_s=run_until_s))
+            return effect
+
+        return stuttering
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with (
+            _patched(election_rules, "tell_lease", make),
+            _patched(guard_core, "max", lambda _: lambda _known, offered: offered),
+        ):
+            yield
+
+    return both()
+
+
+def the_guard_does_not_kill() -> AbstractContextManager[None]:
+    """S2: whatever ignores the stop signal may run on, as long as `--stop-timeout` says."""
+
+    def make(_: Any) -> Any:
+        def patient(kill_at_s: float, lease: Any, plan: Any) -> float:
+            return math.inf
+
+        return patient
+
+    return _patched(guard_rules, "kill_due_s", make)
+
+
+def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:
+    """S4: the guard is dead, so the elector releases; what lives of the tree is not looked for."""
+
+    def make(kill_tree: Any) -> Any:
+        def hasty(elector: Elector, why: str, aims: Any) -> Any:
+            elector, effects = kill_tree(elector, why, aims)
+            now_s = elector.last_step_s
+            elector, more = election_rules.tree_killed(elector, now_s, aims)
+            return elector, effects + more
+
+        return hasty
+
+    return _patched(election_rules, "kill_tree", make)
+
+
+MUTANTS: dict[str, Mutant] = {
+    mutant.__name__: mutant
+    for mutant in (
+        deadline_from_the_answers_time,
+        ttl_asked_for,
+        messages_before_the_clock,
+        released_before_the_tree_is_empty,
+        a_late_yes_is_used,
+        the_key_is_not_watched,
+        no_takeover_delay,
+        silence_is_a_yes,
+        no_is_silence,
+        deadlines_move_backwards,
+        the_guard_does_not_kill,
+        a_dead_guards_job_is_not_buried,
+    )
+}
