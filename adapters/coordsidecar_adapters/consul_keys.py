@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import consul
@@ -21,6 +20,7 @@ from coordsidecar.store import (
     Session,
     UnreachableError,
 )
+from coordsidecar.value import Value
 from coordsidecar_adapters.consul_client import ConsulClient
 
 __all__ = ["ElectionKeys", "Lock", "State"]
@@ -30,8 +30,7 @@ _LOCK_FLAGS = 0x2DDCCBC058A50C18
 _MOST_LEADER_CHARACTERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Value):
     """The lock key as it was read; ``session`` is "" while nobody holds it."""
 
     session: str
@@ -39,8 +38,7 @@ class Lock:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Value):
     """Both keys as one read found them; ``office_index`` is 0 if there is no record."""
 
     lock: Lock | None

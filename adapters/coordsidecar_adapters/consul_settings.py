@@ -8,9 +8,9 @@ CONSUL_NAMESPACE, as https://developer.hashicorp.com/consul/commands#environment
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from coordsidecar.value import Value
 from coordsidecar_adapters.endpoints import split_hosts
 
 __all__ = ["ConsulSettings"]
@@ -22,18 +22,19 @@ _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsulSettings:
+class ConsulSettings(Value, kw_only=True):
     """``verify`` and ``cert`` are as requests takes them. What is secret is not in the repr."""
+
+    _secret = ("token", "auth")
 
     addresses: tuple[str, ...]
     scheme: str
     verify: bool | str
     cert: tuple[str, str] | str | None
     namespace: str
-    token: str = field(repr=False)
+    token: str
     token_file: str
-    auth: tuple[str, str] | None = field(repr=False)
+    auth: tuple[str, str] | None
 
     @classmethod
     def read(cls, url: str, environ: Mapping[str, str]) -> ConsulSettings:

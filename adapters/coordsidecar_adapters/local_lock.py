@@ -14,7 +14,6 @@ import fcntl
 import json
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +50,7 @@ def new_handle(fd: int) -> str:
     """The handle of a new session: its unique id, and which file ``fd`` must be."""
     file = os.fstat(fd)
     return json.dumps(
-        {"session": secrets.token_hex(16), "device": file.st_dev, "inode": file.st_ino}
+        {"session": os.urandom(16).hex(), "device": file.st_dev, "inode": file.st_ino}
     )
 
 
@@ -147,6 +146,6 @@ def lock_id(fd: int) -> str:
     Somebody else's content is left alone: such a lock has no id ("").
     """
     if os.fstat(fd).st_size == 0:
-        os.pwrite(fd, f"coordsidecar lock {secrets.token_hex(16)}\n".encode(), 0)
+        os.pwrite(fd, f"coordsidecar lock {os.urandom(16).hex()}\n".encode(), 0)
         os.fsync(fd)
     return read_lock_id(fd)

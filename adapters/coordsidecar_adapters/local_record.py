@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, field
 
 from coordsidecar.store import Office
+from coordsidecar.value import Value
 
 __all__ = ["Record", "read_record", "write_record"]
 
@@ -19,8 +19,7 @@ _MOST_BYTES = 64 * 1024
 _MOST_TOKEN = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Value):
     """``token``: the last one given out. ``holder``: the session it went to, "" once it resigned.
 
     ``leader`` is what that session said about itself. ``lost`` marks a record that was there once
@@ -30,7 +29,7 @@ class Record:
     token: int = 0
     holder: str = ""
     leader: str = ""
-    office: Office = field(default_factory=Office)
+    office: Office = Office()  # Immutable.
     lost: bool = False
 
     def next_token(self) -> int:

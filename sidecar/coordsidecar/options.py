@@ -10,16 +10,15 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from coordsidecar.duration import parse_duration
+from coordsidecar.value import Value
 
 __all__ = ["CHECK_OPTIONS", "OPTIONS", "Option", "read_id", "read_name"]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Value):
     """One option. ``read`` turns its text into a value, or raises `ValueError` with a sentence.
 
     ``join`` makes one text of a list of values, for options that take several.

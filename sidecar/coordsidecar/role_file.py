@@ -12,10 +12,10 @@ import math
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from coordsidecar.store import Election
+from coordsidecar.value import Value
 
 __all__ = ["Role", "RoleName", "read_role", "write_role"]
 
@@ -24,8 +24,7 @@ RoleName = Literal["leader", "standby", "stopping"]
 _LARGEST_BYTES = 65536
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
+class Role(Value, kw_only=True):
     """What a role file says; None stands for "nobody", "not known" and "without limit".
 
     ``run_until_unix_s`` and ``run_until_boottime_s`` are one moment on two clocks: the first for
@@ -75,7 +74,7 @@ def write_role(
         pid=os.getpid(),
         written_unix_s=now_s,
     )
-    _replace(path, json.dumps(asdict(record)).encode() + b"\n")
+    _replace(path, json.dumps(vars(record)).encode() + b"\n")
 
 
 def read_role(path: str) -> Role:

@@ -11,7 +11,6 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from coordsidecar.config_file import ConfigFile, read_config_file
@@ -19,6 +18,7 @@ from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
 from coordsidecar.options import OPTIONS, Option, read_id, read_name
 from coordsidecar.store import Election
+from coordsidecar.value import Value
 
 __all__ = ["Settings", "Sources", "UsageError", "build_settings", "derived_name"]
 
@@ -30,8 +30,7 @@ class UsageError(ValueError):
     """What the user asked for cannot be done. The message is one sentence for the user."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Value, kw_only=True):
     """All that the guard and the elector need to know; times in seconds.
 
     ``store`` may carry credentials: show `stores.public_url` of it. ``wait_s`` None: for ever.
@@ -39,11 +38,13 @@ class Settings:
     Raises `UsageError` for combinations that cannot work.
     """
 
+    _secret = ("store",)
+
     command: tuple[str, ...]
     election: Election
     id: str
-    store: str = field(default="local:", repr=False)
-    timing: Timing = field(default_factory=lambda: Timing.for_ttl(DEFAULT_TTL_S))
+    store: str = "local:"
+    timing: Timing = Timing.for_ttl(DEFAULT_TTL_S)
     stop_signal: int = signal.SIGTERM
     stop_timeout_s: float = 25.0
     wait_s: float | None = None

@@ -7,9 +7,9 @@ import errno
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from coordsidecar.linux import die_with_parent
+from coordsidecar.value import Value
 
 __all__ = [
     "Dispositions",
@@ -43,8 +43,7 @@ def assert_executable(program: str) -> None:
         raise NotStartedError(126, f"cannot run {program!r}: {found[0]} is not executable")
 
 
-@dataclass(frozen=True, slots=True)
-class Dispositions:
+class Dispositions(Value):
     """How the shell that started us had set the signals; the job gets them just so."""
 
     ignored: frozenset[int]
@@ -157,9 +156,9 @@ def _become(
 
 def _be_first_out_of_memory() -> None:
     """If memory runs out, the job shall go before its guard: that is a clean failure."""
-    path = "/proc/self/oom_score_adj"
     # Some containers have no such file; the job runs without.
-    with contextlib.suppress(OSError), open(path, "r+", encoding="ascii") as file:
-        score = int(file.read())
-        file.seek(0)
-        file.write(str(min(score + _OOM_SCORE_RAISE, 1000)))
+    with contextlib.suppress(OSError):
+        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR)
+        score = int(os.read(fd, 16))
+        os.pwrite(fd, str(min(score + _OOM_SCORE_RAISE, 1000)).encode(), 0)
+        os.close(fd)

@@ -7,7 +7,6 @@ of methods among all of them (0.015 ms a class). Type checkers see dataclasses e
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 __all__ = ["Value", "replace"]
@@ -20,12 +19,13 @@ class Value:
     """A base class: the annotations of a subclass are its fields, in order, with their defaults.
 
     Two values are equal if they are of the same class and all their fields are. ``kw_only=True``
-    in the class line refuses positional arguments.
+    in the class line refuses positional arguments. The fields named in ``_secret`` are not shown.
     """
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
     _fields: ClassVar[tuple[str, ...]] = ()
     _kw_only: ClassVar[bool] = False
+    _secret: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, kw_only: bool = False) -> None:
         cls._fields = cls.__match_args__ = tuple(cls.__annotations__)  # type: ignore[misc]
@@ -53,10 +53,10 @@ class Value:
         """For subclasses that check themselves."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise dataclasses.FrozenInstanceError(f"cannot assign to {name!r}")
+        raise AttributeError(f"cannot assign to {name!r}")
 
     def __delattr__(self, name: str) -> None:
-        raise dataclasses.FrozenInstanceError(f"cannot delete {name!r}")
+        raise AttributeError(f"cannot delete {name!r}")
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__
@@ -65,7 +65,8 @@ class Value:
         return hash((type(self), *(self.__dict__[field] for field in self._fields)))
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={self.__dict__[name]!r}" for name in self._fields)
+        shown = [name for name in self._fields if name not in self._secret]
+        fields = ", ".join(f"{name}={self.__dict__[name]!r}" for name in shown)
         return f"{type(self).__name__}({fields})"
 
 
@@ -73,4 +74,6 @@ def replace(value: _T, **changes: Any) -> _T:
     """A copy of ``value``, a `Value` or a dataclass, with these fields changed."""
     if isinstance(value, Value):
         return type(value)(**(value.__dict__ | changes))
+    import dataclasses  # Late: it imports `inspect`, which costs more than all our values.
+
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]

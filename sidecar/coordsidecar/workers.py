@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import random
 import threading
 from collections.abc import Callable
 from typing import assert_never
@@ -101,7 +100,7 @@ class Workers:
                 result = Silent(str(error))
             except Exception as error:  # noqa: BLE001  # An adapter's bug is no answer either.
                 result = Silent(f"the store adapter failed: {type(error).__name__}: {error}")
-            self._inbox.put(Answered(op, sent_at_s, result, random.random()))
+            self._inbox.put(Answered(op, sent_at_s, result, _draw()))
 
     def _make(self, store: Store, op: Op) -> Result:
         timeout_s = self._timing.rpc_timeout_s
@@ -144,3 +143,8 @@ class Workers:
             except Exception:  # noqa: BLE001  # An adapter's bug: looking again is always safe.
                 event = Watched(changed=True, failed=True)
             self._inbox.put(event)
+
+
+def _draw() -> float:
+    """A number in [0, 1). (`random` would import half a library of hashes at every start.)"""
+    return int.from_bytes(os.urandom(4), "big") / 2**32

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from coordsidecar.core.timing import Timing
 from coordsidecar.options import OPTIONS
 from coordsidecar.settings import Settings, UsageError, build_settings, derived_name
 from coordsidecar.store import Election
+from coordsidecar.value import replace
 
 
 def settings(*words: str, environ: dict[str, str] | None = None) -> Settings:
@@ -144,7 +144,7 @@ def test_settings_that_cannot_work_cannot_be_built_from_others() -> None:
     built = settings("--standby", "echo", "job")
 
     with pytest.raises(UsageError, match="never stopped"):
-        dataclasses.replace(built, while_standby="freeze")
+        replace(built, while_standby="freeze")
 
 
 @pytest.mark.parametrize(
