@@ -51,11 +51,20 @@ def test_a_dead_elector_is_replaced_and_the_job_goes_on() -> None:
 
 
 def test_a_silent_elector_is_killed() -> None:
-    guard = replace(at(Running(LEASE)), elector_heard_s=100.0, last_step_s=101.9)
+    guard = replace(at(Running(LEASE)), elector_heard_s=100.0, last_step_s=101.9, elector_new=False)
 
     _, effects = core.step(guard, Tick(), 102.0, PLAN)
 
     assert KillElector() in effects
+
+
+def test_an_elector_that_still_starts_is_not_taken_for_one_that_hangs() -> None:
+    """On a busy host its imports take seconds; killed for that, it would never come up."""
+    guard = replace(at(Idle()), elector_heard_s=100.0, last_step_s=104.9)
+
+    _, effects = core.step(guard, Tick(), 105.0, PLAN)
+
+    assert KillElector() not in effects
 
 
 def test_silence_that_we_slept_through_is_not_blamed_on_the_elector() -> None:

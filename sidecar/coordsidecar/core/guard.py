@@ -68,6 +68,7 @@ Step = tuple[Guard, list[Effect]]
 
 _ELECTOR_RESTART_MAX_S = 5.0
 _ELECTOR_HASTE_S = 0.1
+_ELECTOR_START_S = 30.0
 
 
 def begin(now_s: float, plan: Plan) -> Step:
@@ -165,11 +166,13 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
                 guard, elector_start_at_s=now_s + wait_s, elector_deaths=guard.elector_deaths + 1
             )
         case Heard():
-            guard = replace(guard, elector_heard_s=now_s, elector_deaths=0)
+            guard = replace(guard, elector_heard_s=now_s, elector_deaths=0, elector_new=False)
         case _:
             pass
     if guard.elector_start_at_s is None:
-        if now_s - guard.elector_heard_s < plan.timing.elector_silence_s:
+        # Its first word may take long: on a busy host, imports alone take seconds.
+        patience_s = _ELECTOR_START_S if guard.elector_new else plan.timing.elector_silence_s
+        if now_s - guard.elector_heard_s < patience_s:
             return guard, []
         # Its death will be reported as `ElectorExited`.
         guard = replace(guard, elector_heard_s=now_s)
@@ -185,7 +188,8 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
             Tell(msg.TreeGone(guard.unreleased, rest_s=0.0, leave=False)),
         ]
     effects.append(Report("elector-replaced", "started a new elector", token))
-    return replace(guard, elector_start_at_s=None, elector_heard_s=now_s), effects
+    guard = replace(guard, elector_start_at_s=None, elector_heard_s=now_s, elector_new=True)
+    return guard, effects
 
 
 def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:

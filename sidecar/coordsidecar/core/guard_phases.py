@@ -111,6 +111,7 @@ class Guard(Value):
     ``token_floor``: the highest token a job was ever started with; a lease below it is an old one.
     ``unreleased``: a token whose job is over but which the elector has not yet released.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
+    ``elector_new``: it has not yet said a word.
     """
 
     phase: Phase
@@ -120,6 +121,7 @@ class Guard(Value):
     unreleased: int | None = None
     elector_start_at_s: float | None = None
     elector_deaths: int = 0
+    elector_new: bool = True
     restarts_s: tuple[float, ...] = ()
     leader: str | None = None
 
