@@ -36,9 +36,10 @@ from coordsidecar.core.election_moves import (
     Watch,
 )
 from coordsidecar.core.election_phases import Claiming, Leading, token_of
+from coordsidecar.hunt import Hunt
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
-from coordsidecar.remains import Hunt, Remains
+from coordsidecar.remains import Remains
 from coordsidecar.settings import Settings
 from coordsidecar.store import Session
 from coordsidecar.value import replace
@@ -114,7 +115,6 @@ class Elector:
             try_once=wait_s == 0,
             where=_where(settings),
         )
-        self._state = core.begin(boottime_s(), self._aims)
         self._workers = Workers(
             lambda: stores.connect(settings.store, election=settings.election, environ=os.environ),
             self._inbox,
@@ -122,6 +122,8 @@ class Elector:
             run=run_mark,
             record=_record(settings),
         )
+        # Only now: what the store's client took to import is not the store's fault.
+        self._state = core.begin(boottime_s(), self._aims)
 
     def adopt(self, session: Session, token: int | None, run_until_s: float) -> None:
         """Begin with what a dead elector left, not afresh."""
