@@ -12,71 +12,12 @@ import contextlib
 import os
 import select
 import signal
-import time
-from collections.abc import Collection, Iterator
-from operator import neg
+from collections.abc import Collection
 
-from coordsidecar.job_env import RUN_VARIABLE
+from coordsidecar.hunt import Hunt
 from coordsidecar.tree import DEAD_STATES, descendants, group_of, signal_all, state_of
 
-__all__ = ["Hunt", "Remains", "has_ended"]
-
-# Nothing may be found twice over, in a look at everybody and in a watch on who is being born.
-_EMPTY_PASSES = 2
-_WATCH_NEWBORN_S = 0.010
-
-
-class Hunt:
-    """The hunt for every process of one run, by its mark, until none has been found twice over.
-
-    A job that forks on and on, each parent ending at once, is a process of a millisecond or two. It
-    is gone before a look at everybody gets round to it; but it is always the newest of all, and the
-    kernel says which pid it gave out last. (Without that watch, 3 of 9 such jobs got away.)
-    """
-
-    def __init__(self, run: str) -> None:
-        self._run = run
-        self._empty_passes = 0
-
-    @property
-    def over(self) -> bool:
-        return self._empty_passes >= _EMPTY_PASSES
-
-    def kill_pass(self) -> list[int]:
-        """SIGKILL all that carry the mark, but us; return their pids."""
-        killed = [pid for pid in self._found() if _kill(pid)]
-        self._empty_passes = 0 if killed else self._empty_passes + 1
-        return killed
-
-    def _found(self) -> Iterator[int]:
-        """Everybody, newest first, and then whoever is born while we watch."""
-        for pid in sorted(
-            (int(entry) for entry in os.listdir("/proc") if entry.isdigit()), key=neg
-        ):
-            if _carries(pid, self._run):
-                yield pid
-        last, until_s = 0, time.monotonic() + _WATCH_NEWBORN_S
-        while time.monotonic() < until_s:
-            with open("/proc/loadavg", "rb") as file:
-                newest = int(file.read().split()[-1])
-            if newest != last and _carries(newest, self._run):
-                yield newest
-                until_s = time.monotonic() + _WATCH_NEWBORN_S  # Its child may be on its way.
-            last = newest
-
-
-def _carries(pid: int, run: str) -> bool:
-    """Whether ``pid`` is a living process, other than us, with the mark of ``run``."""
-    mark, name = run.encode(), RUN_VARIABLE.encode() + b"="
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            environ = file.read()
-    except OSError:
-        return False  # Another user's, or gone; a zombie's is empty.
-    for variable in environ.split(b"\0"):
-        if variable.startswith(name) and mark in variable[len(name) :].split(b":"):
-            return pid != os.getpid() and state_of(pid) not in DEAD_STATES
-    return False
+__all__ = ["Remains", "has_ended"]
 
 
 class Remains:
@@ -121,6 +62,8 @@ class Remains:
                 return False  # Whoever forks faster than we look is caught by the passes to come.
             _kill_by(self._guard_pidfd)
         if self._job_pidfd is not None and not has_ended(self._job_pidfd):
+            if self._job_pid is not None:
+                _kill_group(self._job_pid)
             _kill_by(self._job_pidfd)
         in_group, marked = self._kill_group(), self._hunt.kill_pass()
         job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
@@ -137,8 +80,7 @@ class Remains:
         pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
         members = [pid for pid in pids if group_of(pid) == self._job_pid]
         if members:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._job_pid, signal.SIGKILL)
+            _kill_group(self._job_pid)
         return members
 
 
@@ -148,17 +90,11 @@ def has_ended(pidfd: int) -> bool:
     return bool(poll.poll(0))
 
 
-def _kill(pid: int) -> bool:
-    """Whether there was something to kill; what may not be killed counts, for it still lives."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _kill_by(pidfd: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # It was quicker.
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
