@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tests.sim.faulty import Fault, Faulty
 
 __all__ = ["ProcessFaults"]
@@ -22,6 +24,7 @@ class ProcessFaults:
             (self.stop_guard_at_work, 2),
             (self.pause_elector, 2),
             (self.stop_elector_at_work, 1),
+            (self.oversleep, 1.5),
             (self.suspend_host, 2),
             (self.crash_host, 1),
         ]
@@ -92,6 +95,29 @@ class ProcessFaults:
         )
         elector.stopped_for_s = self._faulty.a_while_s()
         return self._faulty.say(node, "the elector will be stopped at work")
+
+    def oversleep(self) -> bool:
+        """Renewals fail for a while; one succeeds while the guard sleeps through its deadline."""
+        node = self._faulty.node()
+        sidecar, host = node.sidecar, node.host
+        lease, guard = sidecar.lease, sidecar.guard
+        if lease is None or lease.step_down_at_s == math.inf or not node.link.whole:
+            return False
+        world = self._faulty.world
+        left_s = host.true_s(lease.step_down_at_s) - world.now_s
+        if left_s <= 0 or world.now_s + left_s > self._faulty.end_s:
+            return False
+        cut_s = left_s * world.between(0.4, 0.9)
+        node.link.requests_pass = False
+
+        def sleep() -> None:
+            node.link.heal()
+            if guard.running and not host.suspended and self._faulty.elector_is_well(node):
+                guard.pause()
+                world.after(left_s - cut_s + 0.1 * world.rng.random(), guard.resume)
+
+        world.after(cut_s, sleep)
+        return self._faulty.say(node, f"cut off for {cut_s:.2f}s; the guard sleeps past its lease")
 
     def suspend_host(self) -> bool:
         """Every process, at the same time; the clock goes on."""
