@@ -11,6 +11,7 @@ from coordsidecar.log import Log
 from coordsidecar.settings import Settings
 from coordsidecar.spawn import all_signals_blocked, detach
 from coordsidecar.store import Session
+from coordsidecar.tree import descendants
 from coordsidecar.wire import Wire, wire_pair
 
 __all__ = ["ElectorProcess"]
@@ -70,6 +71,16 @@ class ElectorProcess:
                     os._exit(status)
         theirs.close()
         self.pid, self._wire = pid, ours
+
+    def why_unseen(self) -> str | None:
+        """Why we cannot see our own child in /proc, if so: then we could not see the job's either,
+        and would take a tree for dead that lives."""
+        if self.pid in descendants(os.getpid(), leave_out=()):
+            return None
+        return (
+            "/proc does not show this process's children; it must be mounted, and belong to the "
+            "same PID namespace (unshare --mount-proc)"
+        )
 
     def receive(self, log: Log) -> list[msg.FromElector]:
         """The messages that wait. An elector that talks nonsense is replaced."""
