@@ -24,7 +24,7 @@ from tests.sim.world import Host, SafetyError, World
 __all__ = ["Report", "run"]
 
 _DRIFT = 0.05
-_FAULTY_TTLS = 2.5
+_FAULTY_TTLS = (1, 1, 1, 3)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class _Story:
 
     def play(self) -> None:
         world, ttl_s = self.world, self.timing.ttl_s
-        faulty_s = ttl_s * _FAULTY_TTLS
+        faulty_s = ttl_s * world.rng.choice(_FAULTY_TTLS)
         faulty = Faulty(world, self.nodes, self.store, ttl_s=ttl_s, end_s=faulty_s)
         Faults(faulty, every_s=ttl_s * world.rng.choice((0.05, 0.1, 0.3)))
         for node in self.nodes:

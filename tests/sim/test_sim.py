@@ -1,0 +1,63 @@
+"""Both cores through thousands of bad days, and proof that the simulator would notice."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+
+import pytest
+
+from tests.sim.mutants import MUTANTS
+from tests.sim.scenario import run
+
+_SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "20000"))
+_CHUNK = 50
+"""``COORDSIDECAR_SIM_SEEDS`` plays fewer, or more over a weekend."""
+
+_SEEDS_FOR_A_MUTANT = 600
+
+
+def _failures(seeds: range) -> list[str]:
+    reports = (run(seed) for seed in seeds)
+    return [
+        f"python -m tests.sim --seed {report.seed} --trace  # {report.failure}"
+        for report in reports
+        if report.failure
+    ]
+
+
+@pytest.mark.timeout(1800)
+def test_every_property_holds_whatever_happens() -> None:
+    chunks = [range(at, min(at + _CHUNK, _SEEDS)) for at in range(0, _SEEDS, _CHUNK)]
+
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        failures = [line for lines in pool.imap_unordered(_failures, chunks) for line in lines]
+
+    assert not failures, "\n".join(failures[:20])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_core_without_one_of_its_rules_is_caught(name: str) -> None:
+    with MUTANTS[name]():
+        caught = next((seed for seed in range(_SEEDS_FOR_A_MUTANT) if run(seed).failure), None)
+
+    assert caught is not None, f"{name} survived {_SEEDS_FOR_A_MUTANT} seeds"
+
+
+def test_a_seed_tells_the_same_story_each_time() -> None:
+    first = run(7, trace=True)
+
+    again = run(7, trace=True)
+
+    assert again.lines == first.lines
+    assert first.lines
+
+
+def test_the_stories_are_eventful() -> None:
+    """A simulator in which nobody leads would never complain."""
+    reports = [run(seed) for seed in range(40)]
+
+    assert sum(report.leaderships for report in reports) > len(reports)
+    for fault in ("kill guard", "kill elector", "suspend host", "cut", "revoke", "signal guard"):
+        assert sum(report.counts[f"fault: {fault}"] for report in reports), fault
