@@ -16,6 +16,11 @@ from coordsidecar.wire import Wire, wire_pair
 
 __all__ = ["ElectorProcess"]
 
+_BLIND = (
+    "/proc does not show the processes that we start; it must be mounted, and belong to the same "
+    "PID namespace (unshare --mount-proc)"
+)
+
 
 class ElectorProcess:
     """The elector that lives now, if any, and the session that outlives it."""
@@ -27,6 +32,7 @@ class ElectorProcess:
         self.guard_pidfd = os.pidfd_open(os.getpid())
         self._wire: Wire | None = None
         self._session: Session | None = None
+        self._seen = False
 
     @property
     def wire_fd(self) -> int | None:
@@ -72,21 +78,16 @@ class ElectorProcess:
         theirs.close()
         self.pid, self._wire = pid, ours
 
-    def why_unseen(self) -> str | None:
-        """Why we cannot see our own child in /proc, if so: then we could not see the job's either,
-        and would take a tree for dead that lives."""
-        if self.pid in descendants(os.getpid(), leave_out=()):
-            return None
-        return (
-            "/proc does not show this process's children; it must be mounted, and belong to the "
-            "same PID namespace (unshare --mount-proc)"
-        )
-
     def receive(self, log: Log) -> list[msg.FromElector]:
         """The messages that wait. An elector that talks nonsense is replaced."""
         messages: list[msg.FromElector] = []
         if self._wire is None:
             return messages
+        if not self._seen:
+            if not _sees_child(self.pid):
+                self.kill()
+                return [msg.Failed(125, _BLIND)]
+            self._seen = True
         try:
             for message, fds in self._wire.receive():
                 match message:
@@ -124,3 +125,15 @@ class ElectorProcess:
             for fd in self._session.fds:
                 os.close(fd)
         self._session = session
+
+
+def _sees_child(pid: int | None) -> bool:
+    """Whether /proc shows a child of ours; if not, we would take a job's tree that lives for dead.
+
+    By its number alone we might take a stranger of another PID namespace for it.
+    """
+    try:
+        ours = os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+    return ours and pid in descendants(os.getpid(), leave_out=())

@@ -16,7 +16,6 @@ from coordsidecar.core.guard_moves import (
     Event,
     Finish,
     FreezeTree,
-    Heard,
     JobNotStarted,
     KillElector,
     KillTree,
@@ -170,8 +169,6 @@ class Hands:
                 self._elector.tell(message)
             case StartElector(token, run_until_s):
                 self._elector.start(token, run_until_s)
-                if blind := self._elector.why_unseen():
-                    return [Heard(msg.Failed(125, blind))]
                 self._fuse.elector_is(self._elector.pid or 0)
                 self._introduce_job()
             case KillElector():

@@ -71,6 +71,8 @@ def test_orphans_are_reaped(arena: Arena, tmp_path: Path) -> None:
         return [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
 
     wait_for(lambda: not zombies(), "the guard to reap the orphans")
+    process_one(sidecar).terminate()  # unshare itself would ignore it.
+    assert sidecar.wait() == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize(("job", "code"), [("exit 0", 0), ("exit 77", 77), ("kill -KILL $$", 137)])
