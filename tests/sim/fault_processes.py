@@ -143,7 +143,8 @@ class ProcessFaults:
         def wake() -> None:
             host.suspended = False
             kill_s = self._faulty.nodes[0].plan.timing.kill_reserve_s
-            host.excused_until_s = self._faulty.world.now_s + 0.06 + kill_s
+            # Where the guard alone was stopped before, its elector first gives it K to react.
+            host.excused_until_s = self._faulty.world.now_s + 0.06 + 2 * kill_s
             for process in processes:
                 self._faulty.world.after(self._faulty.world.rng.random() * 0.005, process.resume)
             for node in self._faulty.nodes:

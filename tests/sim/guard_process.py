@@ -54,6 +54,7 @@ class GuardProcess(Process):
         self.job: Tree | None = None
         self.inbox: list[msg.FromElector] = []
         self._chore: Effect | None = None
+        self._frozen = self._to_thaw = False
         self._begun = False
 
     def begin(self) -> None:
@@ -149,6 +150,10 @@ class GuardProcess(Process):
 
     def _chores(self) -> Iterator[Event]:
         living = self.sidecar.living_trees()
+        if self._to_thaw and not isinstance(self._chore, moves.KillTree):
+            for tree in living:
+                tree.thaw()
+        self._to_thaw = False
         match self._chore:
             case moves.StopTree() | moves.KillTree() if not living:
                 self._chore = None
@@ -157,7 +162,7 @@ class GuardProcess(Process):
                 for tree in living:
                     tree.kill()
             case moves.FreezeTree() if all(tree.stopped for tree in living):
-                self._chore = None
+                self._chore, self._frozen = None, True
                 yield moves.TreeHeld()
             case moves.AwaitObedience() if all(not tree.acting for tree in living):
                 self._chore = None
@@ -169,7 +174,7 @@ class GuardProcess(Process):
         living = self.sidecar.living_trees()
         match effect:
             case moves.StartJob(_, token):
-                self._chore = None
+                self._chore, self._frozen = None, False
                 self.job = self.sidecar.start_tree(token)
                 if self.job is None:
                     return [moves.JobNotStarted(127, "no such file")]
@@ -185,7 +190,7 @@ class GuardProcess(Process):
                 self._chore = effect
                 self.world.after(self.world.rng.random() * 0.005, self._freeze)
             case moves.ThawTree():
-                self._chore = None
+                self._chore, self._frozen = None, False
                 self._lead()
                 for tree in living:
                     tree.thaw()
@@ -238,11 +243,13 @@ class GuardProcess(Process):
             self.job.lead(lease.token)
 
     def _suspend(self) -> list[Event]:
-        """Ctrl-Z: stopped until somebody says `fg`."""
-        if isinstance(self._chore, moves.FreezeTree):
-            for tree in self.sidecar.living_trees():
-                tree.freeze()
-        self._chore = None
+        """Ctrl-Z: the tree is frozen, and we are stopped until somebody says `fg`."""
+        core_thaws = isinstance(self._chore, moves.FreezeTree)
+        if core_thaws:
+            self._chore = None
+        self._to_thaw = not core_thaws and not self._frozen
+        for tree in self.sidecar.living_trees():
+            tree.freeze()
         self.pause()
         self.world.after(self.world.rng.expovariate(1 / 3.0), self.resume)
         return [moves.Continued()]
