@@ -31,24 +31,22 @@ def test_a_job_killed_by_a_signal_gives_128_and_the_signal(tmp_path: Path) -> No
     assert codes == [128 + signum for signum in fatal]
 
 
+def assert_one_sentence(log: str, command: str) -> None:
+    complaints = [line for line in log.splitlines() if f"cannot run '{command}': " in line]
+    assert len(complaints) == 1
+    assert "Traceback" not in log
+
+
 def test_a_command_that_is_not_there_gives_127_and_a_sentence(arena: Arena) -> None:
     sidecar = arena.start(command=["no-such-command", "at", "all"])
 
     assert sidecar.wait() == 127
-    assert "cannot run 'no-such-command': No such file or directory" in sidecar.log()
-    assert "Traceback" not in sidecar.log()
+    assert_one_sentence(sidecar.log(), "no-such-command")
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        ("file", "Permission denied"),
-        ("folder", "Permission denied"),
-        ("rubbish", "Exec format error"),
-    ],
-)
+@pytest.mark.parametrize("kind", ["file", "folder", "rubbish"])
 def test_a_command_that_is_not_executable_gives_126_and_a_sentence(
-    arena: Arena, tmp_path: Path, kind: str, reason: str
+    arena: Arena, tmp_path: Path, kind: str
 ) -> None:
     command = tmp_path / "command"
     if kind == "folder":
@@ -60,8 +58,7 @@ def test_a_command_that_is_not_executable_gives_126_and_a_sentence(
     sidecar = arena.start(command=[str(command)])
 
     assert sidecar.wait() == 126
-    assert f"cannot run '{command}': {reason}" in sidecar.log()
-    assert "Traceback" not in sidecar.log()
+    assert_one_sentence(sidecar.log(), str(command))
 
 
 def test_a_command_that_cannot_be_run_here_leaves_the_lead_to_another(arena: Arena) -> None:

@@ -218,7 +218,7 @@ def test_a_suspended_sidecar_can_be_killed(shell: Shell) -> None:
 
 def test_a_job_that_was_stopping_goes_on_stopping_after_fg(shell: Shell) -> None:
     program = (
-        "trap 'echo job-got-TERM; read -t 0.5; exit 3' TERM; echo job-is-up;"
+        "trap 'echo job-got-TERM; read line; exit 3' TERM; echo job-is-up;"
         "while :; do read -t 0.05; done"
     )
     shell.run(shell.line(f"exec bash -c {shlex.quote(program)}", "--stop-timeout", "600s"))
@@ -229,7 +229,9 @@ def test_a_job_that_was_stopping_goes_on_stopping_after_fg(shell: Shell) -> None
     shell.screen.type(_CTRL_Z)
 
     shell.prompts()
+    shell.owners(psutil.STATUS_STOPPED)
     shell.run("fg")
+    shell.screen.type("\n")
     shell.screen.wait_for("job-ended")
     shell.last_code(3)
 
