@@ -228,8 +228,8 @@ def test_a_job_that_was_stopping_goes_on_stopping_after_fg(shell: Shell) -> None
 
     shell.screen.type(_CTRL_Z)
 
-    shell.prompts()
     shell.owners(psutil.STATUS_STOPPED)
+    shell.prompts()
     shell.run("fg")
     shell.screen.type("\n")
     shell.screen.wait_for("job-ended")
