@@ -24,7 +24,9 @@ from tests.sim.world import Host, SafetyError, World
 __all__ = ["Report", "run"]
 
 _DRIFT = 0.05
+# Drawn for each seed: how long things go wrong, and how long all is watched after that.
 _FAULTY_TTLS = (1, 1, 1, 3)
+_CALM_TTLS = (0.1, 0.1, 0.1, 1.5)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class _Story:
         world.run(world.now_s + bound_s, done=lambda: self.referee.leads)
         if not self.referee.leads:
             raise SafetyError(f"nobody leads {bound_s:.0f}s after the last fault")
-        world.run(world.now_s + ttl_s / 10)
+        world.run(world.now_s + ttl_s * world.rng.choice(_CALM_TTLS))
 
     def _bound_s(self) -> float:
         """By then somebody must lead: sessions of the dead end, and a takeover delay passes."""
@@ -144,7 +146,11 @@ def _timing(world: World) -> Timing:
     # Patient calls and frequent renewals, as far as they may go: fewer pings to simulate.
     rest_s = ttl_s - derived.margin_s
     return Timing.for_ttl(
-        ttl_s, margin_s=margin_s, renew_every_s=rest_s * 1.4 / 13, rpc_timeout_s=rest_s * 3.3 / 13
+        ttl_s,
+        margin_s=margin_s,
+        renew_every_s=rest_s * 1.6 / 13,
+        rpc_timeout_s=rest_s * 4.2 / 13,
+        lost_grace_s=rest_s * 2 / 13,
     )
 
 

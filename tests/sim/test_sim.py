@@ -10,11 +10,11 @@ import pytest
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenario import run
 
-_SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "20000"))
+_SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "10000"))
 _CHUNK = 50
 """``COORDSIDECAR_SIM_SEEDS`` plays fewer, or more over a weekend."""
 
-_SEEDS_FOR_A_MUTANT = 600
+_SEEDS_FOR_A_MUTANT = 1500
 
 
 def _failures(seeds: range) -> list[str]:
