@@ -2,15 +2,16 @@
 
 A job that forks on and on, each parent ending at once, is a process of a millisecond or two: what
 was listed is gone when we look at it, and its child was not listed yet. But one of them always is
-in the list, for it is made in the order of pids. So if anybody goes, or changes, before we have
-looked at them, we list again, and look at who is new; only a list of which everybody has been
-judged proves that none is left.
+in the list, for it is made in the order of pids. So if anybody goes, or is found at its end, before
+we have looked at them, they may have left a child: we list again, and look at who is new. Only a
+list of which everybody has been judged proves that none is left.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+from enum import Enum, auto
 
 from coordsidecar.job_env import RUN_VARIABLE
 from coordsidecar.tree import DEAD_STATES, state_of
@@ -18,9 +19,17 @@ from coordsidecar.tree import DEAD_STATES, state_of
 __all__ = ["Hunt"]
 
 _LISTS_A_PASS = 200
-# On a host where something ends whenever we look, no pass may ever be sure.
-_EMPTY_PASSES = 20
+# On a host where something ends whenever we look, no pass may ever be sure; but one of ours cannot
+# have been overlooked in a thousand lists.
+_EMPTY_PASSES = 5
 _KERNEL_THREAD = 0x00200000
+
+
+class _Is(Enum):
+    MARKED = auto()
+    ANOTHER = auto()
+    DEAD = auto()
+    CHANGING = auto()
 
 
 class Hunt:
@@ -35,53 +44,56 @@ class Hunt:
     def kill_pass(self) -> list[int]:
         """SIGKILL each as soon as it is seen, the newest first; return whom we met."""
         met: list[int] = []
-        judged = {os.getpid()}
+        judged, dead = {os.getpid()}, set[int]()
         for _ in range(_LISTS_A_PASS):
             sure = True
             listed = {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}
             for pid in sorted(listed - judged, reverse=True):
-                marked = self._is_marked(pid)
-                if marked:
+                what = self._look_at(pid)
+                if what is _Is.MARKED:
                     met.append(pid)
                     _kill(pid)
-                if marked is False:
+                # It may have died since it was listed, and left a child that was not listed yet.
+                if what is _Is.ANOTHER or (what is _Is.DEAD and pid in dead):
                     judged.add(pid)
-                else:
-                    sure = False
+                    continue
+                if what is _Is.DEAD:
+                    dead.add(pid)
+                sure = False
             if sure:
                 break
         self._empty_passes = 0 if met else self._empty_passes + 1
         self.over = not met and (sure or self._empty_passes >= _EMPTY_PASSES)
         return met
 
-    def _is_marked(self, pid: int) -> bool | None:
-        """Whether a living process has the mark; None if it ended, or changed, as we looked."""
+    def _look_at(self, pid: int) -> _Is:
         try:
             with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
                 environ = file.read()
         except PermissionError:
-            return False  # Another user's.
+            return _Is.ANOTHER  # Another user's.
         except (FileNotFoundError, ProcessLookupError):
             environ = b""
         if not environ:
-            return _is_without_environment(pid)
+            return _without_environment(pid)
         name = RUN_VARIABLE.encode() + b"="
         for variable in environ.split(b"\0"):
             if variable.startswith(name) and self._mark in variable[len(name) :].split(b":"):
-                return state_of(pid) not in DEAD_STATES
-        return False
+                return _Is.DEAD if state_of(pid) in DEAD_STATES else _Is.MARKED
+        return _Is.ANOTHER
 
 
-def _is_without_environment(pid: int) -> bool | None:
-    """False for a zombie, the kernel's own threads, and who wiped it; None in the midst of exec."""
+def _without_environment(pid: int) -> _Is:
+    """A zombie, one of the kernel's own threads, who wiped it, or is in the midst of exec."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()  # From the third on: the state.
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    if fields[0].decode() in DEAD_STATES or int(fields[6]) & _KERNEL_THREAD:
-        return False
-    return None if int(fields[48]) == 0 else False  # Where the environment ends.
+        return _Is.CHANGING
+    if fields[0].decode() in DEAD_STATES:
+        return _Is.DEAD
+    is_another = int(fields[6]) & _KERNEL_THREAD or int(fields[48]) != 0  # The environment's end.
+    return _Is.ANOTHER if is_another else _Is.CHANGING
 
 
 def _kill(pid: int) -> None:

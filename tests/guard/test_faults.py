@@ -102,8 +102,40 @@ def test_a_guard_that_wakes_up_past_its_deadline_ends_the_job_before_it_acts(
     wait_for(lambda: not job.is_running(), "the job to be killed")
     arena.stamps.wait_for_stints(2)
     lines = arena.stamps.path.read_text()[size:].splitlines()
-    assert {line.split()[1] for line in lines} != {str(job.pid)}
     assert str(job.pid) not in {line.split()[1] for line in lines}
+    arena.stamps.assert_never_two()
+
+
+def test_a_guard_that_wakes_up_alone_past_its_deadline_ends_the_job(etcd_arena: Arena) -> None:
+    """It needs nobody for that: not the elector, nor the fuse."""
+    arena = etcd_arena
+    arena.ttl = "2s"
+    leader = arena.start()
+    arena.stamps.wait_for_stints(1)
+    job = leader.job()
+    everyone = leader.everyone()
+    for process in everyone:
+        process.suspend()
+    time.sleep(2)  # The lease.
+
+    leader.signal(signal.SIGCONT)
+
+    wait_for(lambda: not job.is_running(), "the job to be killed")
+    thaw(everyone)
+
+
+def test_if_all_of_us_are_killed_at_once_the_kernel_ends_the_job(arena: Arena) -> None:
+    leader, _ = arena.pair()
+    job = leader.job()
+    ours = [process for process in leader.everyone() if process != job]
+
+    for process in ours:
+        process.suspend()
+    for process in ours:
+        process.kill()
+
+    wait_for(lambda: not job.is_running(), "the job to die")
+    arena.stamps.wait_for_stints(2)
     arena.stamps.assert_never_two()
 
 

@@ -116,6 +116,18 @@ def test_the_terminal_goes_back_to_the_shell_at_the_end(shell: Shell) -> None:
     assert jobs != shells
 
 
+def test_the_terminal_goes_back_to_a_script_at_the_end(arena: Arena) -> None:
+    """A shell without job control does not take it back by itself."""
+    line = [sys.executable, "-m", "coordsidecar", *arena.options(), "--", "echo", "job-is-up"]
+    script = f"{shlex.join(line)}; read line; echo after-$line"
+    with terminal("sh", "-c", script, env=dict(os.environ)) as screen:
+        screen.wait_for("job-ended")
+
+        screen.type("words\n")
+
+        screen.wait_for("after-words")
+
+
 def test_ctrl_z_suspends_both_and_fg_resumes_both(shell: Shell) -> None:
     shell.run(shell.line(_TICK))
     shell.screen.wait_for("tick")
