@@ -43,7 +43,7 @@ class Hunt:
 
     def kill_pass(self) -> list[int]:
         """SIGKILL each as soon as it is seen, the newest first; return whom we met."""
-        met: list[int] = []
+        met: dict[int, None] = {}  # In order, and each once.
         judged, dead = {os.getpid()}, set[int]()
         for _ in range(_LISTS_A_PASS):
             sure = True
@@ -51,7 +51,7 @@ class Hunt:
             for pid in sorted(listed - judged, reverse=True):
                 what = self._look_at(pid)
                 if what is _Is.MARKED:
-                    met.append(pid)
+                    met[pid] = None
                     _kill(pid)
                 # It may have died since it was listed, and left a child that was not listed yet.
                 if what is _Is.ANOTHER or (what is _Is.DEAD and pid in dead):
@@ -64,7 +64,7 @@ class Hunt:
                 break
         self._empty_passes = 0 if met else self._empty_passes + 1
         self.over = not met and (sure or self._empty_passes >= _EMPTY_PASSES)
-        return met
+        return list(met)
 
     def _look_at(self, pid: int) -> _Is:
         try:
