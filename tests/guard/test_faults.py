@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import time
@@ -34,12 +35,16 @@ def strike(leader: Sidecar, faults: tuple[tuple[str, int], ...]) -> list[psutil.
     return [parts[part] for part, how in faults if how == _STOP]
 
 
+def freeze(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # It was about to end.
+            process.suspend()
+
+
 def thaw(frozen: list[psutil.Process]) -> None:
     for process in frozen:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):  # Ended by the others, as it should be.
             process.resume()
-        except psutil.NoSuchProcess:
-            continue  # Ended by the others, as it should be.
 
 
 def names(faults: tuple[tuple[str, int], ...]) -> str:
@@ -89,15 +94,13 @@ def test_a_guard_that_wakes_up_past_its_deadline_ends_the_job_before_it_acts(
     arena.stamps.wait_for_stints(1)
     job, elector, guard = leader.job(), leader.elector(), psutil.Process(leader.pid)
     everyone = [process for process in leader.everyone() if process.pid != job.pid]
-    for process in (job, guard, *everyone):
-        process.suspend()
+    freeze([guard, job, *everyone])
     size = arena.stamps.path.stat().st_size
     queue = ("get", "--prefix", f"{arena.election.prefix}/", "--keys-only")
     etcdctl = arena.server.etcdctl  # type: ignore[union-attr]  # The etcd arena has an etcd.
     wait_for(lambda: not etcdctl(*queue).split(), "the lease to expire")
 
-    for process in (guard, elector, *everyone):
-        process.resume()
+    thaw([guard, elector, *everyone])
 
     wait_for(lambda: not job.is_running(), "the job to be killed")
     arena.stamps.wait_for_stints(2)
@@ -114,8 +117,7 @@ def test_a_guard_that_wakes_up_alone_past_its_deadline_ends_the_job(etcd_arena: 
     arena.stamps.wait_for_stints(1)
     job = leader.job()
     everyone = leader.everyone()
-    for process in everyone:
-        process.suspend()
+    freeze(everyone)
     time.sleep(2)  # The lease.
 
     leader.signal(signal.SIGCONT)
@@ -129,8 +131,7 @@ def test_if_all_of_us_are_killed_at_once_the_kernel_ends_the_job(arena: Arena) -
     job = leader.job()
     ours = [process for process in leader.everyone() if process != job]
 
-    for process in ours:
-        process.suspend()
+    freeze(ours)
     for process in ours:
         process.kill()
 
@@ -148,8 +149,7 @@ def test_a_whole_instance_that_is_frozen_and_thawed_ends_its_job_and_rejoins(
     leader, _ = arena.pair("--takeover-delay", "0s")
     job, first_token = leader.job(), arena.stamps.stints()[0].token
     everyone = leader.everyone()
-    for process in everyone:
-        process.suspend()
+    freeze(everyone)
     arena.stamps.wait_for_stints(2)
 
     thaw(sorted(everyone, key=lambda process: process.pid != job.pid))

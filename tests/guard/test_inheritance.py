@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from coordsidecar.tree import state_of
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import wait_for
 
@@ -103,14 +104,15 @@ def test_the_job_gets_its_standard_input(arena: Arena) -> None:
     assert shown == b"words\n"
 
 
+def zombies(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in processes if state_of(one.pid) == "Z"]
+
+
 def test_a_hundred_orphans_are_reaped(arena: Arena, tmp_path: Path) -> None:
     sidecar = arena.start(
         command=[sys.executable, "-I", "-S", str(_ORPHANS), str(tmp_path / "born")]
     )
     wait_for(lambda: (tmp_path / "born").exists(), "the orphans to be born")
 
-    def zombies() -> list[psutil.Process]:
-        return [child for child in sidecar.children() if child.status() == psutil.STATUS_ZOMBIE]
-
-    wait_for(lambda: not zombies(), "the guard to reap the orphans")
+    wait_for(lambda: not zombies(sidecar.children()), "the guard to reap the orphans")
     assert sidecar.job().is_running()

@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, wait_for
+from tests.guard.test_inheritance import zombies
 
 _UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _ORPHANS = Path(__file__).parent / "jobs" / "orphans.py"
@@ -66,11 +67,8 @@ def test_orphans_are_reaped(arena: Arena, tmp_path: Path) -> None:
     )
     wait_for((tmp_path / "born").exists, "the orphans to be born")
 
-    def zombies() -> list[psutil.Process]:
-        children = process_one(sidecar).children()
-        return [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
-
-    wait_for(lambda: not zombies(), "the guard to reap the orphans")
+    guard = process_one(sidecar)
+    wait_for(lambda: not zombies(guard.children()), "the guard to reap the orphans")
     process_one(sidecar).terminate()  # unshare itself would ignore it.
     assert sidecar.wait() == 128 + signal.SIGTERM
 

@@ -86,7 +86,7 @@ def test_who_loses_the_lead_runs_the_standby_command_again(arena: Arena) -> None
             "the standby command to run again",
         )
         size = arena.stamps.path.stat().st_size
-        resumed_ns = kept.stints()[-1].last_ns
+        resumed_ns = kept.wait_for_stints(1)[-1].last_ns
         wait_for(lambda: kept.stints()[-1].last_ns > resumed_ns, "it to leave stamps")
 
         assert arena.stamps.path.stat().st_size == size
