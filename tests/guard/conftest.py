@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from coordsidecar.store import Election
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, sidecars
+from tests.guard.shell import Shell
+from tests.guard.terminal import terminal
 from tests.servers import EtcdServer, Proxy
 
 
@@ -41,3 +44,15 @@ def etcd_arena(
 ) -> Arena:
     """An election whose leases end: for what a deadline has to do with."""
     return Arena("etcd", etcd, election=election, folder=tmp_path, start=start, proxy=proxy)
+
+
+@pytest.fixture
+def shell(arena: Arena) -> Iterator[Shell]:
+    """An interactive bash on a terminal of its own."""
+    env = {name: value for name, value in os.environ.items() if "COORDSIDECAR" not in name}
+    bash = ("bash", "--norc", "--noprofile", "--noediting", "-i")
+    with terminal(*bash, env=env) as screen:
+        shell = Shell(screen, arena)
+        shell.run("stty -echo")
+        shell.prompts()
+        yield shell

@@ -23,7 +23,7 @@ _DOUBLE = [
     for how_one, how_other in itertools.product((_KILL, _STOP), repeat=2)
 ]
 # How long a freeze lasts: the fault itself, and longer than guard and elector wait for each other.
-_FROZEN_S = 1.5
+_FROZEN_S = 1.2
 
 
 def strike(leader: Sidecar, faults: tuple[tuple[str, int], ...]) -> list[psutil.Process]:
