@@ -10,7 +10,7 @@ import pytest
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenario import run
 
-_SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "10000"))
+_SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "3000"))
 _CHUNK = 50
 """``COORDSIDECAR_SIM_SEEDS`` plays fewer, or more over a weekend."""
 
