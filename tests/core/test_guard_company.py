@@ -213,3 +213,14 @@ def test_a_job_that_does_not_say_that_it_stands_by_is_killed_in_time() -> None:
     _, effects = take(yielding, Tick(), 103.0, plan)
 
     assert effects == [KillTree()]
+
+
+def test_a_stop_gains_no_time_for_a_job_that_has_to_yield() -> None:
+    plan = replace(PLAN, while_standby="freeze")
+    endless = msg.Leased(7, float("inf"), float("inf"))
+    yielding, _ = take(at(Running(endless)), Heard(msg.Lost(7, "deleted")), 101.0, plan)
+
+    asked, _ = take(yielding, Signalled(signal.SIGTERM), 102.0, plan)
+    _, effects = take(asked, Tick(), 105.0, plan)
+
+    assert effects == [KillTree()]

@@ -29,6 +29,7 @@ from coordsidecar.core.guard_phases import (
     Idle,
     Lead,
     Leaving,
+    Phase,
     Quit,
     Rejoin,
     Rerun,
@@ -56,6 +57,12 @@ def kill_due_s(kill_at_s: float, lease: msg.Leased | None, plan: Plan) -> float:
     if lease is None:
         return kill_at_s
     return min(kill_at_s, lease.run_until_s - plan.timing.kill_reserve_s)
+
+
+def kill_at_latest_s(phase: Phase, now_s: float, plan: Plan) -> float:
+    """The grace of `--stop-timeout`; but who had to yield already gains no time by it."""
+    stop_by_s = now_s + plan.stop_timeout_s
+    return min(phase.kill_at_s, stop_by_s) if isinstance(phase, Yielding) else stop_by_s
 
 
 def enter_idle(guard: Guard, plan: Plan, *, tree: str = "none") -> Step:
@@ -168,8 +175,8 @@ def job_ended(
             return guard.to(replace(phase, job_code=exit_code)), [report]
         case _:
             return guard, []
-    phase = Stopping(lease, now_s + plan.stop_timeout_s, after, job_code=exit_code)
-    guard = guard.to(phase)
+    kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
+    guard = guard.to(Stopping(lease, kill_at_s, after, job_code=exit_code))
     return guard, [report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
 
 

@@ -29,7 +29,13 @@ from coordsidecar.core.guard_phases import (
     Yielding,
     lease_of,
 )
-from coordsidecar.core.guard_rules import finish, leave, show, transition
+from coordsidecar.core.guard_rules import (
+    finish,
+    kill_at_latest_s,
+    leave,
+    show,
+    transition,
+)
 from coordsidecar.value import replace
 
 Step = tuple[Guard, list[Effect]]
@@ -52,8 +58,8 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
             return guard.to(phase), [StopTree(plan.stop_signal)]
         case Running(lease) | Yielding(lease) if signum in _ASKING_TO_STOP:
             stop_signal = plan.stop_signal if signum == signal.SIGTERM else signum
-            phase = Stopping(lease, now_s + plan.stop_timeout_s, Quit(), asked=True)
-            guard = guard.to(phase)
+            kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
+            guard = guard.to(Stopping(lease, kill_at_s, Quit(), asked=True))
             name = signal.Signals(signum).name
             report = transition("stopping", f"{name}: stopping the job", lease, now_s)
             return guard, [show("stopping", lease, guard), StopTree(stop_signal), report]
