@@ -18,13 +18,13 @@ from coordsidecar.core.election_phases import Elector, Leading, Resigning
 from coordsidecar.value import replace
 from tests.sim import guard_process
 
-__all__ = ["MUTANTS"]
+__all__ = ["MUTANTS", "Mutant", "patched"]
 
 Mutant = Callable[[], AbstractContextManager[None]]
 
 
 @contextmanager
-def _patched(where: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
+def patched(where: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
     """``where.name`` becomes what ``make`` makes of it."""
     original = getattr(where, name, None)  # None: a built-in that is shadowed for a while.
     setattr(where, name, make(original))
@@ -52,7 +52,7 @@ def deadline_from_the_answers_time() -> AbstractContextManager[None]:
 
         return late
 
-    return _patched(election_answers, "_renewed", make)
+    return patched(election_answers, "_renewed", make)
 
 
 def ttl_asked_for() -> AbstractContextManager[None]:
@@ -66,7 +66,7 @@ def ttl_asked_for() -> AbstractContextManager[None]:
 
         return asked
 
-    return _patched(election_answers, "_renewed", make)
+    return patched(election_answers, "_renewed", make)
 
 
 def messages_before_the_clock() -> AbstractContextManager[None]:
@@ -76,7 +76,7 @@ def messages_before_the_clock() -> AbstractContextManager[None]:
         def unordered(guard: Any, event: Any, now_s: float, plan: Any) -> Any:
             if not isinstance(event, guard_moves.Heard):
                 return step(guard, event, now_s, plan)
-            blind = _patched(guard_core, "_enforce_deadlines", lambda _: lambda g, *_rest: (g, []))
+            blind = patched(guard_core, "_enforce_deadlines", lambda _: lambda g, *_rest: (g, []))
             with blind:
                 return step(guard, event, now_s, plan)
 
@@ -90,8 +90,8 @@ def messages_before_the_clock() -> AbstractContextManager[None]:
         return unordered
 
     return _both(
-        _patched(guard_core, "step", make),
-        _patched(guard_process.GuardProcess, "_step", messages_first),
+        patched(guard_core, "step", make),
+        patched(guard_process.GuardProcess, "_step", messages_first),
     )
 
 
@@ -105,7 +105,7 @@ def released_before_the_tree_is_empty() -> AbstractContextManager[None]:
 
         return hasty
 
-    return _patched(guard_rules, "lose", make)
+    return patched(guard_rules, "lose", make)
 
 
 def a_late_yes_is_used() -> AbstractContextManager[None]:
@@ -129,8 +129,8 @@ def a_late_yes_is_used() -> AbstractContextManager[None]:
         return lavish
 
     return _both(
-        _patched(election_rules, "lead", make_lead),
-        _patched(guard_rules, "begin_leading", make_begin),
+        patched(election_rules, "lead", make_lead),
+        patched(guard_rules, "begin_leading", make_begin),
     )
 
 
@@ -146,12 +146,12 @@ def the_key_is_not_watched() -> AbstractContextManager[None]:
 
         return trusting
 
-    return _patched(election_answers, "_look_back", make)
+    return patched(election_answers, "_look_back", make)
 
 
 def no_takeover_delay() -> AbstractContextManager[None]:
     """S9: after a sudden end the next job starts at once."""
-    return _patched(election_rules, "_takeover_delay_s", lambda _: lambda *_arguments: 0.0)
+    return patched(election_rules, "_takeover_delay_s", lambda _: lambda *_arguments: 0.0)
 
 
 def silence_is_a_yes() -> AbstractContextManager[None]:
@@ -166,7 +166,7 @@ def silence_is_a_yes() -> AbstractContextManager[None]:
 
         return trusting
 
-    return _patched(election_answers, "_unanswered", make)
+    return patched(election_answers, "_unanswered", make)
 
 
 def deadlines_move_backwards() -> AbstractContextManager[None]:
@@ -183,8 +183,8 @@ def deadlines_move_backwards() -> AbstractContextManager[None]:
         return stuttering
 
     return _both(
-        _patched(election_rules, "tell_lease", make),
-        _patched(guard_core, "max", lambda _: lambda _known, offered: offered),
+        patched(election_rules, "tell_lease", make),
+        patched(guard_core, "max", lambda _: lambda _known, offered: offered),
     )
 
 
@@ -197,7 +197,7 @@ def the_guard_does_not_kill() -> AbstractContextManager[None]:
 
         return patient
 
-    return _patched(guard_rules, "kill_due_s", make)
+    return patched(guard_rules, "kill_due_s", make)
 
 
 def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:
@@ -212,7 +212,7 @@ def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:
 
         return hasty
 
-    return _patched(election_rules, "kill_tree", make)
+    return patched(election_rules, "kill_tree", make)
 
 
 MUTANTS: dict[str, Mutant] = {

@@ -96,7 +96,10 @@ class _Story:
                 node.descriptors_closed = self.store.descriptors_closed
 
     def play(self) -> None:
-        world, ttl_s = self.world, self.timing.ttl_s
+        world = self.world
+        # As long as leases really last, where they expire at all.
+        granted_s = self.store.granted_ttl_s
+        ttl_s = max(self.timing.ttl_s, granted_s) if granted_s < math.inf else self.timing.ttl_s
         faulty_s = ttl_s * world.rng.choice(_FAULTY_TTLS)
         faulty = Faulty(world, self.nodes, self.store, ttl_s=ttl_s, end_s=faulty_s)
         Faults(faulty, every_s=ttl_s * world.rng.choice((0.05, 0.1, 0.3)))

@@ -1,0 +1,128 @@
+"""Bugs that the simulator found, put back one at a time, each with a seed that shows it.
+
+When the simulator changes, its seeds tell other stories: ``python -m tests.sim --mutant NAME
+--seeds 0:9999`` finds a seed again.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from coordsidecar.core import election as election_core
+from coordsidecar.core import election_rules, guard_rules
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election_phases import Adopting, Joining, Opening, Resigning
+from coordsidecar.core.guard_moves import KillTree, StopTree
+from coordsidecar.core.guard_phases import Idle, Stopping
+from coordsidecar.value import replace
+from tests.sim.mutants import Mutant, patched
+
+__all__ = ["BUGS", "SEEDS"]
+
+
+def the_rest_of_a_frozen_tree_was_woken() -> AbstractContextManager[None]:
+    """Its main process died; the rest got a stop signal and SIGCONT while somebody else led."""
+
+    def make(job_ended: Any) -> Any:
+        def waking(guard: Any, exit_code: int, now_s: float, plan: Any, **more: Any) -> Any:
+            was = guard.phase
+            guard, effects = job_ended(guard, exit_code, now_s, plan, **more)
+            if was == Idle("frozen") and isinstance(guard.phase, Stopping):
+                kill_at_s = now_s + plan.stop_timeout_s
+                guard = guard.to(replace(guard.phase, kill_at_s=kill_at_s, killing=False))
+                effects = [StopTree(15) if e == KillTree() else e for e in effects]
+            return guard, effects
+
+        return waking
+
+    return patched(guard_rules, "job_ended", make)
+
+
+def the_takeover_delay_ignored_the_ttl_granted() -> AbstractContextManager[None]:
+    """A server that grants longer TTLs lets a deposed leader run for longer than the delay."""
+    return patched(
+        election_rules, "_takeover_delay_s", lambda _: lambda _e, aims: aims.timing.takeover_delay_s
+    )
+
+
+def an_earlier_vacancy_was_counted() -> AbstractContextManager[None]:
+    """Our key was deleted, another one led and was deposed: the delay seemed to be over already."""
+
+    def make(step: Any) -> Any:
+        def remembering(was: Any, *rest: Any) -> Any:
+            elector, effects = step(was, *rest)
+            if isinstance(elector.phase, Joining | Opening) and elector.vacant_since_s is None:
+                elector = replace(elector, vacant_since_s=was.vacant_since_s)
+            return elector, effects
+
+        return remembering
+
+    return patched(election_core, "step", make)
+
+
+def a_session_was_left_without_a_word() -> AbstractContextManager[None]:
+    """Stopped for longer than the TTL, the elector gave up before it had asked once."""
+
+    def make(resign: Any) -> Any:
+        def hopeless(elector: Any, *rest: Any, leave: bool, now_s: float, aims: Any) -> Any:
+            was = elector.phase
+            elector, effects = resign(elector, *rest, leave=leave, now_s=now_s, aims=aims)
+            if isinstance(elector.phase, Resigning) and elector.phase is not was and not leave:
+                give_up_at_s = max(now_s, elector.renewed_at_s + aims.timing.ttl_s)
+                elector = elector.to(replace(elector.phase, give_up_at_s=give_up_at_s))
+            return elector, effects
+
+        return hopeless
+
+    return patched(election_rules, "resign", make)
+
+
+def a_new_elector_trusted_a_hanging_guard() -> AbstractContextManager[None]:
+    """While it adopted the session, it forgot what was left of the lease."""
+
+    def make(due_s: Any) -> Any:
+        def trusting(elector: Any, aims: Any) -> float:
+            if isinstance(elector.phase, Adopting):
+                return float(elector.guard_due_s)
+            return float(due_s(elector, aims))
+
+        return trusting
+
+    return patched(election_rules, "due_s", make)
+
+
+def a_session_being_given_up_was_adopted() -> AbstractContextManager[None]:
+    """A dead elector's late request to resign ended the leadership of its successor."""
+
+    def make(step: Any) -> Any:
+        def keeping(*arguments: Any) -> Any:
+            elector, effects = step(*arguments)
+            forget = msg.Released(0)
+            return elector, [e for e in effects if getattr(e, "message", None) != forget]
+
+        return keeping
+
+    return patched(election_core, "step", make)
+
+
+SEEDS: dict[str, int] = {
+    "the_rest_of_a_frozen_tree_was_woken": 293,
+    "the_takeover_delay_ignored_the_ttl_granted": 2581,
+    "an_earlier_vacancy_was_counted": 975,
+    "a_session_was_left_without_a_word": 2344,
+    "a_new_elector_trusted_a_hanging_guard": 2166,
+    "a_session_being_given_up_was_adopted": 2468,
+}
+
+BUGS: dict[str, Mutant] = {
+    bug.__name__: bug
+    for bug in (
+        the_rest_of_a_frozen_tree_was_woken,
+        the_takeover_delay_ignored_the_ttl_granted,
+        an_earlier_vacancy_was_counted,
+        a_session_was_left_without_a_word,
+        a_new_elector_trusted_a_hanging_guard,
+        a_session_being_given_up_was_adopted,
+    )
+}
