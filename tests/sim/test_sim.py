@@ -13,7 +13,7 @@ from tests.sim.mutants import MUTANTS
 from tests.sim.scenario import run
 
 # Other amounts for a quick look, or for a weekend: COORDSIDECAR_SIM_SEEDS=1000000.
-_SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "10000"))
+_SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "3000"))
 _SEEDS_AT_ONCE = 50
 _SEEDS_FOR_A_MUTANT = 1500
 
