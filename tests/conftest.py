@@ -7,6 +7,7 @@ A server that is not there fails the tests that need it. To leave it out on purp
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,6 +22,10 @@ from tests.servers.consul import require_consul
 from tests.servers.etcd import require_etcd
 
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
+
+
+# Under nohup, SIGHUP is ignored, by whatever we start as well; the tests are about what it does.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

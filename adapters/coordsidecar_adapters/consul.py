@@ -98,7 +98,9 @@ class ConsulStore:
         except (TypeError, KeyError) as e:
             raise UnreachableError("Consul renewed a session, but says no TTL") from e
 
-    def campaign(self, session: Session, *, record: str, timeout_s: float) -> Standing:
+    def campaign(
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
+    ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
         state = self._keys.read(deadline_s)
         if state.lock is not None and state.lock.session:

@@ -42,7 +42,9 @@ from coordsidecar_adapters.etcd_txn import (
     b64,
     created_at,
     get,
+    none_older,
     put,
+    range_end,
     read_answer,
     value_is,
 )
@@ -100,9 +102,15 @@ class EtcdElection:
             raise SessionLostError(f"etcd's lease {session.handle} has expired or was revoked")
         return float(ttl_s)
 
-    def campaign(self, session: Session, *, record: str, timeout_s: float) -> Standing:
+    def campaign(
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
+    ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
         name = self._candidate(session)
+        if run and self._created:
+            standing = self._succeed(name, run, timeout_s=timeout_s)
+            if standing != Absent():
+                return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
         reads = self._reads(name)
         # Before our key is put, the last candidate of all is the one before us.
         last = {"request_range": self._first_of("DESCEND")}
@@ -117,6 +125,29 @@ class EtcdElection:
             self._created = answer.revision
         standing = self._judge(answer)
         return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
+
+    def _succeed(self, name: str, run: str, *, timeout_s: float) -> Standing | None:
+        """We were in the queue: take office, if we are first and our predecessor left in order.
+
+        How the office record looks then is known beforehand. Else say where we stand.
+        """
+        last = Office.decode(self._office)
+        released = replace(last, released=last.led).encode().encode()
+        ours = Office(led=self._created, released=last.led, run=run).encode()
+        answer = self._txn(
+            compare=[
+                created_at(name, self._created),
+                none_older(f"{self._prefix}/", self._created),
+                value_is(self._office_name, None if self._office is None else released),
+            ],
+            success=[put(self._office_name, ours)],
+            failure=self._reads(name),
+            timeout_s=timeout_s,
+        )
+        if not answer.succeeded:
+            return self._judge(answer)
+        self._office = ours.encode()
+        return Held(self._created, clean=True, last_run="", cursor=answer.revision, in_office=True)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         deadline_s = time.monotonic() + timeout_s
@@ -199,7 +230,7 @@ class EtcdElection:
         """Ask for the candidate that was created first, or (``DESCEND``) last."""
         return {
             "key": b64(f"{self._prefix}/"),
-            "range_end": b64(f"{self._prefix}0"),  # In ASCII, 0 follows the slash.
+            "range_end": range_end(f"{self._prefix}/"),
             "limit": "1",
             "sort_target": "CREATE",
             "sort_order": order,

@@ -12,7 +12,19 @@ from typing import Any
 from coordsidecar.store import UnreachableError
 from coordsidecar.value import Value
 
-__all__ = ["Answer", "Json", "Key", "b64", "created_at", "get", "put", "read_answer", "value_is"]
+__all__ = [
+    "Answer",
+    "Json",
+    "Key",
+    "b64",
+    "created_at",
+    "get",
+    "none_older",
+    "put",
+    "range_end",
+    "read_answer",
+    "value_is",
+]
 
 Json = dict[str, Any]
 
@@ -55,6 +67,22 @@ def _read_key(found: Json) -> Key | None:
 
 def get(name: str) -> Json:
     return {"request_range": {"key": b64(name)}}
+
+
+def none_older(prefix: str, revision: int) -> Json:
+    """Compare: no key that begins with ``prefix`` (a slash at its end) was created earlier."""
+    return {
+        "key": b64(prefix),
+        "range_end": range_end(prefix),
+        "target": "CREATE",
+        "result": "GREATER",
+        "create_revision": str(revision - 1),
+    }
+
+
+def range_end(prefix: str) -> str:
+    """The first key that no longer begins with ``prefix``: in ASCII, 0 follows the slash."""
+    return b64(f"{prefix.removesuffix('/')}0")
 
 
 def put(name: str, value: str) -> Json:

@@ -118,7 +118,9 @@ class LocalStore:
                 raise self._replaced()
         return math.inf
 
-    def campaign(self, session: Session, *, record: str, timeout_s: float) -> Standing:
+    def campaign(
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
+    ) -> Standing:
         with self._translated():
             fd = lock.session_fd(session)
             acquired = lock.try_lock(fd, tries=_CAMPAIGN_TRIES)
@@ -129,21 +131,22 @@ class LocalStore:
             known = self._read_record(fd)
             if not acquired:
                 return self._behind(known)
-            if known.holder != lock.session_id(session):
-                try:
-                    known = replace(
-                        known,
-                        token=known.next_token(),
-                        holder=lock.session_id(session),
-                        leader=record,
-                        lost=False,
-                    )
-                    write_record(self._record_path, known)
-                    lock.lock_id(fd)
-                except OSError:
-                    lock.unlock(fd)
-                    raise
-            return _held(known, lock.read_lock_id(fd))
+            if known.holder == lock.session_id(session):
+                return _held(known, lock.read_lock_id(fd))
+            try:
+                return self._win(fd, known, holder=lock.session_id(session), leader=record, run=run)
+            except OSError:
+                lock.unlock(fd)
+                raise
+
+    def _win(self, fd: int, known: Record, *, holder: str, leader: str, run: str) -> Held:
+        """The lock is ours: count a token; take office too, if the last one left it in order."""
+        token, lock_id = known.next_token(), lock.read_lock_id(fd)
+        in_office = bool(run) and known.office.clean and lock_id != ""
+        office = replace(known.office, led=token, run=run, lock=lock_id)
+        known = Record(token, holder, leader, office if in_office else known.office)
+        write_record(self._record_path, known)
+        return replace(_held(known, lock_id or lock.lock_id(fd)), in_office=in_office)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         with self._translated():
@@ -170,7 +173,7 @@ class LocalStore:
                 return False
             office = replace(known.office, led=token, run=run, lock=lock.read_lock_id(fd))
             if known.office != office:
-                write_record(self._record_path, replace(known, office=office))
+                write_record(self._record_path, replace(known, office=office), durable=False)
             return True
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
@@ -187,7 +190,7 @@ class LocalStore:
                 and lock.try_lock(fd)
             )
             if ours:
-                write_record(self._record_path, _resigned(known, token))
+                write_record(self._record_path, _resigned(known, token), durable=False)
             lock.unlock(fd)  # Explicitly: others may still have a descriptor of it.
             if not ours:
                 self._mend(token)
@@ -248,7 +251,7 @@ class LocalStore:
             if lock.try_lock(fd) and self._in_place(fd):
                 known = self._read_record(fd)
                 if known.office.led == token and not known.office.clean:
-                    write_record(self._record_path, _resigned(known, token))
+                    write_record(self._record_path, _resigned(known, token), durable=False)
         finally:
             os.close(fd)
 

@@ -73,8 +73,12 @@ def read_record(path: str, *, existed: bool) -> Record:
     return Record(token=token, holder=holder, leader=leader, office=office)
 
 
-def write_record(path: str, record: Record) -> None:
-    """Replace the record durably. Call it only with the lock held. Raises `OSError`."""
+def write_record(path: str, record: Record, *, durable: bool = True) -> None:
+    """Replace the record. Call it only with the lock held. Raises `OSError`.
+
+    ``durable``: a new token outlives a crash of the host. Of what else is written, the old record
+    may come back: after such a crash nobody is left to whom it mattered.
+    """
     fields = {
         "token": record.token,
         "holder": record.holder,
@@ -88,6 +92,8 @@ def write_record(path: str, record: Record) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.rename(temporary, path)
+    if not durable:
+        return
     folder_fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder_fd)

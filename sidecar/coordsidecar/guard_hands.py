@@ -108,6 +108,7 @@ class Hands:
 
     def other_is_gone(self, pid: int) -> None:
         """An orphan of the tree; or the fuse, which gets a successor."""
+        self.job.child_is_gone(pid)
         if pid == self._fuse.pid:
             self._fuse.pid = None
             if self.job.pid is not None:
@@ -227,7 +228,7 @@ class Hands:
 
     def _helpers(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
-        return (self._elector.pid, self._fuse.pid)
+        return (self._elector.pid, self._fuse.pid, self.job.prefork_pid)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore
@@ -276,6 +277,8 @@ class Hands:
     def _show_role(self, effect: ShowRole) -> None:
         settings = self._settings
         self._fuse.lasts_until(effect.run_until_s)
+        if effect.leader and self.job.pid is None:
+            self.job.prepare()
         if settings.role_file is None:
             return
         try:

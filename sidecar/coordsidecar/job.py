@@ -10,7 +10,7 @@ from coordsidecar.fuse import Fuse
 from coordsidecar.job_env import job_environment
 from coordsidecar.log import Log
 from coordsidecar.settings import Settings
-from coordsidecar.spawn import Dispositions, spawn
+from coordsidecar.spawn import Dispositions, Prefork
 from coordsidecar.terminal import Terminal
 
 __all__ = ["Job"]
@@ -32,7 +32,23 @@ class Job:
         self._fuse = fuse
         self._run_mark = run_mark
         self._group = 0
+        self._prefork: Prefork | None = None
         self._ack_path: str | None = None
+
+    @property
+    def prefork_pid(self) -> int | None:
+        """The process that waits to become the job; not yet part of its tree."""
+        return self._prefork.pid if self._prefork else None
+
+    def prepare(self) -> None:
+        """Have everything done that can be done before a start."""
+        if self._prefork is None or not self._prefork.lives:
+            self._prefork = Prefork(self._dispositions)
+
+    def child_is_gone(self, pid: int) -> None:
+        """A child was reaped: nobody may wait for it any more."""
+        if pid == self.prefork_pid:
+            self._prefork = None
 
     def start(self, role: str, token: int | None, *, keep_fds: Sequence[int]) -> None:
         """Start what ``role`` asks for. ``keep_fds`` hold a lock for as long as the job lives.
@@ -54,18 +70,16 @@ class Job:
             token=token,
             ack_path=self._ack_path,
         )
-        terminal_fd = self.terminal.fd
-        try:
-            self.pid = spawn(
-                settings.standby if standby_command else settings.command,
-                environ=environ,
-                dispositions=self._dispositions,
-                keep_fds=keep_fds,
-                terminal_fd=terminal_fd,
-            )
-        finally:
-            self.terminal.job_started(given=terminal_fd is not None)
-        self._group = self.pid
+        self.prepare()
+        assert self._prefork is not None
+        prefork, self._prefork = self._prefork, None
+        self.pid = self._group = prefork.pid
+        self.terminal.give(self._group)
+        prefork.execute(
+            settings.standby if standby_command else settings.command,
+            environ=environ,
+            keep_fds=keep_fds,
+        )
         if not standby_command:
             self._fuse.start(self.pid)
         what = "started the standby command" if standby_command else "started the job"
@@ -97,7 +111,7 @@ class Job:
         return not any(int(mask, 16) & 1 << (signum - 1) for mask in masks)
 
     def give_terminal_back(self) -> None:
-        self.terminal.give_back(self._group)
+        self.terminal.give(self._group)
 
     def ask_to_stand_by(self) -> None:
         """From now on `stands_by` tells whether the job has acknowledged."""
@@ -110,7 +124,9 @@ class Job:
         return self._ack_path is not None and os.path.exists(self._ack_path)
 
     def tidy(self) -> None:
-        """Leave no file behind, not even what the job put there."""
+        """Leave no process behind, and no file, not even what the job put there."""
+        if self._prefork is not None:
+            self._prefork.discard()
         if self._ack_path is not None:
             import shutil
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import marshal
 import os
 import signal
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 
-from coordsidecar.linux import die_with_parent
+from coordsidecar.linux import die_with_parent, name_process
 from coordsidecar.value import Value
 
 __all__ = [
     "Dispositions",
     "NotStartedError",
+    "Prefork",
     "all_signals_blocked",
     "assert_executable",
     "detach",
-    "spawn",
 ]
 
 _OOM_SCORE_RAISE = 100
+_HEADER_BYTES = 8  # The length of an order.
+_MOST_FDS = 8
+_MOST_FAILURE_BYTES = 4096
 
 
 class NotStartedError(Exception):
@@ -95,63 +100,86 @@ def detach() -> None:
     os.close(null)
 
 
-def spawn(
-    command: Sequence[str],
-    *,
-    environ: Mapping[str, str],
-    dispositions: Dispositions,
-    keep_fds: Sequence[int],
-    terminal_fd: int | None,
-) -> int:
-    """Fork and execute ``command`` in a process group of its own; return its pid.
+class Prefork:
+    """A process that has everything behind it but the exec, for whoever must not wait for a fork.
 
-    The kernel kills it when this thread ends. ``keep_fds`` stay open in it; ``terminal_fd`` is
-    handed over to its group. Raises `NotStartedError`.
+    To fork a Python process takes milliseconds, in which nobody leads; a standby has them to spare.
+    It is in a process group of its own, and the kernel kills it when this thread ends.
     """
-    guard = os.getpid()
-    report_fd, failure_fd = os.pipe()  # Both close on exec: nothing to read means that it worked.
-    with all_signals_blocked():
-        pid = os.fork()
-        if pid == 0:
-            try:
-                _become(command, environ, dispositions, keep_fds, terminal_fd, guard)
-            except OSError as error:
-                os.write(failure_fd, f"{error.errno} {error.strerror}".encode())
-            finally:
-                os._exit(127)
-    os.close(failure_fd)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.setpgid(pid, pid)  # The child does it too: whichever is first.
-    with open(report_fd, "rb") as report:
-        failure = report.read().decode()
-    if failure:
-        os.waitpid(pid, 0)
-        number, _, text = failure.partition(" ")
-        code = 127 if int(number) in (errno.ENOENT, errno.ENOTDIR) else 126
-        raise NotStartedError(code, f"cannot run {command[0]!r}: {text}")
-    return pid
+
+    def __init__(self, dispositions: Dispositions) -> None:
+        guard = os.getpid()
+        self._link, theirs = socket.socketpair()
+        with all_signals_blocked():
+            self.pid = os.fork()
+            if self.pid == 0:
+                try:
+                    _get_ready(dispositions, guard, keep_fd=theirs.fileno())
+                    _execute_order(theirs)
+                except OSError as error:
+                    theirs.send(f"{error.errno} {error.strerror}".encode())
+                finally:
+                    os._exit(127)
+        theirs.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpgid(self.pid, self.pid)  # The child does it too: whichever is first.
+
+    @property
+    def lives(self) -> bool:
+        """Whether nobody has killed it; if somebody has, it is not reaped here."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def execute(
+        self, command: Sequence[str], *, environ: Mapping[str, str], keep_fds: Sequence[int]
+    ) -> None:
+        """Make it ``command``, once. ``keep_fds`` are open in it. Raises `NotStartedError`.
+
+        Should it be killed meanwhile, that looks as if the command had been.
+        """
+        order = marshal.dumps((list(command), dict(environ)))
+        os.kill(self.pid, signal.SIGCONT)  # Whoever stopped it meant somebody else.
+        failure = b""
+        with self._link, contextlib.suppress(ConnectionError):
+            socket.send_fds(self._link, [len(order).to_bytes(_HEADER_BYTES)], list(keep_fds))
+            self._link.sendall(order)
+            failure = self._link.recv(_MOST_FAILURE_BYTES)  # It closes on exec: all is well.
+        if failure:
+            os.waitpid(self.pid, 0)
+            number, _, text = failure.decode().partition(" ")
+            code = 127 if int(number) in (errno.ENOENT, errno.ENOTDIR) else 126
+            raise NotStartedError(code, f"cannot run {command[0]!r}: {text}")
+
+    def discard(self) -> None:
+        """End it unused."""
+        self._link.close()
+        with contextlib.suppress(ChildProcessError):  # Somebody else did, and it is reaped.
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
 
 
-def _become(
-    command: Sequence[str],
-    environ: Mapping[str, str],
-    dispositions: Dispositions,
-    keep_fds: Sequence[int],
-    terminal_fd: int | None,
-    guard: int,
-) -> None:
-    """In the child, with every signal blocked."""
+def _get_ready(dispositions: Dispositions, guard: int, *, keep_fd: int) -> None:
+    """In the child, with every signal blocked: all that comes before the exec."""
     os.setpgid(0, 0)
-    if terminal_fd is not None:
-        os.tcsetpgrp(terminal_fd, os.getpid())
     die_with_parent(signal.SIGKILL)
     if os.getppid() != guard:
         os._exit(128 + signal.SIGKILL)  # The guard died before we asked to die with it.
+    name_process("job-to-be")
     _be_first_out_of_memory()
-    for fd in keep_fds:
-        os.set_inheritable(fd, True)
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        # What an exec would close must not be held until then: a lock, above all.
+        with contextlib.suppress(OSError):  # The folder itself was among them.
+            if fd != keep_fd and not os.get_inheritable(fd):
+                os.close(fd)
     dispositions.restore()
-    os.execvpe(command[0], list(command), dict(environ))
+
+
+def _execute_order(link: socket.socket) -> None:
+    header, fds, _, _ = socket.recv_fds(link, _HEADER_BYTES, _MOST_FDS)
+    with link.makefile("rb") as orders:
+        command, environ = marshal.loads(orders.read(int.from_bytes(header)))
+    for fd in fds:
+        os.set_inheritable(fd, True)
+    os.execvpe(command[0], command, environ)
 
 
 def _be_first_out_of_memory() -> None:

@@ -93,13 +93,14 @@ class Held(Value):
     ``token`` is the fencing token: strictly greater than every earlier holder's. ``clean`` says
     that the holder before us resigned after its job was confirmed dead, so that ours may start at
     once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
-    remains may still live.
+    remains may still live. ``in_office``: the campaign has taken office, too.
     """
 
     token: int
     clean: bool
     last_run: str
     cursor: int
+    in_office: bool = False
 
 
 class Behind(Value):
@@ -201,8 +202,14 @@ class Store(Protocol):
         """Renew the session and return the TTL granted, in seconds."""
         ...
 
-    def campaign(self, session: Session, *, record: str, timeout_s: float) -> Standing:
-        """Become a candidate, unless we are one, and say where we stand. Safe to repeat."""
+    def campaign(
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
+    ) -> Standing:
+        """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
+
+        With a ``run``, this may take office in the same transaction (`Held.in_office`), but only
+        where the office record is clean.
+        """
         ...
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:

@@ -22,21 +22,15 @@ class Terminal:
         self._shared = False
 
     @property
-    def fd(self) -> int | None:
-        """The terminal to hand to the job now, if any."""
-        return self._fd if self._is_foreground(os.getpgrp()) else None
-
-    @property
     def given(self) -> bool:
         """Whether a shell that has this terminal must know when the job stops."""
         return self._shared and self._is_controlling()
 
-    def job_started(self, *, given: bool) -> None:
-        """The job took it at its start if ``given``; it may ask for it later anyhow."""
-        self._shared, self._given = True, given
+    def give(self, job_group: int) -> None:
+        """Hand it to the job that starts or goes on, if the shell put us in the foreground.
 
-    def give_back(self, job_group: int) -> None:
-        """After a suspension: hand it to the job again, if the shell put us in the foreground."""
+        The job may ask for it later anyhow.
+        """
         self._shared = True
         if self._is_foreground(os.getpgrp()):
             os.tcsetpgrp(self._fd, job_group)

@@ -115,7 +115,9 @@ class Workers:
             case Renew(session):
                 return Renewed(store.renew(session, timeout_s=timeout_s))
             case Campaign(session):
-                return store.campaign(session, record=self._record, timeout_s=timeout_s)
+                return store.campaign(
+                    session, record=self._record, run=self._run, timeout_s=timeout_s
+                )
             case Look(session):
                 return store.standing(session, timeout_s=timeout_s)
             case TakeOffice(session, token):

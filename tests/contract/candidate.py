@@ -28,8 +28,8 @@ class Candidate:
     record: str
     call_s: float = CALL_S
 
-    def campaign(self) -> Standing:
-        return self.store.campaign(self.session, record=self.record, timeout_s=self.call_s)
+    def campaign(self, *, run: str = "") -> Standing:
+        return self.store.campaign(self.session, record=self.record, run=run, timeout_s=self.call_s)
 
     def standing(self) -> Standing:
         return self.store.standing(self.session, timeout_s=self.call_s)
@@ -49,10 +49,10 @@ class Candidate:
     def watch(self, standing: Held | Behind | Vacant, *, timeout_s: float = CALL_S) -> bool:
         return self.store.watch(self.session, standing, timeout_s=timeout_s)
 
-    def wins(self) -> Held:
+    def wins(self, *, run: str = "") -> Held:
         """Campaign until the election is ours; pytest's time-out bounds it."""
         while True:
-            standing = self.campaign()
+            standing = self.campaign(run=run)
             match standing:
                 case Held():
                     return standing

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.store import Election, Held
+from coordsidecar.store import Behind, Election, Held
 from tests.contract.candidate import Candidate
 from tests.contract.harness import Harness
 
@@ -59,6 +59,62 @@ def test_who_resigns_leaves_a_clean_office(candidate: NewCandidate) -> None:
 
     assert not isinstance(first.standing(), Held)
     assert second.wins().clean
+
+
+@pytest.mark.stores("etcd", "etcd+grpc", "local")
+def test_who_waited_for_an_orderly_end_is_in_office_as_soon_as_elected(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads(run="run-of-the-first")
+    second.campaign(run="run-of-the-second")
+
+    first.resign(token)
+    held = second.wins(run="run-of-the-second")
+
+    assert held.in_office
+    harness.end_session(second.session)
+    assert candidate().wins(run="run-of-the-third").last_run == "run-of-the-second"
+
+
+def test_no_office_is_taken_with_a_campaign_after_a_sudden_end(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    first.leads(run="run-of-the-first")
+    second.campaign(run="run-of-the-second")
+
+    harness.end_session(first.session)
+    held = second.wins(run="run-of-the-second")
+
+    assert (held.in_office, held.last_run) == (False, "run-of-the-first")
+
+
+def test_no_office_is_taken_unasked(candidate: NewCandidate) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    second.campaign()
+    first.resign(token)
+
+    assert not second.wins().in_office
+
+    second.resign(None)
+    assert first.wins().clean
+
+
+def test_no_office_is_taken_before_ones_turn(candidate: NewCandidate) -> None:
+    first, second, third = candidate(), candidate(), candidate()
+    token = first.leads()
+    second.campaign()
+    third.campaign(run="run-of-the-third")
+    first.resign(token)
+    second.wins()
+
+    standing = third.campaign(run="run-of-the-third")
+
+    assert isinstance(standing, Behind)
+    second.resign(None)
+    assert third.wins(run="run-of-the-third").clean
 
 
 def test_to_resign_again_harms_nobody(candidate: NewCandidate) -> None:
@@ -198,12 +254,13 @@ def test_rubbish_in_the_office_record_is_unclean_and_harmless(
 ) -> None:
     first, second = candidate(), candidate()
     token = first.leads()
+    second.campaign(run="run-of-the-second")
     first.resign(token)
 
     harness.write_office(election, rubbish)
 
-    held = second.wins()
-    assert not held.clean
+    held = second.wins(run="run-of-the-second")
+    assert (held.clean, held.in_office) == (False, False)
     assert second.take_office(held.token)
     second.resign(held.token)
     assert first.wins().clean

@@ -47,6 +47,16 @@ def test_a_lost_leader_releases_only_when_the_guard_confirms_and_mends_the_recor
     assert effects == [Call(Resign(SESSION, 7))]
 
 
+def test_who_is_elected_into_office_while_leaving_releases_it() -> None:
+    state, _ = take(
+        elector(Waiting(BEHIND), call=Campaign(SESSION)), HeardGuard(msg.Leave()), 100.0
+    )
+
+    state, effects = answer(state, replace(CLEAN, in_office=True), 100.1)
+
+    assert effects == [Call(Resign(SESSION, 7))]
+
+
 def test_a_dead_guard_is_buried_before_anything_is_released() -> None:
     state, first = take(elector(Leading(CLEAN)), GuardDied(), 101.0)
     state, then = take(state, TreeKilled(), 101.1)

@@ -67,6 +67,23 @@ def test_a_candidate_opens_campaigns_takes_office_and_then_tells_the_guard() -> 
     assert state.phase == Leading(CLEAN)
 
 
+def test_who_is_elected_into_office_leads_at_once() -> None:
+    elected = replace(CLEAN, in_office=True)
+
+    state, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), elected, 100.3)
+
+    assert effects == [TellGuard(LEASED)]
+    assert state.phase == Leading(elected)
+
+
+def test_an_election_into_office_with_too_little_of_the_lease_left_is_given_back() -> None:
+    elected = replace(CLEAN, in_office=True)
+
+    _, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), elected, 108.0)
+
+    assert effects[-1] == Call(Resign(SESSION, 7))
+
+
 def test_the_deadline_counts_from_the_sending_and_by_the_ttl_that_was_granted() -> None:
     state = elector(Leading(CLEAN), call=Renew(SESSION))
 

@@ -39,6 +39,7 @@ class ModelStore:
 
     latency_s = (0.0003, 0.004)
     local = False
+    campaign_takes_office = True
 
     def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
         self.world = world
@@ -62,15 +63,13 @@ class ModelStore:
             case moves.Renew(session):
                 return self._renew(session.handle)
             case moves.Campaign(session):
-                return self._campaign(session.handle)
+                return self._take_if_clean(self._campaign(session.handle), session.handle, caller)
             case moves.Look(session):
                 return self._standing(session.handle)
             case moves.TakeOffice(session, token):
                 if not self._holds(session.handle, token):
                     return moves.Took(office=False)
-                self.referee.took_office(session.handle, token)
-                self.office = replace(self.office, led=token, run=caller.run, lock=self._lock_id())
-                self._changed()
+                self._take_office(session.handle, token, caller)
                 return moves.Took(office=True)
             case moves.Resign(session, token):
                 self._resign(session.handle, token)
@@ -80,6 +79,17 @@ class ModelStore:
                 return moves.Done()
             case _:
                 assert_never(op)
+
+    def _take_if_clean(self, standing: Result, handle: str, caller: Caller) -> Result:
+        if not (isinstance(standing, Held) and self.office.clean and self.campaign_takes_office):
+            return standing
+        self._take_office(handle, standing.token, caller)
+        return replace(standing, in_office=True)
+
+    def _take_office(self, handle: str, token: int, caller: Caller) -> None:
+        self.referee.took_office(handle, token)
+        self.office = replace(self.office, led=token, run=caller.run, lock=self._lock_id())
+        self._changed()
 
     def _resign(self, handle: str, token: int | None) -> None:
         held = self.token_held(handle)

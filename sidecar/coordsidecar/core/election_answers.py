@@ -165,6 +165,9 @@ def _found(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step
             return _look_back(elector, standing, now_s, aims)
         case Joining() | Waiting() | Claiming() | Adopting():
             return _stand(elector, standing, now_s, aims)
+        case Resigning(token=None) as phase if isinstance(standing, Held) and standing.in_office:
+            # We were leaving, and were elected: what was taken is to be released.
+            return elector.to(replace(phase, token=standing.token)), []
         case _:
             return elector, []
 

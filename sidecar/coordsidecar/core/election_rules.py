@@ -106,6 +106,8 @@ def needs_sweep(held: Held, aims: Aims) -> bool:
 
 def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     """The election is ours. The job may start at once only after an orderly end (rule S9)."""
+    if held.in_office:
+        return lead(elector, held, now_s, aims)  # Such an end it was, or there would be no office.
     phase = elector.phase
     if elector.vacant_since_s is None or (
         # Written anew: somebody else may have led between the two.
