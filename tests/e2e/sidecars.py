@@ -20,6 +20,7 @@ import psutil
 STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
 MARK = "SIDECAR_UNDER_TEST"
 _PATIENCE_S = 60.0
+_HELPERS = ("job-fuse", "job-to-be")
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -132,8 +133,8 @@ class Sidecar:
         found = []
         for child in self.children():
             with contextlib.suppress(psutil.Error):
-                helper = "coordsidecar" in child.cmdline() and child.name() != "job-fuse"
-                if helper and child.status() != psutil.STATUS_ZOMBIE:
+                ours = "coordsidecar" in child.cmdline() and child.name() not in _HELPERS
+                if ours and child.status() != psutil.STATUS_ZOMBIE:
                     found.append(child)
         return found
 

@@ -1,0 +1,73 @@
+"""A standby forks its job's process beforehand; whatever befalls it, the takeover goes on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.arena import Arena
+from tests.e2e.sidecars import Sidecar, wait_for
+
+
+def prefork(standby: Sidecar) -> psutil.Process:
+    def found() -> list[psutil.Process]:
+        return [child for child in standby.children() if child.name() == "job-to-be"]
+
+    wait_for(found, "the job's process to be forked")
+    return found()[0]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+def test_a_standby_takes_over_whatever_befell_the_fork(arena: Arena, signum: int) -> None:
+    leader, standby = arena.pair()
+    waiting = prefork(standby)
+
+    waiting.send_signal(signum)
+    if signum == signal.SIGSTOP:
+        wait_for(lambda: waiting.status() == psutil.STATUS_STOPPED, "the fork to stop")
+    else:
+        wait_for(lambda: not waiting.is_running(), "the fork to end, and be reaped")
+    leader.signal(signal.SIGTERM)
+
+    arena.stamps.wait_for_stints(2)
+    arena.stamps.assert_never_two()
+
+
+def test_the_fork_becomes_the_job(arena: Arena) -> None:
+    leader, standby = arena.pair()
+    waiting = prefork(standby)
+
+    leader.signal(signal.SIGTERM)
+
+    arena.stamps.wait_for_stints(2)
+    assert standby.job() == waiting
+    assert prefork_count(standby) == 0
+
+
+def prefork_count(sidecar: Sidecar) -> int:
+    return sum(child.name() == "job-to-be" for child in sidecar.children())
+
+
+def test_the_fork_holds_nothing_of_ours(arena: Arena) -> None:
+    """Above all no lock, which would last as long as it does."""
+    _, standby = arena.pair()
+
+    held = [str(fd.readlink()) for fd in Path(f"/proc/{prefork(standby).pid}/fd").iterdir()]
+
+    assert not [name for name in held if name.endswith(".lock")]
+    # Standard input, output and error, and the way by which it hears what to become.
+    assert len(held) == 4, held
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_the_fork_ends_with_its_guard(arena: Arena, signum: int) -> None:
+    _, standby = arena.pair()
+    waiting = prefork(standby)
+
+    standby.signal(signum)
+
+    standby.wait()
+    wait_for(lambda: not waiting.is_running(), "the fork to end")
