@@ -19,9 +19,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from consul.callback import CB
-from consul.std import parse_duration
-
 from coordsidecar.store import (
     Absent,
     Behind,
@@ -39,6 +36,7 @@ from coordsidecar.store import (
 from coordsidecar.value import replace
 from coordsidecar_adapters.consul_client import ConsulClient
 from coordsidecar_adapters.consul_keys import ElectionKeys, State
+from coordsidecar_adapters.consul_library import CB, parse_duration
 from coordsidecar_adapters.consul_settings import ConsulSettings
 
 __all__ = ["ConsulStore", "connect"]

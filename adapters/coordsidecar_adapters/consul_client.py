@@ -15,12 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import consul
-import consul.std
-import requests
-import urllib3
-
 from coordsidecar.store import RefusedError, SessionLostError, StoreError, UnreachableError
+from coordsidecar_adapters.consul_library import consul, requests, urllib3
 from coordsidecar_adapters.consul_settings import ConsulSettings
 from coordsidecar_adapters.endpoints import Endpoints, host_port
 

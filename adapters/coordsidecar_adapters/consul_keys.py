@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import consul
-
 from coordsidecar.store import (
     Election,
     Office,
@@ -22,6 +20,7 @@ from coordsidecar.store import (
 )
 from coordsidecar.value import Value
 from coordsidecar_adapters.consul_client import ConsulClient
+from coordsidecar_adapters.consul_library import consul
 
 __all__ = ["ElectionKeys", "Lock", "State"]
 
