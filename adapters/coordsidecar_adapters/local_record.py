@@ -1,7 +1,7 @@
 """What the local store keeps on disk beside its lock: the token counter and who holds the lock.
 
-``<name>.json`` is replaced as a whole (temporary file, fsync, rename, fsync of the folder) and only
-by who holds the lock, so that a crash at any point leaves either the old record or the new one.
+``<name>.json`` is replaced as a whole (temporary file, fsync, rename; for a new token, fsync of the
+folder) and only by who holds the lock, so that a crash leaves either the old record or the new one.
 """
 
 from __future__ import annotations
