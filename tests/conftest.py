@@ -24,8 +24,11 @@ from tests.servers.etcd import require_etcd
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
 
 
-# Under nohup, SIGHUP is ignored, by whatever we start as well; the tests are about what it does.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Under nohup, or in the background of a script, these are ignored, by whatever we start as well;
+# and tests are about what they do.
+for _ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_ignored) == signal.SIG_IGN:
+        signal.signal(_ignored, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

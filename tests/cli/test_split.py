@@ -1,7 +1,7 @@
 """Two ways to split words, the quick one and click's: where the quick one answers, click agrees."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordsidecar.cli import split_by_click, split_plain
@@ -18,6 +18,7 @@ words = st.lists(
 )
 
 
+@settings(deadline=None)  # A slow machine is no failure.
 @given(words, st.booleans())
 def test_where_the_quick_way_answers_click_says_the_same(
     given_words: list[str], interspersed: bool
