@@ -14,7 +14,7 @@ import signal
 from enum import Enum, auto
 
 from coordsidecar.job_env import RUN_VARIABLE
-from coordsidecar.tree import DEAD_STATES, state_of
+from coordsidecar.tree import DEAD_STATES, living_thread, state_of
 
 __all__ = ["Hunt"]
 
@@ -68,32 +68,37 @@ class Hunt:
 
     def _look_at(self, pid: int) -> _Is:
         try:
-            with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-                environ = file.read()
+            environ = _environ(f"/proc/{pid}")
+            return self._judge(pid, environ) if environ else self._look_closer(pid)
         except PermissionError:
             return _Is.ANOTHER  # Another user's.
         except (FileNotFoundError, ProcessLookupError):
-            environ = b""
-        if not environ:
-            return _without_environment(pid)
+            return _Is.CHANGING
+
+    def _judge(self, pid: int, environ: bytes) -> _Is:
         name = RUN_VARIABLE.encode() + b"="
         for variable in environ.split(b"\0"):
             if variable.startswith(name) and self._mark in variable[len(name) :].split(b":"):
                 return _Is.DEAD if state_of(pid) in DEAD_STATES else _Is.MARKED
         return _Is.ANOTHER
 
-
-def _without_environment(pid: int) -> _Is:
-    """A zombie, one of the kernel's own threads, who wiped it, or is in the midst of exec."""
-    try:
+    def _look_closer(self, pid: int) -> _Is:
+        """A zombie, one of the kernel's own threads, who wiped it, or is in the midst of exec."""
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()  # From the third on: the state.
-    except (FileNotFoundError, ProcessLookupError):
-        return _Is.CHANGING
-    if fields[0].decode() in DEAD_STATES:
-        return _Is.DEAD
-    is_another = int(fields[6]) & _KERNEL_THREAD or int(fields[48]) != 0  # The environment's end.
-    return _Is.ANOTHER if is_another else _Is.CHANGING
+        if fields[0].decode() in DEAD_STATES:
+            thread = living_thread(pid)  # Only the first thread may have ended.
+            return _Is.DEAD if thread is None else self._judge(pid, _environ(thread))
+        is_another = int(fields[6]) & _KERNEL_THREAD or int(fields[48]) != 0  # Environment's end.
+        return _Is.ANOTHER if is_another else _Is.CHANGING
+
+
+def _environ(folder: str) -> bytes:
+    try:
+        with open(f"{folder}/environ", "rb", buffering=0) as file:
+            return file.read()
+    except ProcessLookupError:
+        return b""  # A zombie.
 
 
 def _kill(pid: int) -> None:

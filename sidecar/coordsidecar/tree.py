@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection
+from contextlib import suppress
 
 __all__ = [
     "DEAD_STATES",
@@ -17,6 +18,7 @@ __all__ = [
     "freeze_pass",
     "group_of",
     "kill_pass",
+    "living_thread",
     "signal_all",
     "state_of",
 ]
@@ -52,22 +54,43 @@ def _children(pid: int) -> list[int]:
 
 
 def state_of(pid: int) -> str:
-    """The state letter from /proc (R, S, D, T, Z, …); ``X`` if there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0].decode()
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
+    """The state letter from /proc (R, S, D, T, Z, …); ``X`` if there is no such process.
+
+    Of a process whose first thread has ended, that of a thread which has not.
+    """
+    return _stat(pid)[0]
 
 
 def group_of(pid: int) -> int | None:
     """The process group of a living process."""
+    state, fields = _stat(pid)
+    return None if state in DEAD_STATES else int(fields[2])
+
+
+def living_thread(pid: int) -> str | None:
+    """The folder in /proc of a thread that lives on in a process whose first thread has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            folder = f"/proc/{pid}/task/{thread}"
+            if _fields(folder)[0].decode() not in DEAD_STATES:
+                return folder
+    return None
+
+
+def _stat(pid: int) -> tuple[str, list[bytes]]:
+    """The state, and the fields of /proc/PID/stat from the state on."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = _fields(f"/proc/{pid}")
+        if fields[0] == b"Z" and (thread := living_thread(pid)) is not None:
+            fields = _fields(thread)
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0].decode() in DEAD_STATES else int(fields[2])
+        return "X", []
+    return fields[0].decode(), fields
+
+
+def _fields(folder: str) -> list[bytes]:
+    with open(f"{folder}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
 
 
 def signal_all(pids: list[int], *signals: int) -> None:

@@ -15,6 +15,7 @@ from coordsidecar.job_env import RUN_VARIABLE
 from tests.e2e.sidecars import wait_for
 
 _CHURN = Path(__file__).parent / "jobs" / "churn.py"
+_HEADLESS = Path(__file__).parent / "jobs" / "headless.py"
 
 
 def hunt_down(run: str) -> None:
@@ -35,6 +36,27 @@ def test_nobody_who_forks_on_gets_away(tmp_path: Path, _: int) -> None:
     size = path.stat().st_size
     subprocess.run(["sleep", "0.1"], check=True)  # Some hundred forks of somebody who got away.
     assert path.stat().st_size == size
+
+
+def test_a_process_whose_first_thread_has_ended_does_not_get_away(tmp_path: Path) -> None:
+    run, path = secrets.token_hex(8), tmp_path / "trace"
+    env = dict(os.environ) | {RUN_VARIABLE: run}
+    process = subprocess.Popen([sys.executable, "-S", str(_HEADLESS), str(path)], env=env)
+    try:
+        wait_for(path.exists, "the second thread to work")
+        wait_for(lambda: first_thread(process.pid) == "Z", "the first thread to end")
+
+        hunt_down(run)
+
+        wait_for(lambda: process.poll() is not None, "the second thread to end")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def first_thread(pid: int) -> str:
+    """The letter of its state."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_who_has_another_mark_or_none_is_spared() -> None:
