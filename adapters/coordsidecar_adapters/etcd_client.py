@@ -185,12 +185,16 @@ class EtcdClient:
             if "authentication is not enabled" in e.message:
                 return ""  # As etcd's own clients do: the password is not needed yet.
             raise
-        return str(answer.get("token", ""))
+        login = answer.get("token", "")
+        # It goes into a header, where a line break would begin another.
+        if not isinstance(login, str) or not login.isascii() or (login and not login.isprintable()):
+            raise LinkError("what answered the log-in is not etcd", sent=True)
+        return login
 
 
 def _tells_of_change(message: Json) -> bool:
     """Read a WatchResponse. A denied watch says "created" and "canceled" in one breath."""
-    if int(message.get("compact_revision", 0)) > 0:
+    if message.get("compact_revision", "0") not in ("0", 0):
         return True
     if message.get("canceled"):
         raise StatusError(0, str(message.get("cancel_reason", "the watch was canceled")))

@@ -43,6 +43,7 @@ from coordsidecar_adapters.etcd_txn import (
     created_at,
     get,
     none_older,
+    number,
     put,
     range_end,
     read_answer,
@@ -51,6 +52,8 @@ from coordsidecar_adapters.etcd_txn import (
 
 __all__ = ["EtcdElection", "Transport"]
 
+# The longest that etcd grants, 285 years (its lease.maxLeaseTTL): what claims more is not etcd.
+_LONGEST_TTL_S = 9_000_000_000
 # How often to start over when somebody else keeps changing our keys between two requests.
 _LOOKS = 4
 
@@ -81,8 +84,8 @@ class EtcdElection:
         """Grant a lease. etcd counts whole seconds: the TTL is rounded up."""
         asked_s = math.ceil(ttl_s)
         answer = self._transport.call("/v3/lease/grant", {"TTL": str(asked_s)}, timeout_s=timeout_s)
-        lease, granted_s = int(answer.get("ID", 0)), int(answer.get("TTL", 0))
-        if lease == 0:
+        lease, granted_s = _number(answer, "ID"), _ttl_s(answer)
+        if lease <= 0:
             # Lease 0 would mean "no lease": a key that never goes away.
             raise UnreachableError("etcd answered, but granted no lease")
         if granted_s < asked_s:
@@ -97,7 +100,7 @@ class EtcdElection:
         answer = self._transport.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
         if answer.get("ID") != body["ID"]:
             raise UnreachableError("what answered the renewal is not etcd, or not about our lease")
-        ttl_s = int(answer.get("TTL", 0))
+        ttl_s = _ttl_s(answer)
         if ttl_s <= 0:
             raise SessionLostError(f"etcd's lease {session.handle} has expired or was revoked")
         return float(ttl_s)
@@ -281,7 +284,21 @@ class EtcdElection:
     ) -> Answer:
         body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
         answer = self._transport.call("/v3/kv/txn", body, timeout_s=timeout_s)
-        return read_answer(answer, if_succeeded=len(success), otherwise=len(failure))
+        return read_answer(answer, success=success, failure=failure)
+
+
+def _number(answer: Json, field: str) -> int:
+    try:
+        return number(answer, field)
+    except ValueError as e:
+        raise UnreachableError(f"what answered about a lease is not etcd: {e}") from e
+
+
+def _ttl_s(answer: Json) -> int:
+    ttl_s = _number(answer, "TTL")
+    if ttl_s > _LONGEST_TTL_S:
+        raise UnreachableError("what answered about a lease is not etcd: no TTL is so long")
+    return ttl_s
 
 
 def _lease(session: Session) -> int:

@@ -109,11 +109,19 @@ def _answer(address: str, status: int, body: bytes) -> Json:
         raise _no_json(address, status, body)
     error = answer.get("error")
     if isinstance(error, dict):
-        raise StatusError(int(error.get("grpc_code", 0)), str(error.get("message", "")))
+        raise _status_error(error.get("grpc_code"), error.get("message"))
     if error is not None or status != 200:
-        raise StatusError(int(answer.get("code", _UNAVAILABLE)), str(error))
+        raise _status_error(answer.get("code"), error)
     result = answer.get("result", answer)
     return result if isinstance(result, dict) else {}
+
+
+def _status_error(code: object, message: object) -> StatusError:
+    """What is no code or no message says no more than that there was an error."""
+    return StatusError(
+        code if type(code) is int else _UNAVAILABLE,
+        message if isinstance(message, str) else "an error without a message",
+    )
 
 
 def _no_json(address: str, status: int, body: bytes) -> Exception:

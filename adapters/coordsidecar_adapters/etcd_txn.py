@@ -7,6 +7,7 @@ of its reads found.
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Sequence
 from typing import Any
 
 from coordsidecar.store import UnreachableError
@@ -20,6 +21,7 @@ __all__ = [
     "created_at",
     "get",
     "none_older",
+    "number",
     "put",
     "range_end",
     "read_answer",
@@ -54,13 +56,27 @@ def b64(text: str) -> str:
     return b2a_base64(text.encode(errors="surrogateescape"), newline=False).decode()
 
 
+def number(answer: Json, field: str) -> int:
+    """Read a 64-bit integer: a string to the gateway, left out if it is 0. Raises `ValueError`."""
+    value = answer.get(field, 0)
+    if type(value) is not int and type(value) is not str:
+        raise ValueError(f"{field} is no number")
+    read = int(value)
+    if not -(2**63) <= read < 2**63:
+        raise ValueError(f"{field} is out of range")
+    return read
+
+
 def _read_key(found: Json) -> Key | None:
     """Read the one key of a RangeResponse."""
     for kv in found.get("kvs", ()):
+        created = number(kv, "create_revision")
+        if created <= 0:
+            raise ValueError("a key that was never created")
         return Key(
             name=a2b_base64(kv["key"]).decode(errors="surrogateescape"),
             value=a2b_base64(kv.get("value", "")),
-            created=int(kv["create_revision"]),
+            created=created,
         )
     return None
 
@@ -102,12 +118,25 @@ def value_is(name: str, value: bytes | None) -> Json:
     return {"key": b64(name), "target": "VALUE", "value": encoded}
 
 
-def read_answer(answer: Json, *, if_succeeded: int, otherwise: int) -> Answer:
-    """Read a TxnResponse, given how many operations either list had."""
-    succeeded = bool(answer.get("succeeded"))
-    responses = answer.get("responses", [])
-    revision = int(answer.get("header", {}).get("revision", 0))
-    if revision == 0 or len(responses) != (if_succeeded if succeeded else otherwise):
-        raise UnreachableError("what answered the transaction is not etcd")
-    keys = [_read_key(r["response_range"]) for r in responses if "response_range" in r]
+def read_answer(answer: Json, *, success: Sequence[Json], failure: Sequence[Json]) -> Answer:
+    """Read a TxnResponse, given the operations of both lists.
+
+    `UnreachableError` if it is none: whoever answered it, nothing is known.
+    """
+    try:
+        succeeded = answer.get("succeeded", False)
+        responses = answer.get("responses", [])
+        revision = number(answer.get("header", {}), "revision")
+        asked = success if succeeded else failure
+        if type(succeeded) is not bool or revision <= 0 or len(responses) != len(asked):
+            raise ValueError("no TxnResponse")
+        # Its reads are told by what was asked for: what answers may have left one out.
+        found = [
+            response["response_range"]
+            for operation, response in zip(asked, responses, strict=True)
+            if "request_range" in operation
+        ]
+        keys = [_read_key(one) for one in found]
+    except (TypeError, KeyError, ValueError, AttributeError) as e:
+        raise UnreachableError("what answered the transaction is not etcd") from e
     return Answer(succeeded=succeeded, keys=keys, revision=revision)

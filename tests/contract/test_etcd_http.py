@@ -193,7 +193,15 @@ def test_what_is_no_answer_ends_in_an_error_and_not_in_memory(serve: Serve, answ
 
 
 @pytest.mark.parametrize(
-    "body", [b"{}", b"[]", b"null", b"<html>", b'{"result": 3}', b'{"ID": "1", "TTL": "9"}']
+    "body",
+    [
+        *(b"{}", b"[]", b"null", b"<html>", b'{"result": 3}', b'{"ID": "1", "TTL": "9"}'),
+        *(
+            b'{"result": {"ID": "11256099", "TTL": %s}}' % ttl
+            for ttl in (b"null", b'"9 s"', b"1e9")
+        ),
+        b'{"result": {"ID": "11256099", "TTL": "9223372036854775807"}}',
+    ],
 )
 def test_a_stranger_that_answers_a_renewal_neither_renews_nor_ends_a_session(
     serve: Serve, election: Election, body: bytes
