@@ -2,6 +2,9 @@
 
 A server that is not there fails the tests that need it. To leave it out on purpose, say
 ``--without consul`` (or ``etcd``): its tests are skipped and the summary says what was not tested.
+
+What hypothesis draws is the same in each run, so that a failure is one for everybody; to dig
+deeper, and elsewhere each time: ``--hypothesis-profile=long``.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from coordsidecar.store import Election
 from tests.servers import ConsulServer, EtcdServer, MissingServerError, Pki, Proxy
@@ -22,6 +26,16 @@ from tests.servers.consul import require_consul
 from tests.servers.etcd import require_etcd
 
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
+
+# No deadline: a busy machine is no error. Nothing is kept from one run to the next.
+_DRAWING: dict[str, Any] = {
+    "database": None,
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+settings.register_profile("check", max_examples=100, derandomize=True, **_DRAWING)
+settings.register_profile("long", max_examples=3000, print_blob=True, **_DRAWING)
+settings.load_profile("check")  # --hypothesis-profile comes later, and wins.
 
 
 # Under nohup, or in the background of a script, these are ignored, by whatever we start as well;
