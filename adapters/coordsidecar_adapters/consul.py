@@ -15,6 +15,7 @@ record counts all the same.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -41,6 +42,8 @@ from coordsidecar_adapters.consul_settings import ConsulSettings
 
 __all__ = ["ConsulStore", "connect"]
 
+_SESSION_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+_LONGEST_TTL_S = 86400.0  # Consul's own limit.
 _LONGEST_LOCK_DELAY_S = 60.0
 _LOCK_DELAY_RETRY_S = 0.5
 _LOST_RACE_RETRY_S = 0.05
@@ -76,13 +79,15 @@ class ConsulStore:
             "NodeChecks": [],
         }
 
-        def create(client: Any) -> str:
+        def create(client: Any) -> Any:
             # Not client.session.create: it refuses TTLs that a server may have been set up for.
-            return str(
-                client.http.put(CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted))
+            return client.http.put(
+                CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted)
             )
 
         handle = self._client.call(create, needs="session:write", timeout_s=timeout_s)
+        if not isinstance(handle, str) or not _SESSION_ID.fullmatch(handle):
+            raise UnreachableError("Consul opened a session, but says no id of it")
         return Session(handle=handle, ttl_s=ttl_s)
 
     def renew(self, session: Session, *, timeout_s: float) -> float:
@@ -92,9 +97,12 @@ class ConsulStore:
             timeout_s=timeout_s,
         )
         try:
-            return float(parse_duration(renewed["TTL"]))
-        except (TypeError, KeyError) as e:
+            granted_s = float(parse_duration(renewed["TTL"]))
+        except (TypeError, KeyError, ValueError) as e:
             raise UnreachableError("Consul renewed a session, but says no TTL") from e
+        if not 0 < granted_s <= _LONGEST_TTL_S:
+            raise UnreachableError(f"Consul renewed a session for {granted_s:g}s, as it never does")
+        return granted_s
 
     def campaign(
         self, session: Session, *, record: str, run: str = "", timeout_s: float

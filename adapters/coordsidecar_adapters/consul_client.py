@@ -4,10 +4,9 @@ What py-consul does not do by itself: send the token with transactions; ignore i
 CONSUL_* variables, which would override what we were given; ignore proxies of the environment;
 refuse redirects, which would carry the token to wherever they point; bound a whole call.
 
-A call's budget covers connecting and the first byte of the answer, by urllib3's total time-out.
-Not covered: name resolution, which the C library bounds (write IP addresses where that matters),
-several addresses of one name, each of which may use up the budget, and a server that sends its
-answer in drips.
+A call's budget covers connecting and the whole of the answer (see `consul_http`). Not covered: name
+resolution, which the C library bounds (write IP addresses where that matters), and several
+addresses of one name, each of which may use up the budget.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from coordsidecar.store import RefusedError, SessionLostError, StoreError, UnreachableError
+from coordsidecar_adapters.consul_http import bound_answers
 from coordsidecar_adapters.consul_library import consul, requests, urllib3
 from coordsidecar_adapters.consul_settings import ConsulSettings
 from coordsidecar_adapters.endpoints import Endpoints, host_port
@@ -23,6 +23,9 @@ from coordsidecar_adapters.endpoints import Endpoints, host_port
 __all__ = ["ConsulClient"]
 
 T = TypeVar("T")
+
+# What reading an answer raises that is no JSON, or not of the shape that was asked for.
+_NOT_CONSUL = (ValueError, AttributeError, KeyError, TypeError, RecursionError)
 
 _MAY_BE_DENIED = ("Permission denied", "ACL not found", "lacks permission")
 # What OpenSSL says when trying again will not help.
@@ -107,8 +110,9 @@ class ConsulClient:
             raise _tls_failure(e, address=address) from e
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as e:
             raise UnreachableError(f"Consul at {address}: {_innermost(e)}") from e
-        except (ValueError, AttributeError) as e:  # JSON, but not of the shape that was asked for.
-            raise UnreachableError(f"{address} does not answer as Consul does: {e}") from e
+        except _NOT_CONSUL as e:
+            why = f"{type(e).__name__}: {e}"[:200]
+            raise UnreachableError(f"{address} does not answer as Consul does: {why}") from e
         except OSError as e:  # requests checks for certificate files only when it connects.
             raise RefusedError(f"Consul at {address}: {e}; see CONSUL_CACERT and the like") from e
 
@@ -140,6 +144,7 @@ def _client(settings: ConsulSettings, address: str) -> _Consul:
     )
     client.token = None  # py-consul took it from os.environ; ours goes out with every request.
     session = client.http.session
+    bound_answers(session)
     session.trust_env = False
     session.max_redirects = 0
     session.auth = settings.auth
@@ -192,5 +197,5 @@ def _innermost(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             inner = next((arg for arg in reason.args if isinstance(arg, BaseException)), None)
         if inner is None:
-            return f"{type(reason).__name__}: {reason}"
+            return f"{type(reason).__name__}: {reason}"[:500]
         reason = inner

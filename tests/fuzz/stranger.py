@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from contextlib import suppress
 
 __all__ = ["Stranger"]
 
 
 class Stranger:
-    """Answers each request with `answer`, and hangs up; with `endless`, that again and again."""
+    """Answers each request with `answer`, and hangs up; with `endless`, that again and again.
+
+    ``pause_s`` lies between two times.
+    """
 
     def __init__(self) -> None:
         self.answer = b""
         self.endless = b""
+        self.pause_s = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -41,6 +46,7 @@ class Stranger:
                 client.sendall(self.answer)
                 while self.endless:
                     client.sendall(self.endless)
+                    time.sleep(self.pause_s)
                 # Nothing is left unread here, or a reset could overtake the answer.
 
 
