@@ -31,7 +31,8 @@ _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
 _DRAWING: dict[str, Any] = {
     "database": None,
     "deadline": None,
-    "suppress_health_check": [HealthCheck.too_slow],
+    # Fixtures are meant to serve all examples of a test.
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 }
 settings.register_profile("check", max_examples=100, derandomize=True, **_DRAWING)
 settings.register_profile("long", max_examples=3000, print_blob=True, **_DRAWING)

@@ -51,8 +51,14 @@ def host_port(address: str, *, default_port: int) -> tuple[str, int]:
     if not colon or address.rfind(":") < closing:
         host, port = address, str(default_port)
     bracketed = host.startswith("[") and host.endswith("]")
-    if not host or (":" in host and not bracketed) or any(c in host for c in "/@?# "):
+    odd = not host.isprintable() or any(c in host for c in "/@?# ")
+    if not host or (":" in host and not bracketed) or odd:
         raise ValueError(f"{address!r} is not host:port; write an IPv6 address as [::1]:2379")
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"{address!r} has a port that is not a number from 1 to 65535")
+    if not host.isascii():
+        try:
+            host.encode("idna")
+        except UnicodeError as e:
+            raise ValueError(f"{address!r} names a host as no DNS can: {e}") from e
     return host, int(port)

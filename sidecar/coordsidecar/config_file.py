@@ -49,6 +49,9 @@ def read_config_file(path: str) -> ConfigFile:
             texts[name] = _text(path, key, known[name], value)
         else:
             raise ValueError(f"{path}: unknown key {key[:40]!r}{_nearest(name, [*known])}")
+        # No program or path can have one in it; and of all places only a file can carry it here.
+        if "\0" in "".join((texts.get(name, ""), *command)):
+            raise ValueError(f"{path}: {name} has a NUL character in it")
     return ConfigFile(path, texts, command)
 
 
@@ -67,7 +70,7 @@ def _parse(path: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ValueError(f"config file {path}, line {line}: not UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # Python's own limits among them.
         raise ValueError(f"config file {path} is not TOML: {error}") from error
 
 

@@ -122,6 +122,8 @@ def _read_http(text: str) -> tuple[str, int]:
         )
     if (":" in bare) != address.startswith("[") or not re.fullmatch(r"[A-Za-z0-9:.%_-]*", bare):
         raise ValueError(f"{_quoted(text)} is not ADDR:PORT; an IPv6 address stands in [ ]")
+    if any(not 0 < len(label) < 64 for label in bare.rstrip(".").split(".") if bare):
+        raise ValueError(f"{_quoted(text)} has no host name: its parts have 1 to 63 characters")
     return bare or "127.0.0.1", int(port)
 
 
