@@ -179,7 +179,9 @@ class Office(Value):
         # bool is an int to Python, but a record that says `true` was not written by us.
         if type(led) is not int or type(released) is not int:
             return unreadable
-        if not isinstance(run, str) or not isinstance(lock, str) or len(run) > 64:
+        if not isinstance(run, str) or not isinstance(lock, str):
+            return unreadable
+        if len(run) > 64 or not run.isascii():  # It is looked for in the environment of processes.
             return unreadable
         return cls(led=led, released=released, run=run, lock=lock)
 

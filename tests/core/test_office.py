@@ -42,6 +42,7 @@ def test_rubbish_is_unclean_and_never_crashes(raw: bytes) -> None:
         b'{"led": 1.0, "released": 1.0}',
         b'{"led": "1", "released": "1"}',
         b'{"led": 1, "released": 1, "run": 5}',
+        b'{"led": 1, "released": 1, "run": "\\ud800"}',
         b"\xff\xfe",
         b"[" * 5000,
     ],
