@@ -40,6 +40,7 @@ from coordsidecar.store import RefusedError, SessionLostError, Store, StoreError
 __all__ = ["Inbox", "Workers"]
 
 _WATCH_AT_MOST_S = 3.0
+_LONGEST_REASON = 2000
 
 
 class Inbox:
@@ -93,13 +94,14 @@ class Workers:
             try:
                 result = self._make(store, op)
             except SessionLostError as error:
-                result = Gone(str(error))
+                result = Gone(_reason(error))
             except RefusedError as error:
-                result = Refused(str(error))
+                result = Refused(_reason(error))
             except UnreachableError as error:
-                result = Silent(str(error))
+                result = Silent(_reason(error))
             except Exception as error:  # noqa: BLE001  # An adapter's bug is no answer either.
-                result = Silent(f"the store adapter failed: {type(error).__name__}: {error}")
+                why = f"the store adapter failed: {type(error).__name__}: {_reason(error)}"
+                result = Silent(why)
             self._inbox.put(Answered(op, sent_at_s, result, _draw()))
 
     def _make(self, store: Store, op: Op) -> Result:
@@ -145,6 +147,11 @@ class Workers:
             except Exception:  # noqa: BLE001  # An adapter's bug: looking again is always safe.
                 event = Watched(changed=True, failed=True)
             self._inbox.put(event)
+
+
+def _reason(error: Exception) -> str:
+    """What happened, in a length that fits into a message to the guard, whoever worded it."""
+    return str(error)[:_LONGEST_REASON]
 
 
 def _draw() -> float:
