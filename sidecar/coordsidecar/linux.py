@@ -13,6 +13,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _TFD_TIMER_ABSTIME = 1
+# Centuries: a later time would not fit into the kernel's, and nobody is there to see it.
+_NEVER_S = 9e9
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -59,9 +61,9 @@ class BootTimer:
     def arm(self, at_s: float) -> None:
         """Make ``fd`` readable at ``at_s``; `math.inf`: never."""
         spec = _Itimerspec()
-        if math.isfinite(at_s):
+        if at_s < _NEVER_S:
             # Zero would disarm the timer, so a deadline in the past becomes the first instant.
-            nanoseconds = max(1, math.ceil(at_s * 1e9))
+            nanoseconds = math.ceil(max(at_s, 1e-9) * 1e9)
             spec.it_value = _Timespec(*divmod(nanoseconds, 1_000_000_000))
         _check(_libc.timerfd_settime(self.fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None))
 
