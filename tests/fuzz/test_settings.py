@@ -165,7 +165,16 @@ def test_any_bytes_are_a_role_or_are_refused(tmp_path: Path, raw: bytes) -> None
         "ttl = " + "9" * 5000 + '\ncommand = ["/bin/touch", "{mark}"]',
         'http = "' + "a" * 70 + ':80"\ncommand = ["/bin/touch", "{mark}"]',
     ],
-    ids=["command", "role-file", "local", "etcd-control", "etcd-idna", "consul-idna", "ttl", "http"],
+    ids=[
+        "command",
+        "role-file",
+        "local",
+        "etcd-control",
+        "etcd-idna",
+        "consul-idna",
+        "ttl",
+        "http",
+    ],
 )
 def test_a_refusal_by_the_whole_program_starts_nothing(tmp_path: Path, text: str) -> None:
     mark = tmp_path / "started"
