@@ -102,6 +102,7 @@ class LocalStore:
     def __init__(self, stem: str) -> None:
         self._lock_path = f"{stem}.lock"
         self._record_path = f"{stem}.json"
+        self._written: Record | None = None  # By us, the last time.
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -132,7 +133,7 @@ class LocalStore:
             if not acquired:
                 return self._behind(known)
             if known.holder == lock.session_id(session):
-                return _held(known, lock.read_lock_id(fd))
+                return known.held(lock.read_lock_id(fd))
             try:
                 return self._win(fd, known, holder=lock.session_id(session), leader=record, run=run)
             except OSError:
@@ -145,19 +146,19 @@ class LocalStore:
         in_office = bool(run) and known.office.clean and lock_id != ""
         office = replace(known.office, led=token, run=run, lock=lock_id)
         known = Record(token, holder, leader, office if in_office else known.office)
-        write_record(self._record_path, known)
-        return replace(_held(known, lock_id or lock.lock_id(fd)), in_office=in_office)
+        self._write_record(known, durable=True)
+        return replace(known.held(lock_id or lock.lock_id(fd)), in_office=in_office)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         with self._translated():
             fd = lock.session_fd(session)
             if not self._in_place(fd):
                 return Absent()
-            known = self._read_record(fd)
+            known = self._known(session, fd)
             # To lock what this description holds already changes nothing, and the record says that
             # nobody else has held it since.
             if known.holder == lock.session_id(session) and lock.try_lock(fd):
-                return _held(known, lock.read_lock_id(fd))
+                return known.held(lock.read_lock_id(fd))
             with lock.probe(self._lock_path) as probe_fd:
                 if lock.is_locked(probe_fd):
                     return self._behind(known)
@@ -166,14 +167,14 @@ class LocalStore:
     def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
         with self._translated():
             fd = lock.session_fd(session)
-            known = self._read_record(fd)
+            known = self._known(session, fd)
             if (known.holder, known.token) != (lock.session_id(session), token):
                 return False
             if not lock.try_lock(fd) or not self._in_place(fd):
                 return False
             office = replace(known.office, led=token, run=run, lock=lock.read_lock_id(fd))
             if known.office != office:
-                write_record(self._record_path, replace(known, office=office), durable=False)
+                self._write_record(replace(known, office=office))
             return True
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
@@ -183,14 +184,14 @@ class LocalStore:
             except SessionLostError:
                 self._mend(token)
                 return
-            known = self._read_record(fd)
+            known = self._known(session, fd)
             ours = (
                 known.holder == lock.session_id(session)
                 and self._in_place(fd)
                 and lock.try_lock(fd)
             )
             if ours:
-                write_record(self._record_path, _resigned(known, token), durable=False)
+                self._write_record(known.resigned(token))
             lock.unlock(fd)  # Explicitly: others may still have a descriptor of it.
             if not ours:
                 self._mend(token)
@@ -251,7 +252,7 @@ class LocalStore:
             if lock.try_lock(fd) and self._in_place(fd):
                 known = self._read_record(fd)
                 if known.office.led == token and not known.office.clean:
-                    write_record(self._record_path, _resigned(known, token), durable=False)
+                    self._write_record(known.resigned(token))
         finally:
             os.close(fd)
 
@@ -263,6 +264,17 @@ class LocalStore:
 
     def _read_record(self, fd: int) -> Record:
         return read_record(self._record_path, existed=lock.read_lock_id(fd) != "")
+
+    def _known(self, session: Session, fd: int) -> Record:
+        """The record; of a lock that we hold what we wrote, whoever overwrote it meanwhile."""
+        ours = self._written
+        if ours is not None and ours.holder == lock.session_id(session) and lock.holds(fd):
+            return ours
+        return self._read_record(fd)
+
+    def _write_record(self, record: Record, *, durable: bool = False) -> None:
+        write_record(self._record_path, record, durable=durable)
+        self._written = record
 
     def _in_place(self, fd: int) -> bool:
         return lock.in_place(fd, self._lock_path)
@@ -281,19 +293,3 @@ class LocalStore:
                     f"{what}; name a folder that this user can write to: --store local:/folder"
                 ) from e
             raise UnreachableError(what) from e
-
-
-def _held(known: Record, present_lock: str) -> Held:
-    office, token = known.office, known.token
-    if office.clean or office.led == token:  # Nobody before us, or ourselves.
-        return Held(token=token, clean=True, last_run="", cursor=token)
-    # We hold the same lock as the leader before us did: all of its descriptors are closed.
-    proven = present_lock != "" and office.lock == present_lock
-    return Held(token=token, clean=proven, last_run=office.run, cursor=token)
-
-
-def _resigned(known: Record, token: int | None) -> Record:
-    office = known.office
-    if token is not None and office.led == token:
-        office = replace(office, released=token)
-    return replace(known, holder="", office=office)

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from coordsidecar.store import Session, SessionLostError
 
 __all__ = [
+    "holds",
     "in_place",
     "is_locked",
     "lock_id",
@@ -96,6 +97,12 @@ def try_lock(fd: int, *, tries: int = 1) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def holds(fd: int) -> bool:
+    """Whether this very description holds the lock, as the kernel has it; takes nothing."""
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+        return any(b" FLOCK " in line for line in file if line.startswith(b"lock:"))
 
 
 def unlock(fd: int) -> None:

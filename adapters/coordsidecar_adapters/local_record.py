@@ -10,8 +10,8 @@ import json
 import os
 import time
 
-from coordsidecar.store import Office
-from coordsidecar.value import Value
+from coordsidecar.store import Held, Office
+from coordsidecar.value import Value, replace
 
 __all__ = ["Record", "read_record", "write_record"]
 
@@ -40,6 +40,22 @@ class Record(Value):
         wall clock was set back meanwhile, which we cannot know.
         """
         return time.time_ns() // 1_000_000 if self.lost else self.token + 1
+
+    def held(self, present_lock: str) -> Held:
+        """What the record means to its holder, given the id of the lock file that is there."""
+        office, token = self.office, self.token
+        if office.clean or office.led == token:  # Nobody before us, or ourselves.
+            return Held(token=token, clean=True, last_run="", cursor=token)
+        # We hold the same lock as the leader before us did: all of its descriptors are closed.
+        proven = present_lock != "" and office.lock == present_lock
+        return Held(token=token, clean=proven, last_run=office.run, cursor=token)
+
+    def resigned(self, token: int | None) -> Record:
+        """The record once the holder has given up the lock, and the office of ``token``."""
+        office = self.office
+        if token is not None and office.led == token:
+            office = replace(office, released=token)
+        return replace(self, holder="", office=office)
 
 
 _LOST = Record(office=Office(led=-1), lost=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import Behind, Election, RefusedError, Store
+from coordsidecar.store import Behind, Election, Held, RefusedError, Store
 from coordsidecar_adapters.local import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
@@ -158,7 +158,7 @@ def test_a_lost_counter_goes_on_from_above_every_earlier_token(
     assert (after.token, after.clean) == (held.token + 1, True)
 
 
-def test_a_record_that_was_deleted_under_a_leader_ends_its_term(
+def test_a_record_that_was_deleted_under_a_leader_is_written_anew(
     local: NewCandidate, record_path: Path
 ) -> None:
     leader, standby = local(), local()
@@ -166,9 +166,10 @@ def test_a_record_that_was_deleted_under_a_leader_ends_its_term(
 
     record_path.unlink()
 
-    assert not leader.take_office(token)
+    assert isinstance(leader.standing(), Held)
     leader.resign(token)
-    assert standby.wins().token > token
+    held = standby.wins()
+    assert (held.token, held.clean) == (token + 1, True)
 
 
 def test_what_a_leader_says_of_itself_is_cut_short(tmp_path: Path, local: NewCandidate) -> None:
