@@ -24,30 +24,36 @@ class Value:
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
     _fields: ClassVar[tuple[str, ...]] = ()
-    _kw_only: ClassVar[bool] = False
+    _positional: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
     _secret: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, kw_only: bool = False) -> None:
-        cls._fields = cls.__match_args__ = tuple(cls.__annotations__)  # type: ignore[misc]
-        cls._kw_only = kw_only
+        fields = tuple(cls.__annotations__)
+        cls._fields = cls.__match_args__ = fields  # type: ignore[misc]
+        cls._positional = () if kw_only else fields
+        cls._defaults = {name: cls.__dict__[name] for name in fields if name in cls.__dict__}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        cls = type(self)
-        fields = cls._fields
-        if len(args) > (0 if cls._kw_only else len(fields)):
-            raise TypeError(f"{cls.__name__}: too many positional arguments")
-        values = dict(zip(fields, args, strict=False))
-        if values.keys() & kwargs.keys() or not kwargs.keys() <= set(fields):
-            raise TypeError(f"{cls.__name__} has no such fields, or twice: {sorted(kwargs)}")
-        values |= kwargs
-        for field in fields:
-            if field not in values:
-                try:
-                    values[field] = cls.__dict__[field]
-                except KeyError:
-                    raise TypeError(f"{cls.__name__} needs {field}") from None
-        self.__dict__.update(values)
+        values = self.__dict__
+        values.update(self._defaults)
+        values.update(zip(self._positional, args, strict=False))
+        values.update(kwargs)
+        # The simulator makes millions of values: what cannot be wrong is not looked at.
+        if kwargs or len(values) != len(self._fields) or len(args) > len(self._positional):
+            self._check_given(args, kwargs)
         self.__post_init__()
+
+    def _check_given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        name, fields, positional = type(self).__name__, self._fields, self._positional
+        if len(args) > len(positional):
+            raise TypeError(f"{name}: too many positional arguments")
+        given = kwargs.keys()
+        if not given <= set(fields) or given & set(positional[: len(args)]):
+            raise TypeError(f"{name} has no such fields, or twice: {sorted(given)}")
+        for field in fields:
+            if field not in self.__dict__:
+                raise TypeError(f"{name} needs {field}")
 
     def __post_init__(self) -> None:
         """For subclasses that check themselves."""
@@ -73,7 +79,14 @@ class Value:
 def replace(value: _T, **changes: Any) -> _T:
     """A copy of ``value``, a `Value` or a dataclass, with these fields changed."""
     if isinstance(value, Value):
-        return type(value)(**(value.__dict__ | changes))
+        kind = type(value)
+        if not changes.keys() <= value.__dict__.keys():
+            raise TypeError(f"{kind.__name__} has no such fields: {sorted(changes)}")
+        copy = kind.__new__(kind)  # It is complete: not by way of `__init__`.
+        copy.__dict__.update(value.__dict__)
+        copy.__dict__.update(changes)
+        copy.__post_init__()
+        return copy
     import dataclasses  # Late: it imports `inspect`, which costs more than all our values.
 
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
