@@ -10,7 +10,7 @@
        └────────────────────────────────────────────────────────────────────────────────────┘
 
 One call to the store is under way at a time, and the phase says which one is wanted next
-(`_wanted_call`); a watch runs beside it and is only ever a hint to look again. Silence changes
+(`_wanted_calls`); a watch runs beside it and is only ever a hint to look again. Silence changes
 nothing but the time of the next try (rule S7); only a yes extends a deadline, from the moment its
 question was sent (S1).
 """
@@ -18,6 +18,7 @@ question was sent (S1).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import assert_never
 
 from coordsidecar.core import election_answers as answers
@@ -103,7 +104,7 @@ def next_wake_s(elector: Elector, aims: Aims) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
     wakes_s = [elector.ping_at_s, rules.due_s(elector, aims)]
     if elector.call is None:
-        wakes_s.append(_wanted_call(elector, math.inf)[1])
+        wakes_s += [at_s for _, at_s in _wanted_calls(elector)]
     match elector.phase:
         case Resting(until_s):
             wakes_s.append(until_s)
@@ -182,8 +183,9 @@ def _start_calls(elector: Elector, event: Event, now_s: float, aims: Aims) -> St
         next_s = now_s + aims.timing.ping_every_s
         elector = replace(elector, pings=elector.pings + 1, ping_at_s=next_s)
     if elector.call is None:
-        op, at_s = _wanted_call(elector, now_s)
-        if op is not None and now_s >= at_s:
+        due = next((call for call, at_s in _wanted_calls(elector) if now_s >= at_s), None)
+        if due is not None:
+            op = due()
             elector = replace(elector, call=op)
             effects.append(Call(op))
     phase, session = elector.phase, elector.session
@@ -209,40 +211,37 @@ def _again(elector: Elector, event: Event, now_s: float, aims: Aims, effects: li
     return elector, effects + more
 
 
-def _wanted_call(elector: Elector, now_s: float) -> tuple[Op | None, float]:
-    """The next call to the store, and from when on; of those that are due, the most urgent."""
+def _wanted_calls(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
+    """The calls to the store that the phase wants, the most urgent first, and from when on."""
     phase, session = elector.phase, elector.session
     if isinstance(phase, Opening):
-        return Open(), elector.retry_at_s
+        return [(Open, elector.retry_at_s)]
     if session is None:
-        return None, math.inf
-    renew = (Renew(session), elector.renew_at_s)
-    look = (Look(session), elector.look_at_s)
-    wanted: list[tuple[Op, float]]
+        return []
+    renew = (lambda: Renew(session), elector.renew_at_s)
+    look = (lambda: Look(session), elector.look_at_s)
     match phase:
         case Adopting(renewed=False):
-            wanted = [(Renew(session), elector.retry_at_s)]
+            return [(lambda: Renew(session), elector.retry_at_s)]
         case Adopting():
-            wanted = [renew, (Look(session), elector.retry_at_s)]
+            return [renew, (lambda: Look(session), elector.retry_at_s)]
         case Joining():
-            wanted = [renew, (Campaign(session), elector.retry_at_s)]
+            return [renew, (lambda: Campaign(session), elector.retry_at_s)]
         case Claiming(held, start_at_s, swept=True):
-            take = (TakeOffice(session, held.token), max(start_at_s, elector.retry_at_s))
-            wanted = [renew, take, look]
+            take_at_s = max(start_at_s, elector.retry_at_s)
+            return [renew, (lambda: TakeOffice(session, held.token), take_at_s), look]
         case Waiting():
             # Looking again is campaigning again: a lock that is free has to be taken.
-            wanted = [renew, (Campaign(session), elector.look_at_s)]
+            return [renew, (lambda: Campaign(session), elector.look_at_s)]
         case Claiming() | Leading():
-            wanted = [renew, look]
+            return [renew, look]
         case Killing():
-            wanted = [renew]
+            return [renew]
         case Resigning(token, resigned=False):
-            wanted = [(Resign(session, token), elector.retry_at_s)]
+            return [(lambda: Resign(session, token), elector.retry_at_s)]
         case Resigning():
-            wanted = [(Close(session), -math.inf)]
+            return [(lambda: Close(session), -math.inf)]
         case Losing() | Resting() | Ended():
-            return None, math.inf
+            return []
         case _:
             assert_never(phase)
-    due = [call for call in wanted if call[1] <= now_s and now_s != math.inf]
-    return due[0] if due else min(wanted, key=lambda call: call[1])
