@@ -17,6 +17,7 @@ from tests.sim.world import Host, Process
 
 __all__ = ["ElectorProcess", "Surroundings"]
 
+_TICK = moves.Tick()
 _CHORE_EVERY_S = 0.01
 _PASSES_BEFORE_GUARD = 30
 
@@ -48,9 +49,6 @@ class Surroundings(Protocol):
 
     def changed(self, elector: ElectorProcess, was: object) -> None:
         """Its phase is another one now: for the statistics."""
-
-    def told(self, effects: list[Effect]) -> list[Effect]:
-        """A chance to leave effects out, for the mutants."""
 
 
 class ElectorProcess(Process):
@@ -106,9 +104,10 @@ class ElectorProcess(Process):
         if not self.begun:
             self.begun = True
             self._begin_core()
-        yield from self._step(moves.Tick())
         for event in self._incoming():
-            yield from self._step(event)
+            for effect in self._decide(event):
+                yield
+                self._do(effect)
         if self._over:
             self.kill()
 
@@ -126,16 +125,14 @@ class ElectorProcess(Process):
             sent_at_s = self._run_until_s + self.aims.timing.margin_s - adopt.ttl_s
             self.state = replace(self.state, renewed_at_s=sent_at_s)
 
-    def _step(self, event: Event) -> Iterator[None]:
+    def _decide(self, event: Event) -> list[Effect]:
         was = self.state.phase
         self.state, effects = core.step(self.state, event, self.host.clock_s(), self.aims)
         if self.state.phase is not was:
             self._around.changed(self, was)
         if self.world.trace:
             self._trace(event, effects)
-        for effect in self._around.told(effects):
-            yield
-            self._do(effect)
+        return effects
 
     def _trace(self, event: Event, effects: list[Effect]) -> None:
         shown = [e for e in effects if not _is_ping(e)]
@@ -143,15 +140,19 @@ class ElectorProcess(Process):
             self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
 
     def _incoming(self) -> Iterator[Event]:
-        heard, self._heard = self._heard, []
-        for message in heard:
-            yield moves.HeardGuard(message)
+        yield _TICK
+        if self._heard:
+            heard, self._heard = self._heard, []
+            for message in heard:
+                yield moves.HeardGuard(message)
         if not self._guard_died and not self._around.guard.alive:
             self._guard_died = True
             yield moves.GuardDied()
-        events, self._events = self._events, []
-        yield from events
-        yield from self._chores()
+        if self._events:
+            events, self._events = self._events, []
+            yield from events
+        if self._chore is not None:
+            yield from self._chores()
 
     def _chores(self) -> Iterator[Event]:
         match self._chore:

@@ -37,8 +37,11 @@ class Sidecar(Protocol):
     def revived(self, lease: msg.Leased) -> None:
         """For the referee: the job runs on, though its lease had lapsed."""
 
-    def decided(self, effects: list[Effect]) -> list[Effect]:
-        """For the referee; and a chance to leave effects out, for the mutants."""
+    def decided(self, effects: list[Effect]) -> None:
+        """For the referee."""
+
+
+_TICK = moves.Tick()
 
 
 class GuardProcess(Process):
@@ -72,9 +75,9 @@ class GuardProcess(Process):
             self.state, effects = core.begin(self.host.clock_s(), self.plan)
             yield from self._act(effects)
         lapsed = self._lapsed_lease()
-        yield from self._step(moves.Tick())
         for event in self._incoming():
-            yield from self._step(event)
+            if effects := self._decide(event):
+                yield from self._act(effects)
         match self.state.phase:
             case Running(lease) if lapsed is not None and lease.token == lapsed.token:
                 self.sidecar.revived(lease)
@@ -95,33 +98,38 @@ class GuardProcess(Process):
     def ended(self) -> None:
         self.sidecar.guard_ended()
 
-    def _step(self, event: Event) -> Iterator[None]:
+    def _decide(self, event: Event) -> list[Effect]:
         if self.exit_code is not None:
-            return
+            return []
         self.state, effects = core.step(self.state, event, self.host.clock_s(), self.plan)
         if self.world.trace and (effects or not isinstance(event, moves.Tick)):
             quiet = isinstance(event, moves.Heard) and isinstance(event.message, msg.Ping)
             if not quiet or len(effects) > 1:
                 shown = [e for e in effects if not isinstance(e, moves.ShowRole)]
                 self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
-        yield from self._act(self.sidecar.decided(effects))
+        self.sidecar.decided(effects)
+        return effects
 
     def _act(self, effects: list[Effect]) -> Iterator[None]:
         for effect in effects:
             if not isinstance(effect, moves.Report | moves.ShowRole):
                 yield
             for event in self._do(effect):
-                yield from self._step(event)
+                yield from self._act(self._decide(event))
         if self.exit_code is not None:
             self.kill()
 
     def _incoming(self) -> Iterator[Event]:
-        yield from self._messages()
-        signals, self.signals = self.signals, []
-        for signum in signals:
-            yield moves.TerminalStop() if signum == signal.SIGTSTP else moves.Signalled(signum)
+        yield _TICK  # The clock first (rule S2).
+        if self.inbox:
+            yield from self._messages()
+        if self.signals:
+            signals, self.signals = self.signals, []
+            for signum in signals:
+                yield moves.TerminalStop() if signum == signal.SIGTSTP else moves.Signalled(signum)
         yield from self._reap()
-        yield from self._chores()
+        if self._chore is not None or self._to_thaw:
+            yield from self._chores()
 
     def _messages(self) -> Iterator[Event]:
         inbox, self.inbox = self.inbox, []
@@ -171,8 +179,12 @@ class GuardProcess(Process):
                 pass
 
     def _do(self, effect: Effect) -> list[Event]:
-        living = self.sidecar.living_trees()
         match effect:
+            case moves.Tell(message):
+                if self.sidecar.elector is not None:
+                    self.sidecar.elector.hear(message)
+            case moves.ShowRole() | moves.Report():
+                pass
             case moves.StartJob(_, token):
                 self._chore, self._frozen = None, False
                 self.job = self.sidecar.start_tree(token)
@@ -180,7 +192,7 @@ class GuardProcess(Process):
                     return [moves.JobNotStarted(127, "no such file")]
             case moves.StopTree():
                 self._chore = effect
-                for tree in living:
+                for tree in self.sidecar.living_trees():
                     tree.stop()
                 return list(self._chores())
             case moves.KillTree():
@@ -192,15 +204,12 @@ class GuardProcess(Process):
             case moves.ThawTree():
                 self._chore, self._frozen = None, False
                 self._lead()
-                for tree in living:
+                for tree in self.sidecar.living_trees():
                     tree.thaw()
             case moves.SignalJob(signum):
                 self._signal_job(signum)
             case moves.AwaitObedience():
                 self._chore = effect
-            case moves.Tell(message):
-                if self.sidecar.elector is not None:
-                    self.sidecar.elector.hear(message)
             case moves.StartElector(token, run_until_s):
                 self.sidecar.start_elector(self.session, token, run_until_s)
             case moves.KillElector():
@@ -208,8 +217,6 @@ class GuardProcess(Process):
                     self.sidecar.elector.kill()
             case moves.SuspendSelf():
                 return self._suspend()
-            case moves.ShowRole() | moves.Report():
-                pass
             case moves.Finish(exit_code):
                 self.exit_code = exit_code
             case _:

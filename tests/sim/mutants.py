@@ -82,16 +82,17 @@ def messages_before_the_clock() -> AbstractContextManager[None]:
 
         return unordered
 
-    def messages_first(step: Any) -> Any:
-        def unordered(self: Any, event: Any) -> Iterator[None]:
-            if not (isinstance(event, guard_moves.Tick) and self.inbox):
-                yield from step(self, event)
+    def messages_first(decide: Any) -> Any:
+        def unordered(self: Any, event: Any) -> Any:
+            if isinstance(event, guard_moves.Tick) and self.inbox:
+                return []
+            return decide(self, event)
 
         return unordered
 
     return _both(
         patched(guard_core, "step", make),
-        patched(guard_process.GuardProcess, "_step", messages_first),
+        patched(guard_process.GuardProcess, "_decide", messages_first),
     )
 
 

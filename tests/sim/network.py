@@ -148,7 +148,8 @@ class _Call:
             world.after(self._delay_s(), lambda: process.when_running(lambda: self._end(result)))
 
     def _time_out(self) -> None:
-        self._end(Silent("time-out"))
+        if not self._ended:
+            self._end(Silent("time-out"))
 
     def _end(self, result: Result) -> None:
         if self._ended:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from coordsidecar.core import guard_moves
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election_moves import Aims, Op, Watch
-from coordsidecar.core.election_moves import Effect as ElectorEffect
 from coordsidecar.core.guard_moves import Effect, Plan
 from coordsidecar.core.guard_phases import Running, lease_of
 from coordsidecar.store import Session
@@ -159,7 +158,7 @@ class Sidecar:
         self.node.descriptors_closed()
         self.node.start_later()
 
-    def decided(self, effects: list[Effect]) -> list[Effect]:
+    def decided(self, effects: list[Effect]) -> None:
         """Tell the referee what deadline the guard keeps, and when a job is about to lead."""
         phase = self.guard.state.phase
         lease = lease_of(phase)
@@ -178,7 +177,6 @@ class Sidecar:
                         self.node.referee.decided_to_lead(self, lease.token)
                 case _:
                     pass
-        return effects
 
     def revived(self, lease: msg.Leased) -> None:
         self.node.referee.revived(self, lease)
@@ -206,9 +204,6 @@ class Sidecar:
         self.node.world.say(elector.name, "ends")
         self.guard.poke()
         self.node.descriptors_closed()
-
-    def told(self, effects: list[ElectorEffect]) -> list[ElectorEffect]:
-        return effects
 
     def changed(self, elector: ElectorProcess, was: object) -> None:
         name = type(elector.state.phase).__name__

@@ -44,13 +44,15 @@ class World:
     def after(self, delay_s: float, action: Action) -> None:
         self.at(self.now_s + delay_s, action)
 
-    def run(self, until_s: float, *, done: Callable[[], bool] = lambda: False) -> None:
+    def run(self, until_s: float, *, done: Callable[[], bool] | None = None) -> None:
         """Let things happen until ``until_s``, or until ``done`` holds after one of them."""
         heap = self._heap
-        while heap and heap[0][0] <= until_s and not done():
+        while heap and heap[0][0] <= until_s:
+            if done is not None and done():
+                return
             self.now_s, _, action = heapq.heappop(heap)
             action()
-        if not done():
+        if done is None or not done():
             self.now_s = until_s
 
     def number(self) -> int:
