@@ -24,36 +24,40 @@ class Value:
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
     _fields: ClassVar[tuple[str, ...]] = ()
-    _positional: ClassVar[tuple[str, ...]] = ()
+    _positional: ClassVar[int] = 0
     _defaults: ClassVar[dict[str, Any]] = {}
+    _checks_itself: ClassVar[bool] = False
     _secret: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, kw_only: bool = False) -> None:
         fields = tuple(cls.__annotations__)
         cls._fields = cls.__match_args__ = fields  # type: ignore[misc]
-        cls._positional = () if kw_only else fields
+        cls._positional = 0 if kw_only else len(fields)
         cls._defaults = {name: cls.__dict__[name] for name in fields if name in cls.__dict__}
+        cls._checks_itself = cls.__post_init__ is not Value.__post_init__
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        values = self.__dict__
-        values.update(self._defaults)
-        values.update(zip(self._positional, args, strict=False))
-        values.update(kwargs)
-        # The simulator makes millions of values: what cannot be wrong is not looked at.
-        if kwargs or len(values) != len(self._fields) or len(args) > len(self._positional):
-            self._check_given(args, kwargs)
-        self.__post_init__()
+        # The simulator makes thousands a second: those that give all fields in order go fast.
+        if kwargs or len(args) != self._positional or len(args) != len(self._fields):
+            self.__dict__.update(self._complete(args, kwargs))
+        elif args:
+            self.__dict__.update(zip(self._fields, args, strict=True))
+        if self._checks_itself:
+            self.__post_init__()
 
-    def _check_given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        name, fields, positional = type(self).__name__, self._fields, self._positional
-        if len(args) > len(positional):
+    def _complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """All fields, with their defaults, after a look whether they are what they should be."""
+        name, fields = type(self).__name__, self._fields
+        if len(args) > self._positional:
             raise TypeError(f"{name}: too many positional arguments")
-        given = kwargs.keys()
-        if not given <= set(fields) or given & set(positional[: len(args)]):
-            raise TypeError(f"{name} has no such fields, or twice: {sorted(given)}")
+        values = dict(zip(fields, args, strict=False))
+        if values.keys() & kwargs.keys() or not kwargs.keys() <= set(fields):
+            raise TypeError(f"{name} has no such fields, or twice: {sorted(kwargs)}")
+        values = self._defaults | values | kwargs
         for field in fields:
-            if field not in self.__dict__:
+            if field not in values:
                 raise TypeError(f"{name} needs {field}")
+        return values
 
     def __post_init__(self) -> None:
         """For subclasses that check themselves."""
@@ -79,13 +83,14 @@ class Value:
 def replace(value: _T, **changes: Any) -> _T:
     """A copy of ``value``, a `Value` or a dataclass, with these fields changed."""
     if isinstance(value, Value):
-        kind = type(value)
-        if not changes.keys() <= value.__dict__.keys():
-            raise TypeError(f"{kind.__name__} has no such fields: {sorted(changes)}")
-        copy = kind.__new__(kind)  # It is complete: not by way of `__init__`.
-        copy.__dict__.update(value.__dict__)
-        copy.__dict__.update(changes)
-        copy.__post_init__()
+        copy = object.__new__(type(value))  # Complete already: not by way of `__init__`.
+        values = copy.__dict__
+        values.update(value.__dict__)
+        values.update(changes)
+        if len(values) != len(value._fields):
+            raise TypeError(f"{type(value).__name__} has no such fields: {sorted(changes)}")
+        if value._checks_itself:
+            copy.__post_init__()
         return copy
     import dataclasses  # Late: it imports `inspect`, which costs more than all our values.
 
