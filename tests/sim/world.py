@@ -107,6 +107,8 @@ class Process:
         self.may_stop: Callable[[], bool] = lambda: True
         self.stopped_for_s = 0.0
         self._due_s = math.inf
+        # When `_wake` will be called, due or not, the soonest last.
+        self._alarms_s: list[float] = []
         self._turn: Iterator[None] | None = None
         self._deferred: list[Action] = []
 
@@ -169,11 +171,23 @@ class Process:
     def _wake_at(self, when_s: float) -> None:
         if when_s < self._due_s:
             self._due_s = when_s
-            self.world.at(when_s, self._wake)
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """One that comes before we are due will do: it sets another."""
+        alarms_s, due_s = self._alarms_s, self._due_s
+        if not alarms_s or due_s < alarms_s[-1]:
+            alarms_s.append(due_s)
+            self.world.at(due_s, self._wake)
 
     def _wake(self) -> None:
-        if self.world.now_s < self._due_s or not self.alive:
-            return  # Put off, or too late.
+        self._alarms_s.pop()
+        if not self.alive:
+            return
+        if self.world.now_s < self._due_s:
+            if self._due_s < math.inf:
+                self._set_alarm()
+            return
         self._due_s = math.inf
         if self.paused:
             return  # `resume` wakes us.
