@@ -37,27 +37,26 @@ class Value:
         cls._checks_itself = cls.__post_init__ is not Value.__post_init__
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # The simulator makes thousands a second: those that give all fields in order go fast.
-        if kwargs or len(args) != self._positional or len(args) != len(self._fields):
-            self.__dict__.update(self._complete(args, kwargs))
-        elif args:
-            self.__dict__.update(zip(self._fields, args, strict=True))
+        fields, values = self._fields, self.__dict__
+        if len(args) != len(fields):
+            values.update(self._defaults)
+        values.update(zip(fields, args, strict=False))
+        values.update(kwargs)
+        # The simulator makes thousands a second: what cannot be wrong is not looked at.
+        if kwargs or len(values) != len(fields) or len(args) > self._positional:
+            self._check_given(args, kwargs)
         if self._checks_itself:
             self.__post_init__()
 
-    def _complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """All fields, with their defaults, after a look whether they are what they should be."""
-        name, fields = type(self).__name__, self._fields
+    def _check_given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        name, fields, given = type(self).__name__, self._fields, kwargs.keys()
         if len(args) > self._positional:
             raise TypeError(f"{name}: too many positional arguments")
-        values = dict(zip(fields, args, strict=False))
-        if values.keys() & kwargs.keys() or not kwargs.keys() <= set(fields):
-            raise TypeError(f"{name} has no such fields, or twice: {sorted(kwargs)}")
-        values = self._defaults | values | kwargs
+        if given & set(fields[: len(args)]) or not given <= set(fields):
+            raise TypeError(f"{name} has no such fields, or twice: {sorted(given)}")
         for field in fields:
-            if field not in values:
+            if field not in self.__dict__:
                 raise TypeError(f"{name} needs {field}")
-        return values
 
     def __post_init__(self) -> None:
         """For subclasses that check themselves."""

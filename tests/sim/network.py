@@ -83,21 +83,22 @@ class Network:
         at_most_s = min(3.0, self._timing.renew_every_s)
         ended = False
 
-        def end(event: Watched) -> None:
+        def end(changed: bool, failed: bool) -> None:
             nonlocal ended
             if not ended:
                 ended = True
+                event = Watched(changed, failed)
                 client.process.when_running(lambda: client.receive(event))
 
         def fire() -> None:
             if store.up and link.answers_pass and not world.chance(link.lost_share):
-                world.after(world.between(*store.latency_s), lambda: end(Watched(changed=True)))
+                world.after(world.between(*store.latency_s), lambda: end(True, False))
 
         def begin() -> None:
             if link.requests_pass and store.up:
                 store.watch(watch.standing.cursor, fire)
             failed = not (store.up and link.requests_pass and link.answers_pass)
-            world.after(at_most_s, lambda: end(Watched(changed=False, failed=failed)))
+            world.after(at_most_s, lambda: end(False, failed))
 
         world.after(world.between(*store.latency_s), lambda: client.process.when_running(begin))
 

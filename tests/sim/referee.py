@@ -47,7 +47,10 @@ class Referee:
 
     @property
     def leads(self) -> bool:
-        return any(tree.able for tree in self._trees)
+        for tree in self._trees:  # noqa: SIM110  # Asked after each event: `any` takes thrice as long.
+            if tree.able:
+                return True
+        return False
 
     # ── what we are told ───────────────────────────────────────────────────────────────────────
 
