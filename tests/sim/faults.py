@@ -1,42 +1,31 @@
-"""Everything that goes wrong, and when: drawn from the world's generator."""
+"""Everything that goes wrong, and when: by chance, or as a schedule says."""
 
 from __future__ import annotations
 
 from tests.sim.fault_others import JobFaults, StoreFaults
 from tests.sim.fault_processes import ProcessFaults
-from tests.sim.faulty import Faulty
+from tests.sim.faulty import Fault, Faulty
+from tests.sim.schedule import ScheduledFaulty, Strike
 
-__all__ = ["Faults"]
+__all__ = ["FaultsByChance", "FaultsBySchedule"]
 
 
-class Faults:
-    """Until the end of the faulty time something goes wrong every ``every_s`` or so."""
+class _Faults:
+    """Things go wrong until ``faulty.end_s``; then everything is made whole."""
 
-    def __init__(self, faulty: Faulty, *, every_s: float) -> None:
+    def __init__(self, faulty: Faulty) -> None:
         self._faulty, self._world = faulty, faulty.world
-        self._every_s = every_s
         groups = (ProcessFaults(faulty), JobFaults(faulty), StoreFaults(faulty))
-        kinds = [kind for group in groups for kind in group.kinds]
-        # Each seed has its favourites, so that faults which need each other meet.
-        self._kinds = [fault for fault, _ in kinds]
-        self._weights = [weight * self._world.rng.random() ** 2 for _, weight in kinds]
-        self._later()
+        self._kinds = [kind for group in groups for kind in group.kinds]
 
-    def _later(self) -> None:
-        world, end_s = self._world, self._faulty.end_s
-        delay_s = world.rng.expovariate(1 / self._every_s)
-        if world.now_s + delay_s < end_s:
-            world.after(delay_s, self._strike)
-        else:
-            world.at(end_s, self._heal)
+    @property
+    def _all_are_there(self) -> bool:
+        return all(node.sidecars for node in self._faulty.nodes)
 
-    def _strike(self) -> None:
-        if all(node.sidecars for node in self._faulty.nodes):  # Else they are not all there yet.
-            (fault,) = self._world.rng.choices(self._kinds, self._weights)
-            if fault():
-                name = fault.__name__.replace("_", " ")
-                self._world.counts[f"fault: {name}"] += 1
-        self._later()
+    def _strike(self, fault: Fault) -> None:
+        if fault():
+            name = fault.__name__.replace("_", " ")
+            self._world.counts[f"fault: {name}"] += 1
 
     def _heal(self) -> None:
         """No more faults: everything is whole, and whoever is down starts again soon."""
@@ -52,3 +41,47 @@ class Faults:
             node.restart_within_s = 1.0
             node.temper.settle()
             node.sidecar.guard.stop_after = None
+
+
+class FaultsByChance(_Faults):
+    """Something goes wrong every ``every_s`` or so."""
+
+    def __init__(self, faulty: Faulty, *, every_s: float) -> None:
+        super().__init__(faulty)
+        self._every_s = every_s
+        self._faults = [fault for fault, _ in self._kinds]
+        # Each seed has its favourites, so that faults which need each other meet.
+        self._weights = [weight * self._world.rng.random() ** 2 for _, weight in self._kinds]
+        self._later()
+
+    def _later(self) -> None:
+        world, end_s = self._world, self._faulty.end_s
+        delay_s = world.rng.expovariate(1 / self._every_s)
+        if world.now_s + delay_s < end_s:
+            world.after(delay_s, self._next)
+        else:
+            world.at(end_s, self._heal)
+
+    def _next(self) -> None:
+        if self._all_are_there:
+            (fault,) = self._world.rng.choices(self._faults, self._weights)
+            self._strike(fault)
+        self._later()
+
+
+class FaultsBySchedule(_Faults):
+    """What the schedule says, at the time it says."""
+
+    def __init__(self, faulty: ScheduledFaulty) -> None:
+        super().__init__(faulty)
+        self._scheduled = faulty
+        self._by_name = {fault.__name__: fault for fault, _ in self._kinds}
+        for at_s, strike in faulty.strikes_at_s():
+            self._world.at(at_s, lambda strike=strike: self._carry_out(strike))  # type: ignore[misc]
+        self._world.at(faulty.end_s, self._heal)
+
+    def _carry_out(self, strike: Strike) -> None:
+        self._scheduled.strike = strike
+        fault = self._by_name.get(strike.fault)  # A lock file knows fewer faults than a server.
+        if fault is not None and self._all_are_there:
+            self._strike(fault)

@@ -11,11 +11,12 @@ from typing import Literal
 
 from coordsidecar.core.guard_moves import Plan
 from coordsidecar.core.timing import Timing
-from tests.sim.faults import Faults
+from tests.sim.faults import FaultsByChance, FaultsBySchedule
 from tests.sim.faulty import Faulty
 from tests.sim.network import Network
 from tests.sim.node import Node
 from tests.sim.referee import Referee
+from tests.sim.schedule import Schedule, ScheduledFaulty
 from tests.sim.store_kinds import ConsulLike, EtcdLike, FileLike
 from tests.sim.store_model import ModelStore
 from tests.sim.tree import Temper
@@ -41,10 +42,13 @@ class Report:
     lines: list[str]
 
 
-def run(seed: int, *, trace: bool = False) -> Report:
-    """Play the seed to its end, or to the first property that does not hold."""
+def run(seed: int, *, schedule: Schedule | None = None, trace: bool = False) -> Report:
+    """Play the seed to its end, or to the first property that does not hold.
+
+    With a ``schedule`` it says what goes wrong, and the seed all the rest.
+    """
     world = World(seed, trace=trace)
-    story = _Story(world)
+    story = _Story(world, schedule)
     failure = ""
     try:
         story.play()
@@ -59,9 +63,9 @@ def run(seed: int, *, trace: bool = False) -> Report:
 
 
 class _Story:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, schedule: Schedule | None) -> None:
         rng = world.rng
-        self.world = world
+        self.world, self.schedule = world, schedule
         self.kind = rng.choice(("etcd", "etcd", "consul", "file"))
         self.timing = _timing(world)
         ttl_s = self.timing.ttl_s
@@ -97,12 +101,8 @@ class _Story:
 
     def play(self) -> None:
         world = self.world
-        # As long as leases really last, where they expire at all.
-        granted_s = self.store.granted_ttl_s
-        ttl_s = max(self.timing.ttl_s, granted_s) if granted_s < math.inf else self.timing.ttl_s
-        faulty_s = ttl_s * world.rng.choice(_FAULTY_TTLS)
-        faulty = Faulty(world, self.nodes, self.store, ttl_s=ttl_s, end_s=faulty_s)
-        Faults(faulty, every_s=ttl_s * world.rng.choice((0.05, 0.1, 0.3)))
+        ttl_s = self._lasting_s()
+        faulty_s = self._let_things_go_wrong(ttl_s)
         for node in self.nodes:
             world.after(world.rng.random() * world.rng.choice((0.01, ttl_s / 4)), node.start)
         world.run(faulty_s)
@@ -112,10 +112,30 @@ class _Story:
             raise SafetyError(f"nobody leads {bound_s:.0f}s after the last fault")
         world.run(world.now_s + ttl_s * world.rng.choice(_CALM_TTLS))
 
+    def _let_things_go_wrong(self, ttl_s: float) -> float:
+        """Until when they will."""
+        world = self.world
+        if self.schedule is not None:
+            scheduled = ScheduledFaulty(
+                world, self.nodes, self.store, ttl_s=ttl_s, schedule=self.schedule
+            )
+            FaultsBySchedule(scheduled)
+            return scheduled.end_s
+        end_s = ttl_s * world.rng.choice(_FAULTY_TTLS)
+        faulty = Faulty(world, self.nodes, self.store, ttl_s=ttl_s, end_s=end_s)
+        FaultsByChance(faulty, every_s=ttl_s * world.rng.choice((0.05, 0.1, 0.3)))
+        return end_s
+
+    def _lasting_s(self) -> float:
+        """The TTL, as long as leases really last where they expire at all."""
+        granted_s = self.store.granted_ttl_s
+        return max(self.timing.ttl_s, granted_s) if granted_s < math.inf else self.timing.ttl_s
+
     def _bound_s(self) -> float:
         """By then somebody must lead: sessions of the dead end, and a takeover delay passes."""
-        ttl_s = max(self.timing.ttl_s, min(self.store.granted_ttl_s, 1000.0))
-        return 6 * ttl_s + self.plan.max_restarts_window_s + self.plan.stop_timeout_s + 10
+        return (
+            6 * self._lasting_s() + self.plan.max_restarts_window_s + self.plan.stop_timeout_s + 10
+        )
 
     def _store(self) -> ModelStore:
         world, timing = self.world, self.timing
