@@ -1,20 +1,47 @@
-"""Play a seed with sound cores or with broken ones; importable by the processes of a pool."""
+"""Play seeds with sound cores or with broken ones: one, or a range of them on all cores."""
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 from tests.sim.found import BUGS
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenario import Report, run
+from tests.sim.schedule import Schedule
 
-__all__ = ["BROKEN", "play"]
+__all__ = ["BROKEN", "play", "play_range"]
 
 BROKEN = MUTANTS | BUGS
 
+_AT_ONCE = 25
+"""Seeds that a process takes at a time: few enough that none is left with much at the end."""
 
-def play(task: tuple[int, str | None], *, trace: bool = False) -> Report:
-    """``task``: the seed, and what to break first, if anything."""
-    seed, broken = task
+
+def play(
+    seed: int, broken: str | None, *, schedule: Schedule | None = None, trace: bool = False
+) -> Report:
+    """``broken``: what to break first, if anything."""
     with BROKEN[broken]() if broken else nullcontext():
-        return run(seed, trace=trace)
+        return run(seed, schedule=schedule, trace=trace)
+
+
+def play_range(
+    seeds: range, broken: str | None = None, *, processes: int | None = None
+) -> Iterator[Report]:
+    """As they come, in no order; in ``processes`` of them, or as many as there are cores."""
+    tasks = ((seed, broken) for seed in seeds)
+    with multiprocessing.get_context("spawn").Pool(processes, _make_ready) as pool:
+        yield from pool.imap_unordered(_play, tasks, _AT_ONCE)
+
+
+def _play(task: tuple[int, str | None]) -> Report:
+    return play(*task)
+
+
+def _make_ready() -> None:
+    """What was imported stays, and a world is soon gone as a whole: look for garbage seldom."""
+    gc.freeze()
+    gc.set_threshold(100_000)

@@ -40,6 +40,7 @@ class Report:
     leaderships: int
     simulated_s: float
     lines: list[str]
+    schedule: Schedule | None = None
 
 
 def run(seed: int, *, schedule: Schedule | None = None, trace: bool = False) -> Report:
@@ -59,7 +60,9 @@ def run(seed: int, *, schedule: Schedule | None = None, trace: bool = False) -> 
         failure = f"{type(error).__name__} at {where.filename}:{where.lineno}: {error}"
         world.lines += traceback.format_exception(error)
     referee = story.referee
-    return Report(seed, failure, world.counts, referee.leaderships, world.now_s, world.lines)
+    return Report(
+        seed, failure, world.counts, referee.leaderships, world.now_s, world.lines, schedule
+    )
 
 
 class _Story:
