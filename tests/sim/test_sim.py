@@ -18,7 +18,7 @@ from tests.sim.tell import command
 
 # Other amounts for a quick look, or for a weekend: COORDSIDECAR_SIM_SEEDS=1000000.
 _SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "20000"))
-_SEEDS_FOR_A_MUTANT = 100
+_SEEDS_FOR_A_MUTANT = 500
 
 
 @pytest.mark.timeout(0)  # As many as were asked for; each ends.
