@@ -42,6 +42,7 @@ class Tree:
         rng = self.world.rng
         self.rest_alive = rng.random() < 0.4
         self.stopped = self.paused = False
+        self._to_be_stopped = False
         self.killed = self.exited = False
         self.exit_code = 0
         self.in_state_d = False
@@ -77,7 +78,7 @@ class Tree:
 
     def stop(self) -> None:
         """The stop signal, then SIGCONT."""
-        self.stopped = self.paused = False
+        self.stopped = self.paused = self._to_be_stopped = False
         self._tell()
         if self.stop_asked:
             return
@@ -106,14 +107,22 @@ class Tree:
 
     def freeze(self) -> None:
         """SIGSTOP; a process in state D stops only after it."""
+        self._to_be_stopped = True
+        self._freeze()
+
+    def _freeze(self) -> None:
+        if not self._to_be_stopped:
+            return
         if self.in_state_d or self.host.suspended:
-            self.world.after(0.01, self.freeze)
+            self.world.after(0.01, self._freeze)
         else:
+            self._to_be_stopped = False
             self.stopped = True
             self._tell()
 
     def thaw(self) -> None:
-        self.stopped = False
+        """SIGCONT, which also takes back a SIGSTOP that is still pending."""
+        self.stopped = self._to_be_stopped = False
         self._tell()
 
     def lead(self, token: int) -> None:
