@@ -35,7 +35,7 @@ from coordsidecar.core.election_moves import (
     TreeKilled,
     Watch,
 )
-from coordsidecar.core.election_phases import Claiming, Leading, token_of
+from coordsidecar.core.election_phases import Claiming, Leading, lasting_s, token_of
 from coordsidecar.hunt import Hunt
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
@@ -130,7 +130,8 @@ class Elector:
         self._state = core.begin(boottime_s(), self._aims, adopt=session, token=token)
         if math.isfinite(run_until_s):
             # What the guard was promised, until a renewal of our own says more.
-            sent_at_s = run_until_s + self._settings.timing.margin_s - session.ttl_s
+            timing = self._settings.timing
+            sent_at_s = run_until_s + timing.margin_s - lasting_s(session, timing)
             self._state = replace(self._state, renewed_at_s=sent_at_s)
 
     def serve_status(self) -> None:
@@ -220,7 +221,7 @@ class Elector:
         """For the status page, from another thread: the state is one immutable object."""
         state, timing = self._state, self._settings.timing
         leads = isinstance(state.phase, Leading)
-        left_s = state.lease_until_s(timing.margin_s) - boottime_s()
+        left_s = state.lease_until_s(timing) - boottime_s()
         return {
             "role": "leader" if leads else "standby",
             "token": token_of(state.phase),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from coordsidecar.core import election as core
@@ -36,7 +38,7 @@ from coordsidecar.core.election_phases import (
     Resigning,
     Waiting,
 )
-from coordsidecar.store import Absent
+from coordsidecar.store import Absent, Session
 from coordsidecar.value import replace
 from tests.core.electors import (
     AIMS,
@@ -96,6 +98,16 @@ def test_a_late_answer_never_moves_the_deadline_back() -> None:
     state = elector(Leading(CLEAN), call=Renew(SESSION), renewed_at_s=103.0)
 
     state, effects = answer(state, Renewed(15.0), 104.0, sent_at_s=100.0)
+
+    assert effects[0] == TellGuard(msg.Leased(7, step_down_at_s=111.0, run_until_s=116.0))
+
+
+def test_a_kernel_lock_is_led_under_for_no_longer_than_the_ttl_asked_for() -> None:
+    """Its file may be deleted, and whoever makes it anew waits for the takeover delay only."""
+    lock = Session("s1", math.inf, fds=(3,))
+    state = elector(Leading(CLEAN), session=lock, call=Renew(lock))
+
+    state, effects = answer(state, Renewed(math.inf), 104.0, sent_at_s=103.0)
 
     assert effects[0] == TellGuard(msg.Leased(7, step_down_at_s=111.0, run_until_s=116.0))
 

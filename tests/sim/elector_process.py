@@ -10,6 +10,7 @@ from coordsidecar.core import election as core
 from coordsidecar.core import election_moves as moves
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election_moves import Aims, Effect, Event, Op, Watch
+from coordsidecar.core.election_phases import lasting_s
 from coordsidecar.store import Session
 from coordsidecar.value import replace
 from tests.sim.tree import Tree
@@ -123,7 +124,8 @@ class ElectorProcess(Process):
         now_s = self.host.clock_s()
         self.state = core.begin(now_s, self.aims, adopt=adopt, token=self._token)
         if adopt is not None and math.isfinite(self._run_until_s):
-            sent_at_s = self._run_until_s + self.aims.timing.margin_s - adopt.ttl_s
+            timing = self.aims.timing
+            sent_at_s = self._run_until_s + timing.margin_s - lasting_s(adopt, timing)
             self.state = replace(self.state, renewed_at_s=sent_at_s)
 
     def _decide(self, event: Event) -> list[Effect]:

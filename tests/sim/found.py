@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from coordsidecar.core import election as election_core
-from coordsidecar.core import election_rules, guard_rules
+from coordsidecar.core import election_phases, election_rules, guard_rules
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election_phases import Adopting, Joining, Opening, Resigning
 from coordsidecar.core.guard_moves import KillTree, StopTree
@@ -106,6 +106,11 @@ def a_session_being_given_up_was_adopted() -> AbstractContextManager[None]:
     return patched(election_core, "step", make)
 
 
+def a_kernel_lock_was_trusted_for_ever() -> AbstractContextManager[None]:
+    """Its file was deleted while the elector hung: the guard started an ended job once more."""
+    return patched(election_phases, "lasting_s", lambda _: lambda session, _timing: session.ttl_s)
+
+
 SEEDS: dict[str, int] = {
     "the_rest_of_a_frozen_tree_was_woken": 293,
     "the_takeover_delay_ignored_the_ttl_granted": 2581,
@@ -113,6 +118,7 @@ SEEDS: dict[str, int] = {
     "a_session_was_left_without_a_word": 2344,
     "a_new_elector_trusted_a_hanging_guard": 2166,
     "a_session_being_given_up_was_adopted": 2468,
+    "a_kernel_lock_was_trusted_for_ever": 38,
 }
 
 BUGS: dict[str, Mutant] = {
@@ -124,5 +130,6 @@ BUGS: dict[str, Mutant] = {
         a_session_was_left_without_a_word,
         a_new_elector_trusted_a_hanging_guard,
         a_session_being_given_up_was_adopted,
+        a_kernel_lock_was_trusted_for_ever,
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core.election_moves import Op
+from coordsidecar.core.timing import Timing
 from coordsidecar.store import Behind, Held, Session, Vacant
 from coordsidecar.value import Value, replace
 
@@ -22,6 +23,7 @@ __all__ = [
     "Resigning",
     "Resting",
     "Waiting",
+    "lasting_s",
     "token_of",
 ]
 
@@ -142,11 +144,20 @@ class Elector(Value, kw_only=True):
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)
 
-    def lease_until_s(self, margin_s: float) -> float:
+    def lease_until_s(self, timing: Timing) -> float:
         """Rule S1: from the sending of the last renewal, with the TTL that was granted."""
         if self.session is None:
             return -math.inf
-        return self.renewed_at_s + self.session.ttl_s - margin_s
+        return self.renewed_at_s + lasting_s(self.session, timing) - timing.margin_s
+
+
+def lasting_s(session: Session, timing: Timing) -> float:
+    """The TTL granted; for a kernel lock, which never runs out, the TTL that was asked for.
+
+    Its file may be deleted, and made anew by a candidate who then waits for the takeover delay.
+    Whoever has not looked at it for so long may not run a job any more.
+    """
+    return session.ttl_s if math.isfinite(session.ttl_s) else timing.ttl_s
 
 
 def token_of(phase: Phase) -> int | None:

@@ -52,7 +52,7 @@ def due_s(elector: Elector, aims: Aims) -> float:
     match elector.phase:
         case Leading() | Adopting(token=int()):
             # The guard kills at `run_until - K`; half of K later nobody may trust that it will.
-            lease_due_s = elector.lease_until_s(aims.timing.margin_s) - reserve_s / 2
+            lease_due_s = elector.lease_until_s(aims.timing) - reserve_s / 2
             return min(elector.guard_due_s, max(lease_due_s, awake_since_s + reserve_s))
         case Losing(kill_at_s=kill_at_s):
             return min(elector.guard_due_s, max(kill_at_s, elector.woke_at_s + reserve_s))
@@ -145,7 +145,7 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     """Office is taken: tell the guard, if there is still time enough (rule S5)."""
     timing = aims.timing
     needed_s = timing.lost_grace_s + timing.kill_reserve_s
-    if elector.lease_until_s(timing.margin_s) - now_s <= needed_s:
+    if elector.lease_until_s(timing) - now_s <= needed_s:
         report = Report("too-late", "elected, but too little of the lease is left", held.token)
         elector, effects = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
         return elector, [report, *effects]
@@ -162,7 +162,7 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
 def tell_lease(elector: Elector, token: int, aims: Aims) -> Effect:
     """The deadlines that follow from the last renewal (rules S1, S2)."""
     timing = aims.timing
-    run_until_s = elector.lease_until_s(timing.margin_s)
+    run_until_s = elector.lease_until_s(timing)
     step_down_at_s = run_until_s - timing.lost_grace_s - timing.kill_reserve_s
     return TellGuard(msg.Leased(token, step_down_at_s, run_until_s))
 
@@ -170,7 +170,7 @@ def tell_lease(elector: Elector, token: int, aims: Aims) -> Effect:
 def lose(elector: Elector, token: int, why: str, now_s: float, aims: Aims) -> Step:
     """The store said no: the guard must stop the job, with what grace the lease leaves (S6)."""
     timing = aims.timing
-    latest_s = elector.lease_until_s(timing.margin_s) - timing.kill_reserve_s / 2
+    latest_s = elector.lease_until_s(timing) - timing.kill_reserve_s / 2
     kill_at_s = min(now_s + timing.lost_grace_s + timing.kill_reserve_s, latest_s)
     elector = replace(elector.to(Losing(token, kill_at_s)), look_at_s=math.inf)
     return elector, [TellGuard(msg.Lost(token, why))]
@@ -272,7 +272,7 @@ def guard_suspended(elector: Elector, now_s: float, aims: Aims) -> Step:
     if not may_run(elector.phase):
         return resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
     timing = aims.timing
-    stop_at_s = elector.lease_until_s(timing.margin_s) - timing.kill_reserve_s
+    stop_at_s = elector.lease_until_s(timing) - timing.kill_reserve_s
     return replace(elector, guard_due_s=max(elector.guard_due_s, stop_at_s)), []
 
 
