@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 
+from tests.sim.faults import FAULT_NAMES
 from tests.sim.many import BROKEN, play, play_range
 from tests.sim.schedule import Schedule
 from tests.sim.tell import command
@@ -36,8 +37,10 @@ def main() -> int:
     )
     parser.add_argument("--trace", action="store_true", help="with --seed: print the transcript")
     parser.add_argument("--schedule", type=_schedule, help="with --seed: what goes wrong")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
-    parser.add_argument("--mutant", choices=sorted(BROKEN), metavar="NAME")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count(), metavar="N", help="as many as cores"
+    )
+    parser.add_argument("--mutant", choices=sorted(BROKEN), metavar="NAME", help="break this")
     options = parser.parse_args()
     if options.seed is not None:
         return _play_one(options.seed, options.schedule, options.mutant, trace=options.trace)
@@ -48,7 +51,10 @@ def main() -> int:
 
 def _range(text: str) -> range:
     first, _, end = text.partition(":")
-    seeds = range(int(first), int(end))
+    try:
+        seeds = range(int(first), int(end))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range; an example: 0:20000") from error
     if not seeds:
         raise argparse.ArgumentTypeError(f"no seeds from {first} up to {end}")
     return seeds
@@ -56,9 +62,16 @@ def _range(text: str) -> range:
 
 def _schedule(text: str) -> Schedule:
     try:
-        return Schedule.parse(text)
+        schedule = Schedule.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}; an example: 0.4 kill_guard leader 0") from error
+    for strike in schedule.strikes:
+        if strike.fault not in FAULT_NAMES:
+            known = ", ".join(sorted(FAULT_NAMES))
+            raise argparse.ArgumentTypeError(
+                f"no fault is called {strike.fault!r}; there are {known}"
+            )
+    return schedule
 
 
 def _play_one(seed: int, schedule: Schedule | None, mutant: str | None, *, trace: bool) -> int:

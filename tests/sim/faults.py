@@ -7,7 +7,10 @@ from tests.sim.fault_processes import ProcessFaults
 from tests.sim.faulty import Fault, Faulty
 from tests.sim.schedule import ScheduledFaulty, Strike
 
-__all__ = ["FaultsByChance", "FaultsBySchedule"]
+__all__ = ["FAULT_NAMES", "FaultsByChance", "FaultsBySchedule"]
+
+_GROUPS = (ProcessFaults, JobFaults, StoreFaults)
+FAULT_NAMES = {name for group in _GROUPS for name in vars(group) if not name.startswith("_")}
 
 
 class _Faults:
@@ -15,8 +18,7 @@ class _Faults:
 
     def __init__(self, faulty: Faulty) -> None:
         self._faulty, self._world = faulty, faulty.world
-        groups = (ProcessFaults(faulty), JobFaults(faulty), StoreFaults(faulty))
-        self._kinds = [kind for group in groups for kind in group.kinds]
+        self._kinds = [kind for group in _GROUPS for kind in group(faulty).kinds]
 
     @property
     def _all_are_there(self) -> bool:

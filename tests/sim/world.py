@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -69,7 +70,13 @@ class World:
     def say(self, who: str, what: object) -> None:
         """One line of the transcript; only with ``trace``."""
         if self.trace:
-            self.lines.append(f"{self.now_s:10.4f}  {who:<12}  {what}")
+            self.lines.append(f"{self.now_s:10.4f}  {who:<14}  {_brief(str(what))}")
+
+
+def _brief(text: str) -> str:
+    """Sessions by their handle, and milliseconds will do."""
+    text = re.sub(r"Session\(handle='(\w+)', ttl_s=[^,]*, fds=\([^)]*\)\)", r"\1", text)
+    return re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}", text)
 
 
 class Host:
