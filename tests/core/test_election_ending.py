@@ -16,6 +16,7 @@ from coordsidecar.core.election_moves import (
     HeardGuard,
     KillTree,
     Look,
+    Open,
     Renew,
     Renewed,
     Resign,
@@ -28,6 +29,7 @@ from coordsidecar.core.election_phases import (
     Killing,
     Leading,
     Losing,
+    Opening,
     Resigning,
     Waiting,
 )
@@ -178,3 +180,14 @@ def test_whoever_wrote_the_leaders_record_gets_a_name(record: str, name: str) ->
     _, effects = answer(state, replace(BEHIND, leader=record), 101.0)
 
     assert TellGuard(msg.Following(name, 5)) in effects
+
+
+def test_who_has_waited_in_vain_and_has_no_session_goes_at_once() -> None:
+    aims = replace(AIMS, wait_until_s=101.0)
+    state, _ = take(elector(Opening(), session=None, call=Open()), Tick(), 101.0, aims)
+
+    due_s = core.next_wake_s(state, aims)
+    state, effects = take(state, Tick(), 101.0, aims)
+
+    assert due_s <= 101.0
+    assert effects == [Exit()]

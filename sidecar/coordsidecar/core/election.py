@@ -111,7 +111,8 @@ def next_wake_s(elector: Elector, aims: Aims) -> float:
         case Claiming(start_at_s=start_at_s, sweeping=False, swept=False):
             wakes_s.append(start_at_s)
         case Resigning(give_up_at_s=give_up_at_s):
-            wakes_s.append(give_up_at_s)
+            # Without a session there is nothing to give up.
+            wakes_s.append(give_up_at_s if elector.session else elector.last_step_s)
         case Waiting() | Leading() if not elector.watching:
             wakes_s.append(elector.watch_at_s)
         case Opening() | Joining() | Waiting():
