@@ -23,7 +23,7 @@ _PRESENT_S = 1e-6
 
 
 class SafetyError(AssertionError):
-    """The cores broke one of the properties that `tests.sim.checks` states."""
+    """The cores broke one of the properties that `tests.sim.referee` states."""
 
 
 class World:
