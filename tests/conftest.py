@@ -35,7 +35,7 @@ _DRAWING: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 }
 settings.register_profile("check", max_examples=100, derandomize=True, **_DRAWING)
-settings.register_profile("long", max_examples=3000, print_blob=True, **_DRAWING)
+settings.register_profile("long", max_examples=1000, print_blob=True, **_DRAWING)
 settings.load_profile("check")  # --hypothesis-profile comes later, and wins.
 
 
