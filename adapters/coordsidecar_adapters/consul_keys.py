@@ -27,6 +27,8 @@ __all__ = ["ElectionKeys", "Lock", "State"]
 # What Go's api.Lock sets, and insists on: github.com/hashicorp/consul/api/lock.go, LockFlagValue.
 _LOCK_FLAGS = 0x2DDCCBC058A50C18
 _MOST_LEADER_CHARACTERS = 4096
+# What is raised by an entry that has not the shape of Consul's.
+_NOT_CONSUL = (TypeError, KeyError, ValueError, AttributeError)
 
 
 class Lock(Value):
@@ -83,8 +85,8 @@ class ElectionKeys:
             timeout_s=timeout_s,
         )
         try:
-            return None if entry is None else int(entry["ModifyIndex"])
-        except (TypeError, KeyError, ValueError) as e:
+            return None if entry is None else _index(entry)
+        except _NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
     def acquire(self, session: Session, record: str, deadline_s: float) -> tuple[str, State | None]:
@@ -110,7 +112,7 @@ class ElectionKeys:
             found = [result["KV"] for result in results[1:]]
             for entry in found:
                 entry["Value"] = base64.b64decode(entry["Value"] or "")
-        except (TypeError, KeyError, ValueError) as e:
+        except _NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
         return "", self._state(found)
 
@@ -154,9 +156,9 @@ class ElectionKeys:
                 lock=None if lock is None else _lock(lock),
                 # An empty value comes as None, and is a record that cannot be read.
                 office=Office.decode(None if office is None else office["Value"] or b""),
-                office_index=0 if office is None else int(office["ModifyIndex"]),
+                office_index=0 if office is None else _index(office),
             )
-        except (TypeError, KeyError, ValueError) as e:
+        except _NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
     def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> tuple[str, Any]:
@@ -170,7 +172,7 @@ class ElectionKeys:
                 if str(e).startswith("409 "):
                     return str(e), None
                 raise
-            except (TypeError, KeyError) as e:
+            except _NOT_CONSUL as e:
                 raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
         refusal, results = self._client.call(
@@ -181,10 +183,21 @@ class ElectionKeys:
         return refusal, results
 
 
+def _index(entry: Mapping[str, Any]) -> int:
+    index = entry["ModifyIndex"]
+    # bool is an int to Python, but no index.
+    if type(index) is not int or not 0 < index < 2**63:
+        raise ValueError("ModifyIndex is no index")
+    return index
+
+
 def _lock(entry: Mapping[str, Any]) -> Lock:
+    session = entry.get("Session", "")
+    if not isinstance(session, str):
+        raise TypeError("Session is no id")
     return Lock(
-        session=str(entry.get("Session", "")),
-        modify_index=int(entry["ModifyIndex"]),
+        session=session,
+        modify_index=_index(entry),
         value=(entry["Value"] or b"").decode(errors="replace")[:_MOST_LEADER_CHARACTERS],
     )
 

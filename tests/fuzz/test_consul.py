@@ -16,6 +16,9 @@ from tests.fuzz.ask import OPS, ask
 from tests.fuzz.nasty import NASTY_RECORDS, any_json, encoded, examples, http, mutated, spoilt_http
 from tests.fuzz.stranger import Stranger
 
+# After a broken answer requests leaves its socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 _LONG_S = 60.0
 _SHORT_S = 0.3
 _ID = "8c1a2b3c-0000-4000-8000-123456789abc"
@@ -82,6 +85,23 @@ def test_a_ttl_that_consul_never_grants_renews_nothing(stranger: Stranger, ttl: 
     error = ask(_store(stranger), "renew", _SESSION, timeout_s=_LONG_S)
 
     assert error
+
+
+@pytest.mark.parametrize("op", ["campaign", "standing", "leader"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(("ModifyIndex", index) for index in (False, True, 0, -1, 7.5, "7", None, 2**63)),
+        *(("Session", session) for session in (None, 5, True, [])),
+    ],
+    ids=str,
+)
+def test_a_lock_that_is_none_of_consuls_says_nothing(
+    stranger: Stranger, op: str, wrong: tuple[str, object]
+) -> None:
+    stranger.answer = http(encoded([_LOCK | dict([wrong]), _OFFICE]), headers=_INDEX)
+
+    assert ask(_store(stranger), op, _SESSION, timeout_s=_LONG_S)
 
 
 @pytest.mark.parametrize("op", ["renew", "standing", "watch_held"])
