@@ -91,7 +91,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     text = (ROOT / page).read_text()
     ours = {option.flag for option in OPTIONS} | {"--config", "--help", "--version"}
     of_others = {"--without", "--prefix", "--tail", "--init", "--build", "--all"}
-    of_others |= {"--rounds", "--only"}  # Of the benchmarks.
+    of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 
