@@ -87,12 +87,15 @@ def test_a_ttl_that_consul_never_grants_renews_nothing(stranger: Stranger, ttl: 
     assert error
 
 
+_NO_SESSIONS: list[object] = [None, 5, True, []]
+
+
 @pytest.mark.parametrize("op", ["campaign", "standing", "leader"])
 @pytest.mark.parametrize(
     "wrong",
     [
         *(("ModifyIndex", index) for index in (False, True, 0, -1, 7.5, "7", None, 2**63)),
-        *(("Session", session) for session in (None, 5, True, [])),
+        *(("Session", session) for session in _NO_SESSIONS),
     ],
     ids=str,
 )
