@@ -191,3 +191,10 @@ def test_who_has_waited_in_vain_and_has_no_session_goes_at_once() -> None:
 
     assert due_s <= 101.0
     assert effects == [Exit()]
+
+
+def test_a_guard_that_is_suspended_while_it_is_buried_releases_nothing() -> None:
+    state, effects = take(elector(Killing(7)), HeardGuard(msg.Suspended()), 101.0)
+
+    assert state.phase == Killing(7)
+    assert effects == []

@@ -12,7 +12,7 @@ from typing import Any
 from coordsidecar.core import election as election_core
 from coordsidecar.core import election_phases, election_rules, guard_rules
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election_phases import Adopting, Joining, Opening, Resigning
+from coordsidecar.core.election_phases import Adopting, Joining, Killing, Opening, Resigning
 from coordsidecar.core.guard_moves import KillTree, StopTree
 from coordsidecar.core.guard_phases import Idle, Stopping
 from coordsidecar.value import replace
@@ -111,6 +111,20 @@ def a_kernel_lock_was_trusted_for_ever() -> AbstractContextManager[None]:
     return patched(election_phases, "lasting_s", lambda _: lambda session, _timing: session.ttl_s)
 
 
+def a_guard_that_was_suspended_stopped_its_burial() -> AbstractContextManager[None]:
+    """Its elector was killing the tree, and took Ctrl-Z for that of a standby: it released."""
+
+    def make(suspended: Any) -> Any:
+        def hasty(elector: Any, now_s: float, aims: Any) -> Any:
+            if isinstance(elector.phase, Killing):
+                return election_rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+            return suspended(elector, now_s, aims)
+
+        return hasty
+
+    return patched(election_rules, "guard_suspended", make)
+
+
 SEEDS: dict[str, int] = {
     "the_rest_of_a_frozen_tree_was_woken": 1023,
     "the_takeover_delay_ignored_the_ttl_granted": 19,
@@ -119,6 +133,7 @@ SEEDS: dict[str, int] = {
     "a_new_elector_trusted_a_hanging_guard": 7577,
     "a_session_being_given_up_was_adopted": 595,
     "a_kernel_lock_was_trusted_for_ever": 38,
+    "a_guard_that_was_suspended_stopped_its_burial": 34058,
 }
 
 BUGS: dict[str, Mutant] = {
@@ -131,5 +146,6 @@ BUGS: dict[str, Mutant] = {
         a_new_elector_trusted_a_hanging_guard,
         a_session_being_given_up_was_adopted,
         a_kernel_lock_was_trusted_for_ever,
+        a_guard_that_was_suspended_stopped_its_burial,
     )
 }
