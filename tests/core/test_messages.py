@@ -46,6 +46,8 @@ def test_noise_is_refused_and_never_crashes(packet: bytes) -> None:
         b'["Leased", {"token": 1, "step_down_at_s": NaN, "run_until_s": 2.0}]',
         b'["Leased", {"token": 1, "step_down_at_s": 1.0}]',
         b'["Leased", {"token": 1, "step_down_at_s": 1.0, "run_until_s": 2.0, "more": 1}]',
+        b'["Leased", {"token": 1, "step_down_at_s": 1.0, "run_until_s": 1%s}]' % (b"0" * 400),
+        b'["Ping", {"number": 1%s}]' % (b"0" * 400),
         b'["Launch", {}]',
         b'["Ping", [1]]',
         b"[" * 3000,

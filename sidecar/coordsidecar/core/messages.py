@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 MESSAGE_BYTES_MAX = 32_768
+_LARGEST_INT = 2**64
 
 
 class MessageError(ValueError):
@@ -174,6 +175,9 @@ def decode(packet: bytes) -> Message:
                 raise MessageError(f"{name}.{field} is not of type {type_name}")
             if value != value:
                 raise MessageError(f"{name}.{field} is not a number")
+            # Python's integers have no end; the clocks and the kernel's numbers have.
+            if isinstance(value, int) and abs(value) > _LARGEST_INT:
+                raise MessageError(f"{name}.{field} is far too large")
         message: Message = kind(**values)
     except MessageError:
         raise
