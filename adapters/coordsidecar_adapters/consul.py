@@ -191,13 +191,13 @@ class ConsulStore:
                 cursor=lock.modify_index,
             )
         assert retry_after_s is not None
-        return Vacant(retry_after_s=retry_after_s, cursor=lock.modify_index)
+        return Vacant(retry_after_s, cursor=lock.modify_index, last_led=state.office.led)
 
     @staticmethod
     def _held(token: int, office: Office) -> Held:
         if office.clean or office.led == token:  # Nobody before us, or ourselves.
             return Held(token=token, clean=True, last_run="", cursor=token)
-        return Held(token=token, clean=False, last_run=office.run, cursor=token)
+        return Held(token, clean=False, last_run=office.run, cursor=token, last_led=office.led)
 
 
 def _duration(duration_s: float) -> str:

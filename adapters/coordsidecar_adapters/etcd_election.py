@@ -35,6 +35,7 @@ from coordsidecar.store import (
     Vacant,
 )
 from coordsidecar.value import replace
+from coordsidecar_adapters.etcd_lease import lease_number, lease_of, lease_ttl_s
 from coordsidecar_adapters.etcd_txn import (
     Answer,
     Json,
@@ -43,7 +44,6 @@ from coordsidecar_adapters.etcd_txn import (
     created_at,
     get,
     none_older,
-    number,
     put,
     range_end,
     read_answer,
@@ -52,8 +52,6 @@ from coordsidecar_adapters.etcd_txn import (
 
 __all__ = ["EtcdElection", "Transport"]
 
-# The longest that etcd grants, 285 years (its lease.maxLeaseTTL): what claims more is not etcd.
-_LONGEST_TTL_S = 9_000_000_000
 # How often to start over when somebody else keeps changing our keys between two requests.
 _LOOKS = 4
 
@@ -84,7 +82,7 @@ class EtcdElection:
         """Grant a lease. etcd counts whole seconds: the TTL is rounded up."""
         asked_s = math.ceil(ttl_s)
         answer = self._transport.call("/v3/lease/grant", {"TTL": str(asked_s)}, timeout_s=timeout_s)
-        lease, granted_s = _number(answer, "ID"), _ttl_s(answer)
+        lease, granted_s = lease_number(answer, "ID"), lease_ttl_s(answer)
         if lease <= 0:
             # Lease 0 would mean "no lease": a key that never goes away.
             raise UnreachableError("etcd answered, but granted no lease")
@@ -96,11 +94,11 @@ class EtcdElection:
         return Session(handle=f"{lease:x}", ttl_s=float(granted_s))
 
     def renew(self, session: Session, *, timeout_s: float) -> float:
-        body = {"ID": str(_lease(session))}
+        body = {"ID": str(lease_of(session))}
         answer = self._transport.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
         if answer.get("ID") != body["ID"]:
             raise UnreachableError("what answered the renewal is not etcd, or not about our lease")
-        ttl_s = _ttl_s(answer)
+        ttl_s = lease_ttl_s(answer)
         if ttl_s <= 0:
             raise SessionLostError(f"etcd's lease {session.handle} has expired or was revoked")
         return float(ttl_s)
@@ -117,7 +115,7 @@ class EtcdElection:
         reads = self._reads(name)
         # Before our key is put, the last candidate of all is the one before us.
         last = {"request_range": self._first_of("DESCEND")}
-        put = {"key": b64(name), "value": b64(record), "lease": str(_lease(session))}
+        put = {"key": b64(name), "value": b64(record), "lease": str(lease_of(session))}
         answer = self._txn(
             compare=[created_at(name, 0)],
             success=[last, {"request_put": put}, *reads[1:]],
@@ -206,7 +204,7 @@ class EtcdElection:
     def close(self, session: Session, *, timeout_s: float) -> None:
         # That the lease is gone already is as good.
         with suppress(SessionLostError):
-            body = {"ID": str(_lease(session))}
+            body = {"ID": str(lease_of(session))}
             self._transport.call("/v3/lease/revoke", body, timeout_s=timeout_s)
 
     def watch(
@@ -227,7 +225,7 @@ class EtcdElection:
         return None if key is None else Leader(token=key.created, record=key.text)
 
     def _candidate(self, session: Session) -> str:
-        return f"{self._prefix}/{_lease(session):x}"
+        return f"{self._prefix}/{lease_of(session):x}"
 
     def _first_of(self, order: str) -> Json:
         """Ask for the candidate that was created first, or (``DESCEND``) last."""
@@ -272,7 +270,9 @@ class EtcdElection:
         last = Office.decode(self._office)
         if last.clean or last.led == ours.created:  # Nobody before us, or ourselves.
             return Held(token=ours.created, clean=True, last_run="", cursor=cursor)
-        return Held(token=ours.created, clean=False, last_run=last.run, cursor=cursor)
+        return Held(
+            token=ours.created, clean=False, last_run=last.run, cursor=cursor, last_led=last.led
+        )
 
     def _txn(
         self,
@@ -285,21 +285,3 @@ class EtcdElection:
         body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
         answer = self._transport.call("/v3/kv/txn", body, timeout_s=timeout_s)
         return read_answer(answer, success=success, failure=failure)
-
-
-def _number(answer: Json, field: str) -> int:
-    try:
-        return number(answer, field)
-    except ValueError as e:
-        raise UnreachableError(f"what answered about a lease is not etcd: {e}") from e
-
-
-def _ttl_s(answer: Json) -> int:
-    ttl_s = _number(answer, "TTL")
-    if ttl_s > _LONGEST_TTL_S:
-        raise UnreachableError("what answered about a lease is not etcd: no TTL is so long")
-    return ttl_s
-
-
-def _lease(session: Session) -> int:
-    return int(session.handle, 16)

@@ -48,7 +48,7 @@ class Record(Value):
             return Held(token=token, clean=True, last_run="", cursor=token)
         # We hold the same lock as the leader before us did: all of its descriptors are closed.
         proven = present_lock != "" and office.lock == present_lock
-        return Held(token=token, clean=proven, last_run=office.run, cursor=token)
+        return Held(token, clean=proven, last_run=office.run, cursor=token, last_led=office.led)
 
     def resigned(self, token: int | None) -> Record:
         """The record once the holder has given up the lock, and the office of ``token``."""

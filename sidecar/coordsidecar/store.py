@@ -92,8 +92,8 @@ class Held(Value):
 
     ``token`` is the fencing token: strictly greater than every earlier holder's. ``clean`` says
     that the holder before us resigned after its job was confirmed dead, so that ours may start at
-    once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
-    remains may still live. ``in_office``: the campaign has taken office, too.
+    once; otherwise a takeover delay is due, ``last_run`` names the run (see `Office`) whose remains
+    may still live, and ``last_led`` is its token. ``in_office``: the campaign took office, too.
     """
 
     token: int
@@ -101,6 +101,7 @@ class Held(Value):
     last_run: str
     cursor: int
     in_office: bool = False
+    last_led: int = 0
 
 
 class Behind(Value):
@@ -117,10 +118,14 @@ class Behind(Value):
 
 
 class Vacant(Value):
-    """Nobody holds the election, but the store does not give it to us yet (Consul's lock-delay)."""
+    """Nobody holds the election, but the store does not give it to us yet (Consul's lock-delay).
+
+    ``last_led`` is as in `Held`: where it changes, somebody has led meanwhile.
+    """
 
     retry_after_s: float
     cursor: int
+    last_led: int = 0
 
 
 class Absent(Value):

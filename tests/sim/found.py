@@ -16,7 +16,7 @@ from coordsidecar.core.election_phases import Adopting, Joining, Killing, Openin
 from coordsidecar.core.guard_moves import KillTree, StopTree
 from coordsidecar.core.guard_phases import Idle, Stopping
 from coordsidecar.value import replace
-from tests.sim.mutants import Mutant, patched
+from tests.sim.mutants import Mutant, both, patched
 
 __all__ = ["BUGS", "SEEDS"]
 
@@ -58,7 +58,20 @@ def an_earlier_vacancy_was_counted() -> AbstractContextManager[None]:
 
         return remembering
 
-    return patched(election_core, "step", make)
+    return both(patched(election_core, "step", make), an_unwatched_vacancy_was_counted())
+
+
+def an_unwatched_vacancy_was_counted() -> AbstractContextManager[None]:
+    """Cut off between two looks, a candidate did not see that another led, and was deposed."""
+
+    def make(vacant_since: Any) -> Any:
+        def blind(elector: Any, last_led: int, now_s: float) -> Any:
+            seen = elector.vacant_since_s is not None
+            return vacant_since(elector, elector.vacant_led if seen else last_led, now_s)
+
+        return blind
+
+    return patched(election_rules, "vacant_since", make)
 
 
 def a_session_was_left_without_a_word() -> AbstractContextManager[None]:
@@ -134,6 +147,7 @@ SEEDS: dict[str, int] = {
     "a_session_being_given_up_was_adopted": 595,
     "a_kernel_lock_was_trusted_for_ever": 38,
     "a_guard_that_was_suspended_stopped_its_burial": 34058,
+    "an_unwatched_vacancy_was_counted": 32370,
 }
 
 BUGS: dict[str, Mutant] = {
@@ -142,6 +156,7 @@ BUGS: dict[str, Mutant] = {
         the_rest_of_a_frozen_tree_was_woken,
         the_takeover_delay_ignored_the_ttl_granted,
         an_earlier_vacancy_was_counted,
+        an_unwatched_vacancy_was_counted,
         a_session_was_left_without_a_word,
         a_new_elector_trusted_a_hanging_guard,
         a_session_being_given_up_was_adopted,

@@ -18,7 +18,7 @@ from coordsidecar.core.election_phases import Elector, Leading, Resigning
 from coordsidecar.value import replace
 from tests.sim import guard_process
 
-__all__ = ["MUTANTS", "Mutant", "patched"]
+__all__ = ["MUTANTS", "Mutant", "both", "patched"]
 
 Mutant = Callable[[], AbstractContextManager[None]]
 
@@ -38,7 +38,8 @@ def patched(where: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]
 
 
 @contextmanager
-def _both(one: AbstractContextManager[None], other: AbstractContextManager[None]) -> Iterator[None]:
+def both(one: AbstractContextManager[None], other: AbstractContextManager[None]) -> Iterator[None]:
+    """Two rules that each cover for the other."""
     with one, other:
         yield
 
@@ -90,7 +91,7 @@ def messages_before_the_clock() -> AbstractContextManager[None]:
 
         return unordered
 
-    return _both(
+    return both(
         patched(guard_core, "step", make),
         patched(guard_process.GuardProcess, "_decide", messages_first),
     )
@@ -129,7 +130,7 @@ def a_late_yes_is_used() -> AbstractContextManager[None]:
 
         return lavish
 
-    return _both(
+    return both(
         patched(election_rules, "lead", make_lead),
         patched(guard_rules, "begin_leading", make_begin),
     )
@@ -183,7 +184,7 @@ def deadlines_move_backwards() -> AbstractContextManager[None]:
 
         return stuttering
 
-    return _both(
+    return both(
         patched(election_rules, "tell_lease", make),
         patched(guard_core, "max", lambda _: lambda _known, offered: offered),
     )

@@ -150,7 +150,7 @@ class ConsulLike(_Expiring):
             if handle not in self._ends_s:
                 return Gone("the session is gone")
             self._extend(handle)
-            return Vacant(retry_after_s=0.5, cursor=self.version)
+            return Vacant(0.5, cursor=self.version, last_led=self.office.led)
         if handle not in self._ends_s:
             return Gone("invalid session")
         self._holder = handle

@@ -105,7 +105,9 @@ class ModelStore:
         if office.clean or office.led == token:
             return Held(token=token, clean=True, last_run="", cursor=self.version)
         proven = self._lock_id() != "" and office.lock == self._lock_id()
-        return Held(token=token, clean=proven, last_run=office.run, cursor=self.version)
+        return Held(
+            token, clean=proven, last_run=office.run, cursor=self.version, last_led=office.led
+        )
 
     # ── what each kind of store does its own way ───────────────────────────────────────────────
 

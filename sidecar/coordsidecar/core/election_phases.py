@@ -116,8 +116,9 @@ class Elector(Value, kw_only=True):
     """The whole state. Times are absolute, in seconds; `math.inf` means never.
 
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
-    we first heard that nobody before us holds the election. ``guard_due_s``: the guard counts as
-    frozen from then on. ``woke_at_s``: when we last found that we had been frozen ourselves.
+    we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
+    ``guard_due_s``: the guard counts as frozen from then on. ``woke_at_s``: when we last found that
+    we had been frozen ourselves.
     """
 
     phase: Phase
@@ -135,6 +136,7 @@ class Elector(Value, kw_only=True):
     failures: int = 0
     connected: bool = False
     vacant_since_s: float | None = None
+    vacant_led: int = 0
     ping_at_s: float = 0.0
     pings: int = 0
     woke_at_s: float = -math.inf

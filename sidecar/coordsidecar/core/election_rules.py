@@ -109,13 +109,9 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if held.in_office:
         return lead(elector, held, now_s, aims)  # Such an end it was, or there would be no office.
     phase = elector.phase
-    if elector.vacant_since_s is None or (
-        # Written anew: somebody else may have led between the two.
-        isinstance(phase, Claiming) and phase.held.token != held.token
-    ):
-        elector = replace(elector, vacant_since_s=now_s)
-    since_s = elector.vacant_since_s
-    assert since_s is not None
+    if isinstance(phase, Claiming) and phase.held.token != held.token:
+        elector = replace(elector, vacant_since_s=None)  # Somebody else may have led meanwhile.
+    elector, since_s = vacant_since(elector, held.last_led, now_s)
     elector = replace(elector, look_at_s=math.inf)
     # Our own run ended under the guard that now stands by, so we know that its tree is gone.
     orderly = held.clean or held.last_run == aims.run
@@ -130,6 +126,16 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if isinstance(elector.phase, Claiming) and elector.phase.held.token == held.token:
         return elector.to(replace(elector.phase, held=held, start_at_s=start_at_s)), effects
     return replace(elector.to(Claiming(held, start_at_s)), retry_at_s=now_s), effects
+
+
+def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector, float]:
+    """From when on the takeover delay counts: since then nobody else has led, as far as we know.
+
+    We may have been cut off between two looks; who led meanwhile has left its token.
+    """
+    if elector.vacant_since_s is None or elector.vacant_led != last_led:
+        return replace(elector, vacant_since_s=now_s, vacant_led=last_led), now_s
+    return elector, elector.vacant_since_s
 
 
 def _takeover_delay_s(elector: Elector, aims: Aims) -> float:
