@@ -92,6 +92,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     ours = {option.flag for option in OPTIONS} | {"--config", "--help", "--version"}
     of_others = {"--without", "--prefix", "--tail", "--init", "--build", "--all"}
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
+    of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 

@@ -116,7 +116,7 @@ def a_session_being_given_up_was_adopted() -> AbstractContextManager[None]:
 
         return keeping
 
-    return patched(election_core, "step", make)
+    return both(patched(election_core, "step", make), an_unwatched_vacancy_was_counted())
 
 
 def a_kernel_lock_was_trusted_for_ever() -> AbstractContextManager[None]:
