@@ -23,9 +23,11 @@ _PATIENCE_S = 60.0
 _HELPERS = ("job-fuse", "job-to-be")
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
+def wait_for(
+    condition: Callable[[], object], what: str, *, within_s: float = _PATIENCE_S
+) -> None:
     """Wait until ``condition`` holds; fail with ``what`` if it never does."""
-    give_up_s = time.monotonic() + _PATIENCE_S
+    give_up_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < give_up_s, f"waited in vain for: {what}"
         time.sleep(0.01)
@@ -98,13 +100,13 @@ class Sidecar:
         """``through`` is a command that executes the rest of its arguments, such as nohup."""
         self.log_path = log
         self._log = log.open("ab")
-        self._mark = uuid.uuid4().hex
+        self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
             [*through, sys.executable, "-m", "coordsidecar", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=self._log,
-            env=env | {MARK: self._mark},
+            env=env | {MARK: self.mark},
             start_new_session=True,
         )
         self._seen: dict[int, psutil.Process] = {}
@@ -156,7 +158,7 @@ class Sidecar:
 
     def everyone(self) -> list[psutil.Process]:
         """Whoever lives that we started, directly or not; but for who wiped the environment."""
-        return marked(self._mark)
+        return marked(self.mark)
 
     def signal(self, signum: int) -> None:
         os.kill(self.pid, signum)

@@ -1,12 +1,13 @@
 """Real servers, and real trouble on the way to them, for tests: nothing here is a fake store."""
 
-from tests.servers.consul import ConsulServer
+from tests.servers.consul import ConsulCluster, ConsulServer
 from tests.servers.etcd import EtcdCluster, EtcdServer
 from tests.servers.pki import Pki
 from tests.servers.process import MissingServerError, ServerError
 from tests.servers.proxy import Proxy
 
 __all__ = [
+    "ConsulCluster",
     "ConsulServer",
     "EtcdCluster",
     "EtcdServer",

@@ -1,4 +1,4 @@
-"""A real Consul on loopback ports: one server that keeps its data across restarts."""
+"""A real Consul on loopback ports: one server that keeps its data, or a cluster of three."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import json
 import os
 import ssl
 import subprocess
+import time
 import uuid
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.servers.pki import Pki
-from tests.servers.process import ServerError, ServerProcess, find_program, free_ports, listens
+from tests.servers.process import (
+    START_TIMEOUT_S,
+    ServerError,
+    ServerProcess,
+    find_program,
+    free_ports,
+    listens,
+)
 
-__all__ = ["ConsulServer", "HttpAnswer", "require_consul"]
+__all__ = ["ConsulCluster", "ConsulServer", "HttpAnswer", "require_consul"]
 
 _REMEDY = "run ./check, which fetches Consul, or put a `consul` program on PATH"
 _CALL_TIMEOUT_S = 10.0
@@ -40,7 +49,9 @@ class ConsulServer:
     """One Consul server.
 
     ``acl`` denies everything without a token; `master_token` may do everything. ``tls`` serves
-    HTTPS only. ``session_ttl_min`` is a Consul duration; its own default is ``10s``.
+    HTTPS only. ``session_ttl_min`` is a Consul duration; its own default is ``10s``. ``ports`` are
+    those of HTTP, of the servers among themselves, and of gossip; ``peers``, the gossip ports of
+    all servers of a cluster.
     """
 
     def __init__(
@@ -52,14 +63,23 @@ class ConsulServer:
         client_cert_auth: bool = False,
         pki: Pki | None = None,
         session_ttl_min: str | None = None,
+        ports: tuple[int, int, int] | None = None,
+        peers: Sequence[int] = (),
     ) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         tls = tls or client_cert_auth
         self.pki = (pki or Pki(data_dir / "pki")) if tls else None
         self.master_token = str(uuid.uuid4()) if acl else None
         self._node_name = f"node-{uuid.uuid4().hex[:8]}"
-        self._port, rpc_port, serf_port = free_ports(3)
-        config = self._config(data_dir, ports=(self._port, rpc_port, serf_port))
+        http_port, rpc_port, serf_port = ports or free_ports(3)
+        self._port, self.rpc_port = http_port, rpc_port
+        config = self._config(data_dir, ports=(http_port, rpc_port, serf_port))
+        if peers:
+            config["bootstrap_expect"] = len(peers)
+            config["retry_join"] = [f"127.0.0.1:{port}" for port in peers]
+            config["retry_interval"] = "1s"
+            # A server that was killed comes back: do not vote it out meanwhile.
+            config["autopilot"] = {"cleanup_dead_servers": False}
         if client_cert_auth:
             config["verify_incoming_https"] = True
         if session_ttl_min is not None:
@@ -89,9 +109,21 @@ class ConsulServer:
         """Start Consul and return once sessions can be opened."""
         self.process.start(ready=self._answers)
 
+    def launch(self) -> None:
+        """Start Consul without waiting for answers, which take a quorum."""
+        self.process.start(ready=lambda: listens(self._port))
+
     def kill(self) -> None:
         """SIGKILL and reap."""
         self.process.kill()
+
+    def wait_until_ready(self) -> None:
+        """Return once sessions can be opened, after `launch`; `ServerError` if that takes long."""
+        give_up_at_s = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if time.monotonic() > give_up_at_s:
+                raise ServerError(f"consul at {self.url} found no cluster within {START_TIMEOUT_S:g} s")
+            time.sleep(0.05)  # Another process's readiness gives no event to wait for.
 
     def restart(self) -> None:
         """Kill it if it still runs and start it on the same ports with the same data."""
@@ -206,3 +238,37 @@ class ConsulServer:
             tokens = {"master": self.master_token, "agent": self.master_token}
             config["acl"] = {"enabled": True, "default_policy": "deny", "tokens": tokens}
         return config
+
+
+class ConsulCluster:
+    """Three servers that elect a leader among themselves. For the options see `ConsulServer`."""
+
+    def __init__(self, data_dir: Path, **options: Any) -> None:
+        ports = [(http, rpc, serf) for http, rpc, serf in (free_ports(3) for _ in range(3))]
+        self.members = [
+            ConsulServer(data_dir / name, ports=own, peers=[port[2] for port in ports], **options)
+            for name, own in zip("abc", ports, strict=True)
+        ]
+
+    def start(self) -> None:
+        """Start all servers and return once sessions can be opened by each of them."""
+        for member in self.members:
+            member.launch()
+        for member in self.members:
+            member.wait_until_ready()
+
+    def leader(self) -> ConsulServer:
+        """The running server that leads the others."""
+        for asked in self.members:
+            if not asked.process.running:
+                continue
+            leader = asked.http("GET", "/v1/status/leader").json()
+            for member in self.members:
+                if leader == f"127.0.0.1:{member.rpc_port}":
+                    return member
+        raise ServerError("no server of the cluster leads")
+
+    def stop(self) -> None:
+        """End all servers for good."""
+        for member in self.members:
+            member.stop()

@@ -55,7 +55,7 @@ class EtcdServer:
         self.pki = (pki or Pki(data_dir / "pki")) if tls else None
         self.client_cert_auth = client_cert_auth
         self._wants_auth = auth
-        self._auth_enabled = False
+        self.auth_enabled = False
         self._port, peer_port = ports or free_ports(2)
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self._port}"
@@ -85,13 +85,17 @@ class EtcdServer:
     def start(self) -> None:
         """Start etcd and return once it answers reads."""
         self.process.start(ready=self._answers)
-        if self._wants_auth and not self._auth_enabled:
-            self.etcdctl("user", "add", f"{self.user}:{self.password}")
-            self.etcdctl("user", "add", f"{self.powerless_user}:{self.password}")
-            self.etcdctl("role", "add", "root")
-            self.etcdctl("user", "grant-role", self.user, "root")
-            self.etcdctl("auth", "enable")
-            self._auth_enabled = True
+        if self._wants_auth and not self.auth_enabled:
+            self.enable_auth()
+
+    def enable_auth(self) -> None:
+        """Create the users, and let nobody in without a password from now on."""
+        self.etcdctl("user", "add", f"{self.user}:{self.password}")
+        self.etcdctl("user", "add", f"{self.powerless_user}:{self.password}")
+        self.etcdctl("role", "add", "root")
+        self.etcdctl("user", "grant-role", self.user, "root")
+        self.etcdctl("auth", "enable")
+        self.auth_enabled = True
 
     def launch(self) -> None:
         """Start etcd without waiting for answers, which take a quorum."""
@@ -132,7 +136,7 @@ class EtcdServer:
             argv += ["--cacert", str(self.pki.ca_cert)]
         if self.pki is not None and self.client_cert_auth:
             argv += ["--cert", str(self.pki.client_cert), "--key", str(self.pki.client_key)]
-        if self._auth_enabled:
+        if self.auth_enabled:
             argv += ["--user", f"{self.user}:{self.password}"]
         return [*argv, *args]
 
@@ -151,9 +155,12 @@ class EtcdServer:
 
 
 class EtcdCluster:
-    """Three members that elect a leader among themselves."""
+    """Three members that elect a leader among themselves. ``auth`` is as in `EtcdServer`."""
 
-    def __init__(self, data_dir: Path, *, extra_args: Sequence[str] = ()) -> None:
+    def __init__(
+        self, data_dir: Path, *, auth: bool = False, extra_args: Sequence[str] = ()
+    ) -> None:
+        self._wants_auth = auth
         names = ("a", "b", "c")
         ports = {name: tuple(free_ports(2)) for name in names}
         peers = ",".join(f"{name}=http://127.0.0.1:{ports[name][1]}" for name in names)
@@ -179,6 +186,10 @@ class EtcdCluster:
             member.launch()
         for member in self.members:
             member.etcdctl("endpoint", "health")
+        if self._wants_auth:
+            self.members[0].enable_auth()
+            for member in self.members:
+                member.auth_enabled = True
 
     def leader(self) -> EtcdServer:
         """The running member that leads the others."""

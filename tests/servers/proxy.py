@@ -153,6 +153,7 @@ class Proxy:
         self._connections, self._unconnected = [], []
 
     def _heal(self) -> None:
+        self.delay_s = 0.0
         self._open_ways(outbound=True, inbound=True)
         if self._listener is None:
             self._listener = self._listen()

@@ -1,0 +1,133 @@
+"""The fault matrix: what is done to whoever leads, and what must follow. One page, all of it.
+
+``NEXT``    another job takes over while the fault lasts
+``NOBODY``  the job ends, and nobody can lead until the fault is over; then somebody does
+``STAYS``   the fault need not disturb the job; if it does, another takes over
+
+For how long the next one may take, the documentation has three answers:
+
+``SOON``    no time-out has to pass
+``HANG``    the elector's patience with a guard that does not answer has to pass
+``LEASE``   the TTL has to pass, and then the takeover delay
+
+In every cell: never two jobs at once, tokens rise, somebody leads again, nothing is left behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from signal import SIGKILL as KILL
+from signal import SIGSTOP as STOP
+
+from coordsidecar.core.timing import Timing
+from tests.chaos import strikes as do
+from tests.chaos.stores import STORES
+
+__all__ = ["MATRIX", "Fault", "Then", "Within", "cells"]
+
+
+class Then(Enum):
+    NEXT = "next"
+    NOBODY = "nobody"
+    STAYS = "stays"
+
+
+class Within(Enum):
+    SOON = "at once"
+    HANG = "guard's silence"
+    LEASE = "TTL + delay"
+
+    def bound_s(self, timing: Timing, store: str) -> float:
+        """What the documentation promises, without what the processes themselves take."""
+        # Consul ends a session between one and two TTLs after the last renewal.
+        ttl_s = timing.ttl_s * (2 if store == "consul" else 1)
+        lease_s = ttl_s + timing.takeover_delay_s
+        return {"SOON": 0.0, "HANG": timing.guard_silence_s, "LEASE": lease_s}[self.name]
+
+
+NEXT, NOBODY, STAYS = Then
+SOON, HANG, LEASE = Within
+ALL, ETCD, NETWORK, LOCAL = frozenset(STORES), {"etcd", "etcd+grpc"}, STORES.keys() - {"local"}, {"local"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One row. ``on_local``: what follows where the kernel holds the lock, if it differs."""
+
+    name: str
+    strike: do.Strike
+    then: Then
+    within: Within
+    stores: frozenset[str] | set[str] = ALL
+    on_local: tuple[Then, Within] | None = None
+    wakes: bool = False
+    """The old job acts for an instant when it wakes; the referee must refuse all that it writes."""
+    ends_sidecar: bool = False
+    """The leader's guard does not survive."""
+
+    def outcome(self, store: str) -> tuple[Then, Within]:
+        """What must follow on this store."""
+        return self.on_local if store == "local" and self.on_local else (self.then, self.within)
+
+
+def _process(name: str, then: Then, within: Within, **signals: int) -> Fault:
+    """A row of the part about processes."""
+    # A guard that is killed, or found frozen; one whose job is killed follows it.
+    ends = "guard" in signals or signals.get("job") == KILL
+    # The lock of `local:` does not run out: it is held as long as whoever holds it lives.
+    frozen_holder = within is LEASE and STOP in signals.values()
+    on_local = (STAYS, SOON) if frozen_holder else (NEXT, SOON) if within is LEASE else None
+    return Fault(name, do.send(**signals), then, within, on_local=on_local, ends_sidecar=ends)
+
+
+# fmt: off
+MATRIX = (
+    #        what                                      then    within
+    _process("kill guard",                             NEXT,   SOON,  guard=KILL),
+    _process("kill elector",                           STAYS,  SOON,  elector=KILL),
+    _process("kill job",                               NEXT,   SOON,  job=KILL),
+    _process("stop guard",                             NEXT,   HANG,  guard=STOP),
+    _process("stop elector",                           STAYS,  SOON,  elector=STOP),
+    _process("stop job",                               STAYS,  SOON,  job=STOP),
+    _process("kill guard, kill elector",               NEXT,   LEASE, guard=KILL, elector=KILL),
+    _process("kill guard, stop elector",               NEXT,   LEASE, guard=KILL, elector=STOP),
+    _process("kill guard, kill job",                   NEXT,   SOON,  guard=KILL, job=KILL),
+    _process("kill guard, stop job",                   NEXT,   SOON,  guard=KILL, job=STOP),
+    _process("stop guard, kill elector",               NEXT,   LEASE, guard=STOP, elector=KILL),
+    _process("stop guard, stop elector",               NEXT,   LEASE, guard=STOP, elector=STOP),
+    _process("stop guard, kill job",                   NEXT,   HANG,  guard=STOP, job=KILL),
+    _process("stop guard, stop job",                   NEXT,   HANG,  guard=STOP, job=STOP),
+    _process("kill elector, kill job",                 NEXT,   SOON,  elector=KILL, job=KILL),
+    _process("kill elector, stop job",                 STAYS,  SOON,  elector=KILL, job=STOP),
+    _process("stop elector, kill job",                 NEXT,   HANG,  elector=STOP, job=KILL),
+    _process("stop elector, stop job",                 STAYS,  SOON,  elector=STOP, job=STOP),
+    Fault("freeze and thaw all", do.freeze_tree,       NEXT,   LEASE, on_local=(STAYS, SOON), wakes=True),
+
+    Fault("cut both ways",       do.wires(outbound=True, inbound=True),   NEXT,   LEASE, NETWORK),
+    Fault("cut questions",       do.wires(outbound=True, inbound=False),  NEXT,   LEASE, NETWORK),
+    Fault("cut answers",         do.wires(outbound=False, inbound=True),  NEXT,   LEASE, NETWORK),
+    Fault("slow: 500 ms",        do.slow_wires(0.5),                      STAYS,  LEASE, NETWORK),
+    Fault("slow: 2 s",           do.slow_wires(2.0),                      NOBODY, LEASE, NETWORK),
+
+    Fault("kill store leader",   do.kill_members(1),                      STAYS,  LEASE, NETWORK),
+    Fault("pause store leader",  do.pause_members(1),                     STAYS,  LEASE, NETWORK),
+    Fault("kill majority",       do.kill_members(2),                      NOBODY, LEASE, NETWORK),
+    Fault("pause majority",      do.pause_members(2),                     NOBODY, LEASE, NETWORK),
+    Fault("out of space",        do.alarm_of_space,                       NOBODY, SOON,  ETCD, ends_sidecar=True),
+    Fault("full disk",           do.full_disk,                            NOBODY, SOON,  LOCAL, ends_sidecar=True),
+
+    Fault("revoke session",      do.revoke,                               NEXT,   SOON, on_local=(NEXT, LEASE)),
+    Fault("delete key",          do.delete_key,                           NEXT,   SOON, on_local=(NEXT, LEASE)),
+    Fault("revoke while cut off", do.both(do.wires(outbound=True, inbound=True), do.revoke),
+                                                                          NEXT,   LEASE, NETWORK),
+    Fault("logins expire",       do.forget_tokens,                        STAYS,  SOON,  ETCD),
+    Fault("clock + 1 h",         do.step_clock(+3600),                    STAYS,  SOON),
+    Fault("clock - 1 h",         do.step_clock(-3600),                    STAYS,  SOON),
+)
+# fmt: on
+
+
+def cells(stores: list[str]) -> list[tuple[str, Fault]]:
+    """Every fault on every of these stores that it can befall."""
+    return [(store, fault) for store in stores for fault in MATRIX if store in fault.stores]

@@ -1,0 +1,100 @@
+"""Plays one cell: a fault befalls whoever leads, and afterwards all accounts must be in order."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import psutil
+
+from tests.chaos.ledger import Account, Stint
+from tests.chaos.matrix import Fault, Then
+from tests.chaos.team import Team
+
+__all__ = ["Outcome", "play", "quiet"]
+
+# However long the documentation allows, and this much for a busy machine.
+_SLACK_S = 60.0
+_NOBODY_S = 1.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one cell."""
+
+    store: str
+    fault: str
+    account: Account = field(default_factory=Account)
+    kept: bool = False
+    """The same job went on."""
+    took_ms: float | None = None
+    """From the fault, or where nobody can lead from its end, to the next job's first stamp."""
+    failures: list[str] = field(default_factory=list)
+
+
+def play(team: Team, fault: Fault) -> Outcome:
+    """Strike, wait for what must follow, undo it, wait until the team has settled, and judge.
+
+    Failures are in the outcome. Raises `AssertionError` if something is waited for in vain.
+    """
+    outcome = Outcome(team.store.scheme, fault.name)
+    then, within = fault.outcome(team.store.scheme)
+    patience_s = 2 * within.bound_s(team.timing, team.store.scheme) + _SLACK_S
+    before = team.ledger.newest()
+    assert before is not None
+    began_ns = time.monotonic_ns()
+    with fault.strike(team):
+        match then:
+            case Then.NEXT:
+                _wait_for_another(team, before, patience_s)
+            case Then.NOBODY:
+                team.wait_for(lambda: _has_ended(before.pid), "the job to end")
+                team.hold(_NOBODY_S)
+                if team.ledger.newest() is not before:
+                    outcome.failures.append("somebody led, though nobody could")
+            case Then.STAYS:
+                team.hold(team.timing.ttl_s)
+        if then is Then.NOBODY:
+            began_ns = time.monotonic_ns()
+    if then is Then.NOBODY:
+        _wait_for_another(team, before, patience_s)
+    team.settle(within_s=patience_s)
+    outcome.account = team.ledger.account()
+    _judge(outcome, fault, began_ns)
+    return outcome
+
+
+def quiet(team: Team, length_s: float) -> int:
+    """Do nothing for so long; return how often the lead changed for no reason."""
+    before = team.ledger.newest()
+    team.hold(length_s)
+    return int(team.ledger.newest() is not before)
+
+
+def _wait_for_another(team: Team, before: Stint, patience_s: float) -> None:
+    def another() -> bool:
+        return team.ledger.newest() is not before
+
+    team.wait_for(another, "the next job", within_s=patience_s)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _judge(outcome: Outcome, fault: Fault, began_ns: int) -> None:
+    account = outcome.account
+    outcome.kept = not account.stints
+    since = [stint.first_ns for stint in account.stints if stint.first_ns > began_ns]
+    if since:
+        outcome.took_ms = (since[0] - began_ns) / 1e6
+    outcome.failures += [f"the token went back: {what}" for what in account.backward]
+    for overlap in account.overlaps:
+        pair = f"{overlap.old.token} beside {overlap.new.token}"
+        if not fault.wakes:
+            outcome.failures.append(f"two jobs at once for {overlap.ms:.1f} ms: {pair}")
+        elif overlap.accepted:
+            outcome.failures.append(f"{overlap.accepted} late writes were accepted: {pair}")

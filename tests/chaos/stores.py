@@ -1,0 +1,170 @@
+"""Where the sidecars compete: three etcd members, three Consul servers, or a folder of lock files.
+
+Each has the same few handles: which of its members leads, and what an operator can do to a session,
+a key, the users' tokens, and the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from coordsidecar.store import Election
+from tests.servers import ConsulCluster, ConsulServer, EtcdCluster, EtcdServer
+
+__all__ = ["STORES", "ConsulStore", "EtcdStore", "LocalStore", "Store", "open_store"]
+
+Member = EtcdServer | ConsulServer
+_CALL_S = 30.0
+
+
+class Store:
+    """What the three have in common. ``scheme`` begins the URL that the sidecars get."""
+
+    def __init__(self, scheme: str) -> None:
+        self.scheme = scheme
+        self.environ: dict[str, str] = {}
+        self.members: list[Any] = []
+
+    def url(self, endpoints: list[str]) -> str:
+        return f"{self.scheme}://{','.join(endpoints)}"
+
+    def leader(self) -> Member:
+        """The member that leads the others."""
+        raise NotImplementedError
+
+    def revoke(self, election: Election) -> None:
+        """End the session of whoever leads."""
+        raise NotImplementedError
+
+    def delete_key(self, election: Election) -> None:
+        """Delete the key by which the leader holds the election; its session stays."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End all servers."""
+
+
+class EtcdStore(Store):
+    """Three members with users, so that every call carries a token that can expire."""
+
+    def __init__(self, scheme: str, folder: Path) -> None:
+        super().__init__(scheme)
+        # bcrypt at its least: to log in shall not be what keeps two cores busy.
+        self._cluster = EtcdCluster(folder, auth=True, extra_args=["--bcrypt-cost", "4"])
+        self.members = list(self._cluster.members)
+        self.environ = {"ETCDCTL_USER": EtcdServer.user, "ETCDCTL_PASSWORD": EtcdServer.password}
+        self._cluster.start()
+
+    def leader(self) -> EtcdServer:
+        return self._cluster.leader()
+
+    def revoke(self, election: Election) -> None:
+        self._ctl("lease", "revoke", self._leader_key(election).rpartition("/")[2])
+
+    def delete_key(self, election: Election) -> None:
+        self._ctl("del", self._leader_key(election))
+
+    def forget_tokens(self) -> None:
+        """Make every login unknown, as its expiry does."""
+        self._ctl("auth", "disable")
+        self._ctl("auth", "enable")
+
+    @contextlib.contextmanager
+    def out_of_space(self) -> Iterator[None]:
+        """Raise the alarm that a full disk or quota raises: reads, renewals, and no other write."""
+        self._alarm("ACTIVATE")
+        try:
+            yield
+        finally:
+            self._alarm("DEACTIVATE")
+
+    def stop(self) -> None:
+        self._cluster.stop()
+
+    def _alarm(self, action: str) -> None:
+        login = {"name": EtcdServer.user, "password": EtcdServer.password}
+        token = self._post("/v3/auth/authenticate", login)["token"]
+        alarm = {"action": action, "memberID": "0", "alarm": "NOSPACE"}
+        self._post("/v3/maintenance/alarm", alarm, token=token)
+
+    def _post(self, path: str, body: dict[str, str], *, token: str = "") -> Any:
+        connection = HTTPConnection(self.leader().endpoint, timeout=_CALL_S)
+        with contextlib.closing(connection):
+            headers = {"Authorization": token} if token else {}
+            connection.request("POST", path, body=json.dumps(body), headers=headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            assert answer.status == 200, text
+            return json.loads(text)
+
+    def _leader_key(self, election: Election) -> str:
+        sort = ("--sort-by=CREATE", "--order=ASCEND", "--limit=1", "--keys-only")
+        return self._ctl("get", "--prefix", f"{election.prefix}/", *sort).split()[0]
+
+    def _ctl(self, *args: str) -> str:
+        return self.leader().etcdctl(*args)
+
+
+class ConsulStore(Store):
+    """Three servers that grant short session TTLs, lest every expiry take 10 to 20 s."""
+
+    def __init__(self, scheme: str, folder: Path) -> None:
+        super().__init__(scheme)
+        self._cluster = ConsulCluster(folder, session_ttl_min="1s")
+        self.members = list(self._cluster.members)
+        self._cluster.start()
+
+    def leader(self) -> ConsulServer:
+        return self._cluster.leader()
+
+    def revoke(self, election: Election) -> None:
+        key = self.leader().http("GET", f"/v1/kv/{election.prefix}/.lock").json()[0]
+        self.leader().http("PUT", f"/v1/session/destroy/{key['Session']}")
+
+    def delete_key(self, election: Election) -> None:
+        self.leader().http("DELETE", f"/v1/kv/{election.prefix}/.lock")
+
+    def stop(self) -> None:
+        self._cluster.stop()
+
+
+class LocalStore(Store):
+    """A folder: an operator can only delete the lock file."""
+
+    def __init__(self, scheme: str, folder: Path) -> None:
+        super().__init__(scheme)
+        self._folder = folder
+
+    def url(self, endpoints: list[str]) -> str:
+        return f"local:{self._folder}"
+
+    def revoke(self, election: Election) -> None:
+        (self._folder / f"{election.prefix}.lock").unlink()
+
+    delete_key = revoke
+
+
+STORES: dict[str, Callable[[str, Path], Store]] = {
+    "local": LocalStore,
+    "etcd": EtcdStore,
+    "etcd+grpc": EtcdStore,
+    "consul": ConsulStore,
+}
+
+
+@contextlib.contextmanager
+def open_store(name: str, folder: Path) -> Iterator[Store]:
+    """Start what the store of this name needs; ended at the end, from the same thread."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store: Store | None = None
+    try:
+        store = STORES[name](name, folder)
+        yield store
+    finally:
+        if store is not None:
+            store.stop()

@@ -1,0 +1,203 @@
+"""Three sidecars that compete for one election, each behind wires of its own to every member."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from coordsidecar.core.timing import Timing
+from coordsidecar.job_env import RUN_VARIABLE
+from coordsidecar.store import Election
+from tests.chaos.clock import WallClock
+from tests.chaos.ledger import Ledger
+from tests.chaos.stores import Store
+from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
+from tests.servers import Proxy
+
+__all__ = ["Instance", "Team", "team_on"]
+
+_SIZE = 3
+_PAUSE_S = 0.02  # Between two looks at processes, which give no event to wait for.
+
+
+class Instance:
+    """One sidecar, its wires, and its role file."""
+
+    def __init__(self, name: str, sidecar: Sidecar, wires: list[Proxy], role_file: Path) -> None:
+        self.name = name
+        self.sidecar = sidecar
+        self.wires = wires
+        self._role_file = role_file
+
+    @property
+    def is_alive(self) -> bool:
+        return self.sidecar.process.poll() is None
+
+    def guard(self) -> psutil.Process:
+        return psutil.Process(self.sidecar.pid)
+
+    def elector(self) -> psutil.Process:
+        return self.sidecar.elector()
+
+    def job(self) -> psutil.Process:
+        return self.sidecar.job()
+
+    def follows(self, leader: str) -> bool:
+        """Whether it stands by and knows that this one leads."""
+        try:
+            role = json.loads(self._role_file.read_text())
+        except FileNotFoundError:
+            return False
+        return (role["pid"], role["role"], role["leader"]) == (self.sidecar.pid, "standby", leader)
+
+    def end(self) -> None:
+        self.sidecar.end()
+        for wire in self.wires:
+            wire.close()
+
+
+class Team:
+    """The three, their election, and the ledger of their jobs."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        *,
+        ttl_s: float,
+        start: Callable[..., Sidecar],
+        patience: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``patience`` is called while we wait, and may raise to end that."""
+        self.store = store
+        self.election = Election(namespace="chaos", name=f"job-{uuid.uuid4().hex[:12]}")
+        self.timing = Timing.for_ttl(ttl_s)
+        self.clock = WallClock(folder)
+        self._folder = folder
+        self._start_sidecar = start
+        self._patience = patience
+        self._numbers = itertools.count(1)
+        self._stamps = Stamps(folder / "ledger")
+        self.ledger = Ledger(self._stamps.path)
+        self.instances = [self._start() for _ in range(_SIZE)]
+        self.past: list[Sidecar] = []
+        """Those who have ended, and have been replaced."""
+
+    def leader(self) -> Instance:
+        """Whose job began last, and lives."""
+        self.wait_for(self._leader, "somebody to lead")
+        leader = self._leader()
+        assert leader is not None
+        return leader
+
+    def _leader(self) -> Instance | None:
+        stint = self.ledger.newest()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            guard_pid = psutil.Process(stint.pid).ppid() if stint else 0
+            for instance in self.instances:
+                if instance.sidecar.pid == guard_pid:
+                    return instance
+        return None
+
+    def settle(self, *, within_s: float) -> None:
+        """Replace who has ended; return once one leads, two follow, and nobody is left behind."""
+        self.wait_for(self._settled, "one to lead and two to follow", within_s=within_s)
+        self.wait_for(lambda: not self.left_behind(), "what has ended to be gone")
+
+    def _settled(self) -> bool:
+        for number, instance in enumerate(self.instances):
+            if not instance.is_alive:
+                self.past.append(instance.sidecar)
+                for wire in instance.wires:
+                    wire.close()
+                self.instances[number] = self._start()
+        leader = self._leader()
+        if leader is None:
+            return False
+        others = [instance for instance in self.instances if instance is not leader]
+        return all(other.follows(leader.name) for other in others) and self._stamps_go_on()
+
+    def _stamps_go_on(self) -> bool:
+        stint = self.ledger.latest
+        return stint is not None and time.monotonic_ns() - stint.last_ns < 1e9
+
+    def left_behind(self) -> list[str]:
+        """Who lives that should not: of a sidecar that has ended, or the job of one that waits."""
+        leader = self._leader()
+        waiting = [each.sidecar.mark for each in self.instances if each is not leader]
+        ended = [sidecar.mark for sidecar in self.past]
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                environ = process.environ()
+                mark, is_job = environ.get(MARK), RUN_VARIABLE in environ
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if mark in ended or (mark in waiting and is_job):
+                    found.append(f"{process.pid} {process.cmdline()}")
+        return found
+
+    def wait_for(
+        self, condition: Callable[[], object], what: str, *, within_s: float = 60.0
+    ) -> None:
+        def holds() -> object:
+            self._patience()
+            if condition():
+                return True
+            time.sleep(_PAUSE_S)
+            return False
+
+        wait_for(holds, what, within_s=within_s)
+
+    def hold(self, length_s: float) -> None:
+        """Let this much time pass."""
+        until_s = time.monotonic() + length_s
+        while time.monotonic() < until_s:
+            self._patience()
+            time.sleep(_PAUSE_S)
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The last lines of every sidecar that lives, for the story of a violation."""
+        parts = []
+        for instance in self.instances:
+            tail = instance.sidecar.log().splitlines()[-lines:]
+            parts.append("\n".join([f"--- {instance.name}", *tail]))
+        return "\n".join(parts)
+
+    def end(self) -> None:
+        for instance in reversed(self.instances):
+            instance.end()
+
+    def _start(self) -> Instance:
+        name = f"number-{next(self._numbers)}"
+        role_file = self._folder / f"{name}.json"
+        wires = [Proxy(member.endpoint) for member in self.store.members]
+        url = self.store.url([wire.endpoint for wire in wires])
+        options = ["--store", url, "--ttl", f"{self.timing.ttl_s:g}s", "--id", name]
+        options += ["--namespace", self.election.namespace, "--name", self.election.name]
+        options += ["--role-file", str(role_file)]
+        env = {**self.store.environ, **self.clock.environ}
+        command = self._stamps.command()
+        return Instance(name, self._start_sidecar(*options, "--", *command, env=env), wires, role_file)
+
+
+@contextlib.contextmanager
+def team_on(store: Store, folder: Path, **options: Any) -> Iterator[Team]:
+    """A team that has settled; all of it is ended at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sidecars(folder) as start:
+        team = Team(store, folder, start=start, **options)
+        try:
+            team.settle(within_s=60)
+            team.ledger.account()
+            yield team
+        finally:
+            team.end()
