@@ -48,19 +48,22 @@ class Within(Enum):
 
 NEXT, NOBODY, STAYS = Then
 SOON, HANG, LEASE = Within
-ALL, ETCD, NETWORK, LOCAL = frozenset(STORES), {"etcd", "etcd+grpc"}, STORES.keys() - {"local"}, {"local"}
+ALL = frozenset(STORES)
+ETCD, LOCAL = frozenset({"etcd", "etcd+grpc"}), frozenset({"local"})
+CONSUL = frozenset({"consul"})
+NETWORK = ETCD | CONSUL
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One row. ``on_local``: what follows where the kernel holds the lock, if it differs."""
+    """One row. ``on_local``: what follows at once where the kernel holds the lock."""
 
     name: str
     strike: do.Strike
     then: Then
     within: Within
-    stores: frozenset[str] | set[str] = ALL
-    on_local: tuple[Then, Within] | None = None
+    stores: frozenset[str] = ALL
+    on_local: Then | None = None
     wakes: bool = False
     """The old job acts for an instant when it wakes; the referee must refuse all that it writes."""
     ends_sidecar: bool = False
@@ -68,16 +71,19 @@ class Fault:
 
     def outcome(self, store: str) -> tuple[Then, Within]:
         """What must follow on this store."""
-        return self.on_local if store == "local" and self.on_local else (self.then, self.within)
+        if store == "local" and self.on_local is not None:
+            return self.on_local, SOON
+        return self.then, self.within
 
 
 def _process(name: str, then: Then, within: Within, **signals: int) -> Fault:
     """A row of the part about processes."""
     # A guard that is killed, or found frozen; one whose job is killed follows it.
     ends = "guard" in signals or signals.get("job") == KILL
-    # The lock of `local:` does not run out: it is held as long as whoever holds it lives.
-    frozen_holder = within is LEASE and STOP in signals.values()
-    on_local = (STAYS, SOON) if frozen_holder else (NEXT, SOON) if within is LEASE else None
+    # The lock of `local:` does not run out: it is held for as long as the guard or elector lives.
+    on_local = None
+    if within is LEASE:
+        on_local = STAYS if signals.get("guard") == STOP else NEXT
     return Fault(name, do.send(**signals), then, within, on_local=on_local, ends_sidecar=ends)
 
 
@@ -91,6 +97,7 @@ MATRIX = (
     _process("stop elector",                           STAYS,  SOON,  elector=STOP),
     _process("stop job",                               STAYS,  SOON,  job=STOP),
     _process("kill guard, kill elector",               NEXT,   LEASE, guard=KILL, elector=KILL),
+    # Or at once: the kernel continues what is stopped in a group that the guard's death orphans.
     _process("kill guard, stop elector",               NEXT,   LEASE, guard=KILL, elector=STOP),
     _process("kill guard, kill job",                   NEXT,   SOON,  guard=KILL, job=KILL),
     _process("kill guard, stop job",                   NEXT,   SOON,  guard=KILL, job=STOP),
@@ -98,32 +105,36 @@ MATRIX = (
     _process("stop guard, stop elector",               NEXT,   LEASE, guard=STOP, elector=STOP),
     _process("stop guard, kill job",                   NEXT,   HANG,  guard=STOP, job=KILL),
     _process("stop guard, stop job",                   NEXT,   HANG,  guard=STOP, job=STOP),
-    _process("kill elector, kill job",                 NEXT,   SOON,  elector=KILL, job=KILL),
+    _process("kill elector, kill job",                 NEXT,   LEASE, elector=KILL, job=KILL),
     _process("kill elector, stop job",                 STAYS,  SOON,  elector=KILL, job=STOP),
-    _process("stop elector, kill job",                 NEXT,   HANG,  elector=STOP, job=KILL),
+    _process("stop elector, kill job",                 NEXT,   LEASE, elector=STOP, job=KILL),
     _process("stop elector, stop job",                 STAYS,  SOON,  elector=STOP, job=STOP),
-    Fault("freeze and thaw all", do.freeze_tree,       NEXT,   LEASE, on_local=(STAYS, SOON), wakes=True),
+    Fault("freeze and thaw all", do.freeze_tree,       NEXT,   LEASE, on_local=STAYS, wakes=True),
 
-    Fault("cut both ways",       do.wires(outbound=True, inbound=True),   NEXT,   LEASE, NETWORK),
-    Fault("cut questions",       do.wires(outbound=True, inbound=False),  NEXT,   LEASE, NETWORK),
-    Fault("cut answers",         do.wires(outbound=False, inbound=True),  NEXT,   LEASE, NETWORK),
-    Fault("slow: 500 ms",        do.slow_wires(0.5),                      STAYS,  LEASE, NETWORK),
-    Fault("slow: 2 s",           do.slow_wires(2.0),                      NOBODY, LEASE, NETWORK),
+    Fault("cut both ways",       do.CUT,               NEXT,   LEASE, NETWORK),
+    Fault("cut questions",       do.CUT_OUT,           NEXT,   LEASE, NETWORK),
+    Fault("cut answers",         do.CUT_IN,            NEXT,   LEASE, NETWORK),
+    Fault("slow: 500 ms",        do.slow_wires(0.5),   STAYS,  LEASE, NETWORK),
+    Fault("slow: 2 s",           do.slow_wires(2.0),   NOBODY, LEASE, NETWORK),
 
-    Fault("kill store leader",   do.kill_members(1),                      STAYS,  LEASE, NETWORK),
-    Fault("pause store leader",  do.pause_members(1),                     STAYS,  LEASE, NETWORK),
-    Fault("kill majority",       do.kill_members(2),                      NOBODY, LEASE, NETWORK),
-    Fault("pause majority",      do.pause_members(2),                     NOBODY, LEASE, NETWORK),
-    Fault("out of space",        do.alarm_of_space,                       NOBODY, SOON,  ETCD, ends_sidecar=True),
-    Fault("full disk",           do.full_disk,                            NOBODY, SOON,  LOCAL, ends_sidecar=True),
+    Fault("kill store leader",   do.kill_members(1),   STAYS,  LEASE, NETWORK),
+    Fault("pause store leader",  do.pause_members(1),  STAYS,  LEASE, NETWORK),
+    Fault("kill majority",       do.kill_members(2),   NOBODY, LEASE, NETWORK),
+    Fault("pause majority",      do.pause_members(2),  NOBODY, LEASE, NETWORK),
+    Fault("out of space",        do.alarm_of_space,    NOBODY, LEASE, ETCD, ends_sidecar=True),
+    Fault("full disk",           do.full_disk,         NOBODY, SOON,  LOCAL, ends_sidecar=True),
 
-    Fault("revoke session",      do.revoke,                               NEXT,   SOON, on_local=(NEXT, LEASE)),
-    Fault("delete key",          do.delete_key,                           NEXT,   SOON, on_local=(NEXT, LEASE)),
-    Fault("revoke while cut off", do.both(do.wires(outbound=True, inbound=True), do.revoke),
-                                                                          NEXT,   LEASE, NETWORK),
-    Fault("logins expire",       do.forget_tokens,                        STAYS,  SOON,  ETCD),
-    Fault("clock + 1 h",         do.step_clock(+3600),                    STAYS,  SOON),
-    Fault("clock - 1 h",         do.step_clock(-3600),                    STAYS,  SOON),
+    # etcd's old leader mends the record; Consul's lock-delay, and a lock file that is held by
+    # another, do not let it.
+    Fault("revoke lease",        do.revoke,            NEXT,   SOON,  ETCD),
+    Fault("destroy session",     do.revoke,            NEXT,   LEASE, CONSUL),
+    Fault("delete key",          do.delete_key,        NEXT,   SOON,  NETWORK),
+    Fault("delete lock file",    do.delete_key,        NEXT,   LEASE, LOCAL),
+    Fault("revoke while cut off", do.both(do.CUT, do.revoke),
+                                                       NEXT,   LEASE, NETWORK),
+    Fault("logins expire",       do.forget_tokens,     STAYS,  SOON,  ETCD),
+    Fault("clock + 1 h",         do.step_clock(+3600), STAYS,  SOON),
+    Fault("clock - 1 h",         do.step_clock(-3600), STAYS,  SOON),
 )
 # fmt: on
 

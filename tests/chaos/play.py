@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-import psutil
-
 from tests.chaos.ledger import Account, Stint
 from tests.chaos.matrix import Fault, Then
-from tests.chaos.team import Team
+from tests.chaos.team import Team, is_gone
 
 __all__ = ["Outcome", "play", "quiet"]
 
@@ -40,15 +38,14 @@ def play(team: Team, fault: Fault) -> Outcome:
     outcome = Outcome(team.store.scheme, fault.name)
     then, within = fault.outcome(team.store.scheme)
     patience_s = 2 * within.bound_s(team.timing, team.store.scheme) + _SLACK_S
-    before = team.ledger.newest()
+    before, job = team.ledger.newest(), team.leader().job()
     assert before is not None
-    began_ns = time.monotonic_ns()
-    with fault.strike(team):
+    with fault.strike(team) as began_ns:
         match then:
             case Then.NEXT:
                 _wait_for_another(team, before, patience_s)
             case Then.NOBODY:
-                team.wait_for(lambda: _has_ended(before.pid), "the job to end")
+                team.wait_for(lambda: is_gone(job), "the job to end")
                 team.hold(_NOBODY_S)
                 if team.ledger.newest() is not before:
                     outcome.failures.append("somebody led, though nobody could")
@@ -76,13 +73,6 @@ def _wait_for_another(team: Team, before: Stint, patience_s: float) -> None:
         return team.ledger.newest() is not before
 
     team.wait_for(another, "the next job", within_s=patience_s)
-
-
-def _has_ended(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _judge(outcome: Outcome, fault: Fault, began_ns: int) -> None:

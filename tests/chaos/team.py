@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from coordsidecar.core.timing import Timing
 from coordsidecar.job_env import RUN_VARIABLE
 from coordsidecar.store import Election
 from tests.chaos.clock import WallClock
+from tests.chaos.host import own_host
 from tests.chaos.ledger import Ledger
 from tests.chaos.stores import Store
 from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
 from tests.servers import Proxy
 
-__all__ = ["Instance", "Team", "team_on"]
+__all__ = ["Instance", "Team", "is_gone", "team_on"]
 
 _SIZE = 3
 _PAUSE_S = 0.02  # Between two looks at processes, which give no event to wait for.
@@ -36,32 +37,62 @@ class Instance:
         self.sidecar = sidecar
         self.wires = wires
         self._role_file = role_file
-
-    @property
-    def is_alive(self) -> bool:
-        return self.sidecar.process.poll() is None
+        self._guard: psutil.Process | None = None
 
     def guard(self) -> psutil.Process:
-        return psutil.Process(self.sidecar.pid)
+        """The guard, as we see it from outside of its host."""
+        if self._guard is None:
+            root = psutil.Process(self.sidecar.pid)
+            self._guard = next(filter(_is_ours, (root, *root.children(recursive=True))))
+        return self._guard
 
     def elector(self) -> psutil.Process:
-        return self.sidecar.elector()
+        return next(child for child in self.guard().children() if _is_elector(child))
 
     def job(self) -> psutil.Process:
-        return self.sidecar.job()
+        return next(child for child in self.guard().children() if not _is_ours(child))
 
-    def follows(self, leader: str) -> bool:
-        """Whether it stands by and knows that this one leads."""
+    def role(self) -> tuple[str, int | None, str]:
+        """What its role file says: the role, the token, and who leads."""
         try:
             role = json.loads(self._role_file.read_text())
         except FileNotFoundError:
-            return False
-        return (role["pid"], role["role"], role["leader"]) == (self.sidecar.pid, "standby", leader)
+            return "", None, ""
+        return role["role"], role["token"], role["leader"]
+
+    def has_ended(self) -> bool:
+        """Whether its guard is gone."""
+        return self._role_file.exists() and is_gone(self.guard())
 
     def end(self) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if not _is_ours(root := psutil.Process(self.sidecar.pid)):
+                for process_one in root.children():
+                    process_one.kill()  # And with it, all of its host.
+                self.sidecar.process.wait()
         self.sidecar.end()
+        self.close_wires()
+
+    def close_wires(self) -> None:
         for wire in self.wires:
             wire.close()
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether it has ended, reaped or not."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    """A guard, elector or fuse."""
+    return process.cmdline()[1:3] == ["-m", "coordsidecar"]
+
+
+def _is_elector(process: psutil.Process) -> bool:
+    return _is_ours(process) and process.name() != "job-fuse"
 
 
 class Team:
@@ -75,8 +106,10 @@ class Team:
         ttl_s: float,
         start: Callable[..., Sidecar],
         patience: Callable[[], None] = lambda: None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        """``patience`` is called while we wait, and may raise to end that."""
+        """``patience`` is called while we wait, and may raise to end that. ``environ`` is added to
+        that of the sidecars."""
         self.store = store
         self.election = Election(namespace="chaos", name=f"job-{uuid.uuid4().hex[:12]}")
         self.timing = Timing.for_ttl(ttl_s)
@@ -84,15 +117,16 @@ class Team:
         self._folder = folder
         self._start_sidecar = start
         self._patience = patience
+        self._environ = environ or {}
         self._numbers = itertools.count(1)
         self._stamps = Stamps(folder / "ledger")
         self.ledger = Ledger(self._stamps.path)
         self.instances = [self._start() for _ in range(_SIZE)]
-        self.past: list[Sidecar] = []
+        self.past: list[Instance] = []
         """Those who have ended, and have been replaced."""
 
     def leader(self) -> Instance:
-        """Whose job began last, and lives."""
+        """Whose job began last, and whose guard lives."""
         self.wait_for(self._leader, "somebody to lead")
         leader = self._leader()
         assert leader is not None
@@ -100,11 +134,10 @@ class Team:
 
     def _leader(self) -> Instance | None:
         stint = self.ledger.newest()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            guard_pid = psutil.Process(stint.pid).ppid() if stint else 0
-            for instance in self.instances:
-                if instance.sidecar.pid == guard_pid:
-                    return instance
+        for instance in self.instances:
+            role, token, _ = instance.role()
+            if stint and (role, token) == ("leader", stint.token) and not instance.has_ended():
+                return instance
         return None
 
     def settle(self, *, within_s: float) -> None:
@@ -114,16 +147,15 @@ class Team:
 
     def _settled(self) -> bool:
         for number, instance in enumerate(self.instances):
-            if not instance.is_alive:
-                self.past.append(instance.sidecar)
-                for wire in instance.wires:
-                    wire.close()
+            if instance.has_ended():
+                self.past.append(instance)
+                instance.close_wires()
                 self.instances[number] = self._start()
         leader = self._leader()
-        if leader is None:
+        if leader is None or not self._stamps_go_on():
             return False
-        others = [instance for instance in self.instances if instance is not leader]
-        return all(other.follows(leader.name) for other in others) and self._stamps_go_on()
+        others = [instance.role() for instance in self.instances if instance is not leader]
+        return all(role == "standby" and whom == leader.name for role, _, whom in others)
 
     def _stamps_go_on(self) -> bool:
         stint = self.ledger.latest
@@ -133,7 +165,7 @@ class Team:
         """Who lives that should not: of a sidecar that has ended, or the job of one that waits."""
         leader = self._leader()
         waiting = [each.sidecar.mark for each in self.instances if each is not leader]
-        ended = [sidecar.mark for sidecar in self.past]
+        ended = [instance.sidecar.mark for instance in self.past]
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -184,9 +216,12 @@ class Team:
         options = ["--store", url, "--ttl", f"{self.timing.ttl_s:g}s", "--id", name]
         options += ["--namespace", self.election.namespace, "--name", self.election.name]
         options += ["--role-file", str(role_file)]
-        env = {**self.store.environ, **self.clock.environ}
+        env = {**self.store.environ, **self.clock.environ, **self._environ}
+        # The lock files of `local:` are for one host; the other stores are for several.
+        through = own_host() if self.store.members else ()
         command = self._stamps.command()
-        return Instance(name, self._start_sidecar(*options, "--", *command, env=env), wires, role_file)
+        sidecar = self._start_sidecar(*options, "--", *command, env=env, through=through)
+        return Instance(name, sidecar, wires, role_file)
 
 
 @contextlib.contextmanager

@@ -23,9 +23,7 @@ _PATIENCE_S = 60.0
 _HELPERS = ("job-fuse", "job-to-be")
 
 
-def wait_for(
-    condition: Callable[[], object], what: str, *, within_s: float = _PATIENCE_S
-) -> None:
+def wait_for(condition: Callable[[], object], what: str, *, within_s: float = _PATIENCE_S) -> None:
     """Wait until ``condition`` holds; fail with ``what`` if it never does."""
     give_up_s = time.monotonic() + within_s
     while not condition():

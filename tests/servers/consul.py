@@ -122,7 +122,7 @@ class ConsulServer:
         give_up_at_s = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if time.monotonic() > give_up_at_s:
-                raise ServerError(f"consul at {self.url} found no cluster within {START_TIMEOUT_S:g} s")
+                raise ServerError(f"consul at {self.url} does not get ready")
             time.sleep(0.05)  # Another process's readiness gives no event to wait for.
 
     def restart(self) -> None:
