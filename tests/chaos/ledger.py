@@ -75,6 +75,9 @@ class Ledger:
         self._highest_token = 0
         self._account = Account()
 
+    def close(self) -> None:
+        self._file.close()
+
     def read(self) -> None:
         """Take in what has been written since."""
         lines = (self._rest + self._file.read()).split(b"\n")

@@ -24,7 +24,7 @@ from coordsidecar.core.timing import Timing
 from tests.chaos import strikes as do
 from tests.chaos.stores import STORES
 
-__all__ = ["MATRIX", "Fault", "Then", "Within", "cells"]
+__all__ = ["MATRIX", "Fault", "Then", "Within", "named"]
 
 
 class Then(Enum):
@@ -96,19 +96,19 @@ MATRIX = (
     _process("stop guard",                             NEXT,   HANG,  guard=STOP),
     _process("stop elector",                           STAYS,  SOON,  elector=STOP),
     _process("stop job",                               STAYS,  SOON,  job=STOP),
-    _process("kill guard, kill elector",               NEXT,   LEASE, guard=KILL, elector=KILL),
+    _process("kill guard + kill elector",              NEXT,   LEASE, guard=KILL, elector=KILL),
     # Or at once: the kernel continues what is stopped in a group that the guard's death orphans.
-    _process("kill guard, stop elector",               NEXT,   LEASE, guard=KILL, elector=STOP),
-    _process("kill guard, kill job",                   NEXT,   SOON,  guard=KILL, job=KILL),
-    _process("kill guard, stop job",                   NEXT,   SOON,  guard=KILL, job=STOP),
-    _process("stop guard, kill elector",               NEXT,   LEASE, guard=STOP, elector=KILL),
-    _process("stop guard, stop elector",               NEXT,   LEASE, guard=STOP, elector=STOP),
-    _process("stop guard, kill job",                   NEXT,   HANG,  guard=STOP, job=KILL),
-    _process("stop guard, stop job",                   NEXT,   HANG,  guard=STOP, job=STOP),
-    _process("kill elector, kill job",                 NEXT,   LEASE, elector=KILL, job=KILL),
-    _process("kill elector, stop job",                 STAYS,  SOON,  elector=KILL, job=STOP),
-    _process("stop elector, kill job",                 NEXT,   LEASE, elector=STOP, job=KILL),
-    _process("stop elector, stop job",                 STAYS,  SOON,  elector=STOP, job=STOP),
+    _process("kill guard + stop elector",              NEXT,   LEASE, guard=KILL, elector=STOP),
+    _process("kill guard + kill job",                  NEXT,   SOON,  guard=KILL, job=KILL),
+    _process("kill guard + stop job",                  NEXT,   SOON,  guard=KILL, job=STOP),
+    _process("stop guard + kill elector",              NEXT,   LEASE, guard=STOP, elector=KILL),
+    _process("stop guard + stop elector",              NEXT,   LEASE, guard=STOP, elector=STOP),
+    _process("stop guard + kill job",                  NEXT,   HANG,  guard=STOP, job=KILL),
+    _process("stop guard + stop job",                  NEXT,   HANG,  guard=STOP, job=STOP),
+    _process("kill elector + kill job",                NEXT,   LEASE, elector=KILL, job=KILL),
+    _process("kill elector + stop job",                STAYS,  SOON,  elector=KILL, job=STOP),
+    _process("stop elector + kill job",                NEXT,   LEASE, elector=STOP, job=KILL),
+    _process("stop elector + stop job",                STAYS,  SOON,  elector=STOP, job=STOP),
     Fault("freeze and thaw all", do.freeze_tree,       NEXT,   LEASE, on_local=STAYS, wakes=True),
 
     Fault("cut both ways",       do.CUT,               NEXT,   LEASE, NETWORK),
@@ -139,6 +139,9 @@ MATRIX = (
 # fmt: on
 
 
-def cells(stores: list[str]) -> list[tuple[str, Fault]]:
-    """Every fault on every of these stores that it can befall."""
-    return [(store, fault) for store in stores for fault in MATRIX if store in fault.stores]
+def named(name: str) -> Fault:
+    """The row of this name; `ValueError` if there is none."""
+    for fault in MATRIX:
+        if fault.name == name:
+            return fault
+    raise ValueError(f"there is no fault {name!r}; there are: {', '.join(f.name for f in MATRIX)}")

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 from tests.chaos.ledger import Account, Stint
 from tests.chaos.matrix import Fault, Then
-from tests.chaos.team import Team, is_gone
+from tests.chaos.team import Gauge, Team, is_gone
 
 __all__ = ["Outcome", "play", "quiet"]
 
 # However long the documentation allows, and this much for a busy machine.
 _SLACK_S = 60.0
 _NOBODY_S = 1.0
+# Connections come and go, and a leader holds more than a standby; a leak shows over many faults.
+_SPARE_DESCRIPTORS = 16
+_SPARE_KB = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -27,7 +30,15 @@ class Outcome:
     """The same job went on."""
     took_ms: float | None = None
     """From the fault, or where nobody can lead from its end, to the next job's first stamp."""
+    gauges: dict[int, Gauge] = field(default_factory=dict)
+    """What guards and electors hold afterwards, by pid."""
+    quiet_s: float = 0.0
+    """How long nothing was done before."""
+    restless: int = 0
+    """How often the lead changed meanwhile, for no reason."""
     failures: list[str] = field(default_factory=list)
+    log: str = ""
+    """Of a failure: the last lines of every sidecar."""
 
 
 def play(team: Team, fault: Fault) -> Outcome:
@@ -38,6 +49,7 @@ def play(team: Team, fault: Fault) -> Outcome:
     outcome = Outcome(team.store.scheme, fault.name)
     then, within = fault.outcome(team.store.scheme)
     patience_s = 2 * within.bound_s(team.timing, team.store.scheme) + _SLACK_S
+    gauges = team.gauges()
     before, job = team.ledger.newest(), team.leader().job()
     assert before is not None
     with fault.strike(team) as began_ns:
@@ -58,6 +70,8 @@ def play(team: Team, fault: Fault) -> Outcome:
     team.settle(within_s=patience_s)
     outcome.account = team.ledger.account()
     _judge(outcome, fault, began_ns)
+    outcome.gauges = team.gauges()
+    _judge_growth(outcome, gauges)
     return outcome
 
 
@@ -88,3 +102,13 @@ def _judge(outcome: Outcome, fault: Fault, began_ns: int) -> None:
             outcome.failures.append(f"two jobs at once for {overlap.ms:.1f} ms: {pair}")
         elif overlap.accepted:
             outcome.failures.append(f"{overlap.accepted} late writes were accepted: {pair}")
+
+
+def _judge_growth(outcome: Outcome, before: dict[int, Gauge]) -> None:
+    for pid, now in outcome.gauges.items():
+        was = before.get(pid, now)
+        if now.descriptors > was.descriptors + _SPARE_DESCRIPTORS:
+            what = f"from {was.descriptors} to {now.descriptors} descriptors"
+            outcome.failures.append(f"the {now.kind} went {what}")
+        if now.own_kb > was.own_kb + _SPARE_KB:
+            outcome.failures.append(f"the {now.kind} went from {was.own_kb} to {now.own_kb} KB")

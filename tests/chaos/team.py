@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.chaos.stores import Store
 from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
 from tests.servers import Proxy
 
-__all__ = ["Instance", "Team", "is_gone", "team_on"]
+__all__ = ["Gauge", "Instance", "Team", "is_gone", "team_on"]
 
 _SIZE = 3
 _PAUSE_S = 0.02  # Between two looks at processes, which give no event to wait for.
@@ -52,13 +53,21 @@ class Instance:
     def job(self) -> psutil.Process:
         return next(child for child in self.guard().children() if not _is_ours(child))
 
-    def role(self) -> tuple[str, int | None, str]:
-        """What its role file says: the role, the token, and who leads."""
-        try:
-            role = json.loads(self._role_file.read_text())
-        except FileNotFoundError:
-            return "", None, ""
-        return role["role"], role["token"], role["leader"]
+    def leads(self, token: int) -> bool:
+        """Whether its role file says that it leads with this token."""
+        role = self._role()
+        return (role.get("role"), role.get("token")) == ("leader", token)
+
+    def follows(self) -> bool:
+        """Whether its role file says that it stands by while another leads."""
+        role = self._role()
+        return role.get("role") == "standby" and role["leader"] not in (None, self.name)
+
+    def _role(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError):
+            found = json.loads(self._role_file.read_text())
+        return found
 
     def has_ended(self) -> bool:
         """Whether its guard is gone."""
@@ -93,6 +102,29 @@ def _is_ours(process: psutil.Process) -> bool:
 
 def _is_elector(process: psutil.Process) -> bool:
     return _is_ours(process) and process.name() != "job-fuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What a guard or elector holds at one moment."""
+
+    kind: str
+    pid: int
+    age_s: float
+    descriptors: int
+    pss_kb: int
+    """Its share of memory; what others share counts by its part."""
+    own_kb: int
+    """Memory that no file backs: what would grow if it leaked."""
+
+    @classmethod
+    def read(cls, kind: str, process: psutil.Process) -> Gauge:
+        sizes: dict[str, int] = {}
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]:
+            name, _, value = line.partition(":")
+            sizes[name] = int(value.split()[0])
+        age_s = time.time() - process.create_time()
+        return cls(kind, process.pid, age_s, process.num_fds(), sizes["Pss"], sizes["Anonymous"])
 
 
 class Team:
@@ -135,8 +167,7 @@ class Team:
     def _leader(self) -> Instance | None:
         stint = self.ledger.newest()
         for instance in self.instances:
-            role, token, _ = instance.role()
-            if stint and (role, token) == ("leader", stint.token) and not instance.has_ended():
+            if stint and instance.leads(stint.token) and not instance.has_ended():
                 return instance
         return None
 
@@ -154,8 +185,9 @@ class Team:
         leader = self._leader()
         if leader is None or not self._stamps_go_on():
             return False
-        others = [instance.role() for instance in self.instances if instance is not leader]
-        return all(role == "standby" and whom == leader.name for role, _, whom in others)
+        # Who is not the next in line hears late of a new leader; that it follows one is enough.
+        others = [instance for instance in self.instances if instance is not leader]
+        return all(other.follows() for other in others)
 
     def _stamps_go_on(self) -> bool:
         stint = self.ledger.latest
@@ -175,6 +207,16 @@ class Team:
                     continue
                 if mark in ended or (mark in waiting and is_job):
                     found.append(f"{process.pid} {process.cmdline()}")
+        return found
+
+    def gauges(self) -> dict[int, Gauge]:
+        """Of each guard and elector that lives, by pid."""
+        found = {}
+        for instance in self.instances:
+            for kind, find in (("guard", instance.guard), ("elector", instance.elector)):
+                with contextlib.suppress(psutil.Error, OSError, StopIteration):
+                    gauge = Gauge.read(kind, find())
+                    found[gauge.pid] = gauge
         return found
 
     def wait_for(
@@ -207,6 +249,7 @@ class Team:
     def end(self) -> None:
         for instance in reversed(self.instances):
             instance.end()
+        self.ledger.close()
 
     def _start(self) -> Instance:
         name = f"number-{next(self._numbers)}"

@@ -1,0 +1,57 @@
+"""A part of the fault matrix, each cell with three sidecars and a real cluster.
+
+The whole matrix, for as long as you like: ``python -m bench.chaos``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.chaos.conftest import Lanes
+from tests.chaos.matrix import Fault, named
+
+# The stores' lanes run abreast, so what counts is the longest: some three minutes. etcd, the store
+# that most will use, plays one of each kind: each process alone, the pairs in which nobody is left
+# to resign, each way of being cut off, each trouble of the cluster, each of the operator's. The
+# others play those in which they differ. `local:` has no TTL: what ends or keeps its lock. Consul
+# has an expiry, a lock-delay and a raft of its own. The gRPC transport shares etcd's recipe: what
+# its connections alone decide.
+_PLAYED = {
+    "etcd": """
+        kill guard, kill elector, kill job, stop guard, stop elector, stop job,
+        kill guard + kill elector, stop guard + stop elector, stop guard + kill elector,
+        stop elector + kill job, freeze and thaw all,
+        cut both ways, cut questions, cut answers, slow: 2 s,
+        kill store leader, pause store leader, kill majority, out of space,
+        revoke lease, delete key, revoke while cut off, logins expire, clock + 1 h""",
+    "consul": """
+        kill guard, stop guard + stop elector, freeze and thaw all,
+        cut both ways, pause store leader, kill majority,
+        destroy session, delete key, revoke while cut off""",
+    "local": """
+        kill guard, kill elector, kill job, stop guard, kill guard + kill elector,
+        stop guard + stop elector, kill elector + kill job, freeze and thaw all,
+        full disk, delete lock file, clock - 1 h""",
+    "etcd+grpc": """
+        kill elector, cut both ways, kill store leader, revoke lease, logins expire""",
+}
+
+
+def _cells() -> list[Any]:
+    names = [(store, name.strip()) for store in _PLAYED for name in _PLAYED[store].split(",")]
+    return [pytest.param(store, named(name), id=f"{store}-{name}") for store, name in names]
+
+
+@pytest.mark.parametrize(("store", "fault"), _cells())
+def test_one_job_at_a_time_and_soon_one(
+    need_server: Callable[[str], None], lanes: Lanes, store: str, fault: Fault
+) -> None:
+    if store != "local":
+        need_server(store.partition("+")[0])
+
+    outcome = lanes.outcome(store, fault)
+
+    assert not outcome.failures, "\n".join([*outcome.failures, outcome.log])
