@@ -67,6 +67,7 @@ class Ledger:
     """The file of one election, read as it grows."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         path.touch()
         self._file = path.open("rb")
         self._rest = b""
