@@ -6,8 +6,10 @@ a key, the users' tokens, and the disk.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -37,12 +39,12 @@ class Store:
         """The member that leads the others."""
         raise NotImplementedError
 
-    def revoke(self, election: Election) -> None:
-        """End the session of whoever leads."""
+    def revoke(self, election: Election) -> int:
+        """End the session of whoever leads; return when, on CLOCK_MONOTONIC in ns."""
         raise NotImplementedError
 
-    def delete_key(self, election: Election) -> None:
-        """Delete the key by which the leader holds the election; its session stays."""
+    def delete_key(self, election: Election) -> int:
+        """Delete the key by which the leader holds the election, and not its session; likewise."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -63,16 +65,19 @@ class EtcdStore(Store):
     def leader(self) -> EtcdServer:
         return self._cluster.leader()
 
-    def revoke(self, election: Election) -> None:
-        self._ctl("lease", "revoke", self._leader_key(election).rpartition("/")[2])
+    def revoke(self, election: Election) -> int:
+        lease = int(self._leader_key(election).rpartition("/")[2], 16)
+        return self._post("/v3/lease/revoke", {"ID": str(lease)})
 
-    def delete_key(self, election: Election) -> None:
-        self._ctl("del", self._leader_key(election))
+    def delete_key(self, election: Election) -> int:
+        key = base64.b64encode(self._leader_key(election).encode()).decode()
+        return self._post("/v3/kv/deleterange", {"key": key})
 
     def forget_tokens(self) -> None:
         """Make every login unknown, as its expiry does."""
-        self._ctl("auth", "disable")
-        self._ctl("auth", "enable")
+        leader = self.leader()
+        leader.etcdctl("auth", "disable")
+        leader.etcdctl("auth", "enable")
 
     @contextlib.contextmanager
     def out_of_space(self) -> Iterator[None]:
@@ -87,27 +92,22 @@ class EtcdStore(Store):
         self._cluster.stop()
 
     def _alarm(self, action: str) -> None:
-        login = {"name": EtcdServer.user, "password": EtcdServer.password}
-        token = self._post("/v3/auth/authenticate", login)["token"]
         alarm = {"action": action, "memberID": "0", "alarm": "NOSPACE"}
-        self._post("/v3/maintenance/alarm", alarm, token=token)
+        self._post("/v3/maintenance/alarm", alarm)
 
-    def _post(self, path: str, body: dict[str, str], *, token: str = "") -> Any:
+    def _post(self, path: str, body: dict[str, str]) -> int:
+        """Ask the leader's gateway; return when, once it has answered."""
         connection = HTTPConnection(self.leader().endpoint, timeout=_CALL_S)
         with contextlib.closing(connection):
-            headers = {"Authorization": token} if token else {}
-            connection.request("POST", path, body=json.dumps(body), headers=headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            assert answer.status == 200, text
-            return json.loads(text)
+            login = {"name": EtcdServer.user, "password": EtcdServer.password}
+            token = _answer(connection, "/v3/auth/authenticate", login, {})["token"]
+            at_ns = time.monotonic_ns()
+            _answer(connection, path, body, {"Authorization": token})
+        return at_ns
 
     def _leader_key(self, election: Election) -> str:
         sort = ("--sort-by=CREATE", "--order=ASCEND", "--limit=1", "--keys-only")
-        return self._ctl("get", "--prefix", f"{election.prefix}/", *sort).split()[0]
-
-    def _ctl(self, *args: str) -> str:
-        return self.leader().etcdctl(*args)
+        return self.leader().etcdctl("get", "--prefix", f"{election.prefix}/", *sort).split()[0]
 
 
 class ConsulStore(Store):
@@ -122,12 +122,17 @@ class ConsulStore(Store):
     def leader(self) -> ConsulServer:
         return self._cluster.leader()
 
-    def revoke(self, election: Election) -> None:
+    def revoke(self, election: Election) -> int:
         key = self.leader().http("GET", f"/v1/kv/{election.prefix}/.lock").json()[0]
-        self.leader().http("PUT", f"/v1/session/destroy/{key['Session']}")
+        return self._do("PUT", f"/v1/session/destroy/{key['Session']}")
 
-    def delete_key(self, election: Election) -> None:
-        self.leader().http("DELETE", f"/v1/kv/{election.prefix}/.lock")
+    def delete_key(self, election: Election) -> int:
+        return self._do("DELETE", f"/v1/kv/{election.prefix}/.lock")
+
+    def _do(self, method: str, path: str) -> int:
+        leader, at_ns = self.leader(), time.monotonic_ns()
+        assert leader.http(method, path).status == 200
+        return at_ns
 
     def stop(self) -> None:
         self._cluster.stop()
@@ -143,8 +148,10 @@ class LocalStore(Store):
     def url(self, endpoints: list[str]) -> str:
         return f"local:{self._folder}"
 
-    def revoke(self, election: Election) -> None:
+    def revoke(self, election: Election) -> int:
+        at_ns = time.monotonic_ns()
         (self._folder / f"{election.prefix}.lock").unlink()
+        return at_ns
 
     delete_key = revoke
 
@@ -155,6 +162,16 @@ STORES: dict[str, Callable[[str, Path], Store]] = {
     "etcd+grpc": EtcdStore,
     "consul": ConsulStore,
 }
+
+
+def _answer(
+    connection: HTTPConnection, path: str, body: dict[str, str], headers: dict[str, str]
+) -> Any:
+    connection.request("POST", path, body=json.dumps(body), headers=headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    assert answer.status == 200, text
+    return json.loads(text)
 
 
 @contextlib.contextmanager

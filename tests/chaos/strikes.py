@@ -217,17 +217,13 @@ def full_disk(team: Team) -> Iterator[int]:
 @contextlib.contextmanager
 def revoke(team: Team) -> Iterator[int]:
     """End the leader's session; of `local:`, delete the lock file."""
-    struck_ns = time.monotonic_ns()
-    team.store.revoke(team.election)
-    yield struck_ns
+    yield team.store.revoke(team.election)
 
 
 @contextlib.contextmanager
 def delete_key(team: Team) -> Iterator[int]:
     """Delete the leader's key."""
-    struck_ns = time.monotonic_ns()
-    team.store.delete_key(team.election)
-    yield struck_ns
+    yield team.store.delete_key(team.election)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,169 @@
+"""Plays faults at random on real clusters, and prints one table of what became of them.
+
+    python -m bench.chaos --minutes 15        all faults on etcd, Consul and lock files
+    python -m bench.chaos --minutes 5 --stores etcd --faults "kill guard,cut both ways"
+    python -m bench.chaos --soak              an hour at speed; the guards live throughout
+
+Each store gets a cluster and a team of three sidecars; the stores run abreast. Ctrl-C prints the
+table so far. Should two jobs ever be active at once, a token go back, nobody lead again, or a
+process be left behind, it prints the seed and the last lines of every sidecar, and exits with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import secrets
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.chaos.figures import Figures
+from bench.contenders import use_fetched_consul, versions
+from coordsidecar.core.timing import Timing
+from coordsidecar.duration import parse_duration
+from tests.chaos.host import own_host
+from tests.chaos.lane import run_lane
+from tests.chaos.matrix import MATRIX, Fault, named
+from tests.chaos.play import Outcome
+from tests.chaos.stores import STORES
+
+_SOAK_MINUTES = 60.0
+_QUIET_S = (1.0, 4.0)
+_QUIET_IN_A_SOAK_S = (0.2, 1.0)
+
+
+class Campaign:
+    """All lanes, until time is up, somebody interrupts, or something is violated."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self._options = options
+        self._folder = folder
+        self._until_s = time.monotonic() + options.minutes * 60
+        self._lock = threading.Lock()
+        self._count = 0
+        self.over = threading.Event()
+        self.figures = Figures(Timing.for_ttl(options.ttl_s))
+        self.violations: list[str] = []
+
+    def run(self) -> None:
+        lanes = [threading.Thread(target=self._run_lane, args=(s,)) for s in self._options.stores]
+        for lane in lanes:
+            lane.start()
+        try:
+            for lane in lanes:
+                lane.join()
+        except KeyboardInterrupt:
+            _say("interrupted; ending what was started")
+        finally:
+            self.over.set()
+            for lane in lanes:
+                lane.join()
+
+    def _run_lane(self, store: str) -> None:
+        dice = random.Random(f"{self._options.seed} {store}")
+        quiet_s = _QUIET_IN_A_SOAK_S if self._options.soak else _QUIET_S
+        try:
+            run_lane(
+                store,
+                self._schedule(store, dice),
+                self._folder / store,
+                ttl_s=self._options.ttl_s,
+                hear=self._hear,
+                stopped=self.over.is_set,
+                quiet_s=lambda: dice.uniform(*quiet_s),
+            )
+        except Exception:  # noqa: BLE001  # The lane is lost; say so, and end the others.
+            self.violations.append(f"{store}: {traceback.format_exc()}")
+            self.over.set()
+
+    def _schedule(self, store: str, dice: random.Random) -> Iterator[Fault]:
+        """All faults that can befall this store, in random order, again and again."""
+        deck = [fault for fault in self._options.faults if store in fault.stores]
+        while deck:
+            for fault in dice.sample(deck, len(deck)):
+                if time.monotonic() > self._until_s:
+                    return
+                yield fault
+
+    def _hear(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._count += 1
+            self.figures.add(outcome)
+            took = "kept" if outcome.kept else f"{outcome.took_ms or 0:.0f} ms"
+            left_min = max(0.0, self._until_s - time.monotonic()) / 60
+            _say(
+                f"{self._count}, {left_min:.0f} min left: {outcome.store}: {outcome.fault}: {took}"
+            )
+            if outcome.failures:
+                where = f"{outcome.store}: {outcome.fault}"
+                self.violations.append("\n".join([where, *outcome.failures, outcome.log]))
+                self.over.set()
+
+
+def main() -> int:
+    options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    use_fetched_consul()
+    _say(f"seed {options.seed}; {options.minutes:g} minutes on {', '.join(options.stores)}")
+    if not own_host():
+        _say("no PID namespaces here: the sidecars see each other, as on one host")
+    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
+        campaign = Campaign(options, Path(name))
+        campaign.run()
+    print(campaign.figures.text())
+    print(f"TTL {options.ttl_s:g} s; {versions()}; seed {options.seed}.")
+    for violation in campaign.violations:
+        print(f"\nVIOLATION, seed {options.seed}: {violation}")
+    return 1 if campaign.violations else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.chaos", description=(__doc__ or "").partition("\n")[0]
+    )
+    add = parser.add_argument
+    add("--minutes", type=float, help=f"how long (default: 10; a soak: {_SOAK_MINUTES:g})")
+    add("--seed", type=int, default=secrets.randbelow(1_000_000), help="of the order of faults")
+    add("--stores", type=_stores, default=["etcd", "consul", "local"], metavar="NAME,...",
+        help=f"of: {', '.join(STORES)} (default: etcd,consul,local)")  # fmt: skip
+    add("--faults", type=_faults, metavar="NAME,...",
+        help=f"of: {', '.join(fault.name for fault in MATRIX)} (default: all)")  # fmt: skip
+    add("--ttl", type=parse_duration, default=5.0, dest="ttl_s", help="default: 5s")
+    add("--soak", action="store_true", help="an hour of those that the leader's guard survives")
+    options = parser.parse_args()
+    if options.faults is None:
+        options.faults = [fault for fault in MATRIX if not (options.soak and fault.ends_sidecar)]
+    if options.minutes is None:
+        options.minutes = _SOAK_MINUTES if options.soak else 10.0
+    return options
+
+
+def _stores(text: str) -> Sequence[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in STORES:
+            raise argparse.ArgumentTypeError(
+                f"there is no {name!r}; there are: {', '.join(STORES)}"
+            )
+    return names
+
+
+def _faults(text: str) -> Sequence[Fault]:
+    try:
+        return [named(name.strip()) for name in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _say(what: str) -> None:
+    print(f"chaos: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
