@@ -27,6 +27,7 @@ from bench.chaos.figures import Figures
 from bench.contenders import use_fetched_consul, versions
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
+from tests.chaos.clock import can_be_stepped
 from tests.chaos.host import own_host
 from tests.chaos.lane import run_lane
 from tests.chaos.matrix import MATRIX, Fault, named
@@ -85,6 +86,7 @@ class Campaign:
     def _schedule(self, store: str, dice: random.Random) -> Iterator[Fault]:
         """All faults that can befall this store, in random order, again and again."""
         deck = [fault for fault in self._options.faults if store in fault.stores]
+        deck = [fault for fault in deck if can_be_stepped() or not fault.needs_cc]
         while deck:
             for fault in dice.sample(deck, len(deck)):
                 if time.monotonic() > self._until_s:
@@ -113,6 +115,8 @@ def main() -> int:
     _say(f"seed {options.seed}; {options.minutes:g} minutes on {', '.join(options.stores)}")
     if not own_host():
         _say("no PID namespaces here: the sidecars see each other, as on one host")
+    if not can_be_stepped():
+        _say("no C compiler here: the wall clock is not stepped")
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
         campaign = Campaign(options, Path(name))
         campaign.run()

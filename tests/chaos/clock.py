@@ -12,9 +12,14 @@ import struct
 import subprocess
 from pathlib import Path
 
-__all__ = ["WallClock"]
+__all__ = ["WallClock", "can_be_stepped"]
 
 _SOURCE = Path(__file__).with_name("clock.c")
+
+
+def can_be_stepped() -> bool:
+    """Whether there is a C compiler to make the clock with."""
+    return shutil.which("cc") is not None
 
 
 class WallClock:
@@ -24,10 +29,9 @@ class WallClock:
         """Needs a C compiler; without one `environ` is empty, and nothing can be stepped."""
         self.environ: dict[str, str] = {}
         self._path = folder / "clock"
-        compiler = shutil.which("cc")
-        if compiler is not None:
+        if can_be_stepped():
             library = folder / "clock.so"
-            argv = [compiler, "-O1", "-shared", "-fPIC", "-o", str(library), str(_SOURCE)]
+            argv = ["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(_SOURCE)]
             subprocess.run(argv, check=True, timeout=60)
             self.step(0)
             self.environ = {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(self._path)}

@@ -69,6 +69,9 @@ class Fault:
     ends_sidecar: bool = False
     """The leader's guard does not survive."""
 
+    needs_cc: bool = False
+    """A C compiler must be there."""
+
     def outcome(self, store: str) -> tuple[Then, Within]:
         """What must follow on this store."""
         if store == "local" and self.on_local is not None:
@@ -121,6 +124,7 @@ MATRIX = (
     Fault("pause store leader",  do.pause_members(1),  STAYS,  LEASE, NETWORK),
     Fault("kill majority",       do.kill_members(2),   NOBODY, LEASE, NETWORK),
     Fault("pause majority",      do.pause_members(2),  NOBODY, LEASE, NETWORK),
+    Fault("slow store",          do.stutter,           STAYS,  LEASE, NETWORK),
     Fault("out of space",        do.alarm_of_space,    NOBODY, LEASE, ETCD, ends_sidecar=True),
     Fault("full disk",           do.full_disk,         NOBODY, SOON,  LOCAL, ends_sidecar=True),
 
@@ -133,8 +137,8 @@ MATRIX = (
     Fault("revoke while cut off", do.both(do.CUT, do.revoke),
                                                        NEXT,   LEASE, NETWORK),
     Fault("logins expire",       do.forget_tokens,     STAYS,  SOON,  ETCD),
-    Fault("clock + 1 h",         do.step_clock(+3600), STAYS,  SOON),
-    Fault("clock - 1 h",         do.step_clock(-3600), STAYS,  SOON),
+    Fault("clock + 1 h",         do.step_clock(+3600), STAYS,  SOON, needs_cc=True),
+    Fault("clock - 1 h",         do.step_clock(-3600), STAYS,  SOON, needs_cc=True),
 )
 # fmt: on
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -35,6 +36,7 @@ __all__ = [
     "send",
     "slow_wires",
     "step_clock",
+    "stutter",
 ]
 
 Strike = Callable[[Team], AbstractContextManager[int]]
@@ -176,6 +178,30 @@ def pause_members(count: int) -> Strike:
                 member.resume()
 
     return strike
+
+
+@contextlib.contextmanager
+def stutter(team: Team) -> Iterator[int]:
+    """Let every member stand still for four fifths of the time, as if for its disk."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.is_set():
+            for member in team.store.members:
+                member.pause()
+            time.sleep(0.2)
+            for member in team.store.members:
+                member.resume()
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=run)
+    struck_ns = time.monotonic_ns()
+    thread.start()
+    try:
+        yield struck_ns
+    finally:
+        over.set()
+        thread.join()
 
 
 def _leader_first(team: Team) -> list[EtcdServer | ConsulServer]:

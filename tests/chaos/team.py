@@ -80,9 +80,6 @@ class Instance:
                     process_one.kill()  # And with it, all of its host.
                 self.sidecar.process.wait()
         self.sidecar.end()
-        self.close_wires()
-
-    def close_wires(self) -> None:
         for wire in self.wires:
             wire.close()
 
@@ -155,7 +152,7 @@ class Team:
         self.ledger = Ledger(self._stamps.path)
         self.instances = [self._start() for _ in range(_SIZE)]
         self.past: list[Instance] = []
-        """Those who have ended, and have been replaced."""
+        """Those who have ended and have been replaced, until nothing of them is left."""
 
     def leader(self) -> Instance:
         """Whose job began last, and whose guard lives."""
@@ -175,12 +172,13 @@ class Team:
         """Replace who has ended; return once one leads, two follow, and nobody is left behind."""
         self.wait_for(self._settled, "one to lead and two to follow", within_s=within_s)
         self.wait_for(lambda: not self.left_behind(), "what has ended to be gone")
+        while self.past:
+            self.past.pop().end()
 
     def _settled(self) -> bool:
         for number, instance in enumerate(self.instances):
             if instance.has_ended():
                 self.past.append(instance)
-                instance.close_wires()
                 self.instances[number] = self._start()
         leader = self._leader()
         if leader is None or not self._stamps_go_on():
@@ -247,7 +245,7 @@ class Team:
         return "\n".join(parts)
 
     def end(self) -> None:
-        for instance in reversed(self.instances):
+        for instance in (*self.past, *reversed(self.instances)):
             instance.end()
         self.ledger.close()
 

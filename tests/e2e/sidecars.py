@@ -167,7 +167,9 @@ class Sidecar:
         return code if code >= 0 else 128 - code
 
     def end(self) -> None:
-        """Whatever the test did, nothing of us stays behind."""
+        """Whatever the test did, nothing of us stays behind. Another call does nothing."""
+        if self._log.closed:
+            return
         self.children()
         for patience_s in (0.5, 5):  # To ask twice kills the job, whatever it makes of TERM.
             with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
