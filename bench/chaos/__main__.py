@@ -77,6 +77,7 @@ class Campaign:
                 ttl_s=self._options.ttl_s,
                 hear=self._hear,
                 stopped=self.over.is_set,
+                dice=dice,
                 quiet_s=lambda: dice.uniform(*quiet_s),
             )
         except Exception:  # noqa: BLE001  # The lane is lost; say so, and end the others.
@@ -97,13 +98,14 @@ class Campaign:
         with self._lock:
             self._count += 1
             self.figures.add(outcome)
+            fault = f"{outcome.fault} {outcome.drawn and f'({outcome.drawn})'}".strip()
             took = "kept" if outcome.kept else f"{outcome.took_ms or 0:.0f} ms"
             left_min = max(0.0, self._until_s - time.monotonic()) / 60
             _say(
                 f"{self._count}, {left_min:.0f} min left: {outcome.store}: {outcome.fault}: {took}"
             )
             if outcome.failures:
-                where = f"{outcome.store}: {outcome.fault}"
+                where = f"{outcome.store}: {fault}"
                 self.violations.append("\n".join([where, *outcome.failures, outcome.log]))
                 self.over.set()
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import random
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import psutil
 
 from tests.chaos.matrix import Fault
 from tests.chaos.play import Outcome, play, quiet
 from tests.chaos.stores import open_store
 from tests.chaos.team import Team, team_on
+from tests.servers import ServerError
 
 __all__ = ["StoppedError", "run_lane"]
 
@@ -27,6 +32,7 @@ def run_lane(
     hear: Callable[[Outcome], None],
     stopped: Callable[[], bool],
     quiet_s: Callable[[], float] = lambda: 0.0,
+    dice: random.Random | None = None,
 ) -> None:
     """Play ``faults`` on a store of this name, and let ``hear`` know of each outcome.
 
@@ -43,7 +49,8 @@ def run_lane(
         with open_store(store_name, folder / "store") as store:
             for number in itertools.count():
                 team_folder = folder / f"team-{number}"
-                with team_on(store, team_folder, ttl_s=ttl_s, patience=patience) as team:
+                options = {"ttl_s": ttl_s, "patience": patience, "dice": dice}
+                with team_on(store, team_folder, **options) as team:
                     if not _play_until_failure(team, left, hear, quiet_s):
                         return
     except StoppedError:
@@ -58,13 +65,15 @@ def _play_until_failure(
 ) -> bool:
     """Whether a cell failed, and there may be more to play."""
     for fault in left:
-        length_s = quiet_s()
+        length_s, team.drawn = quiet_s(), ""
         restless = quiet(team, length_s) if length_s else 0
         try:
             outcome = play(team, fault)
-        except AssertionError as failure:
-            outcome = Outcome(team.store.scheme, fault.name, failures=[str(failure)])
+        except (AssertionError, psutil.Error, ServerError) as failure:
+            story = traceback.format_exception(failure)
+            outcome = Outcome(team.store.scheme, fault.name, failures=["".join(story)])
             outcome.account = team.ledger.account()
+        outcome.drawn = team.drawn
         outcome.quiet_s, outcome.restless = length_s, restless
         if outcome.failures:
             outcome.log = team.log_tail()

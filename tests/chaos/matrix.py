@@ -15,14 +15,18 @@ In every cell: never two jobs at once, tokens rise, somebody leads again, nothin
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from signal import SIGKILL as KILL
 from signal import SIGSTOP as STOP
+from typing import Literal
 
 from coordsidecar.core.timing import Timing
 from tests.chaos import strikes as do
 from tests.chaos.stores import STORES
+from tests.chaos.team import Team
 
 __all__ = ["MATRIX", "Fault", "Then", "Within", "named"]
 
@@ -69,6 +73,8 @@ class Fault:
     ends_sidecar: bool = False
     """The leader's guard does not survive."""
 
+    hits: Literal["network", "processes"] | None = None
+    """For ``two at once``, which combines one of each."""
     needs_cc: bool = False
     """A C compiler must be there."""
 
@@ -87,7 +93,27 @@ def _process(name: str, then: Then, within: Within, **signals: int) -> Fault:
     on_local = None
     if within is LEASE:
         on_local = STAYS if signals.get("guard") == STOP else NEXT
-    return Fault(name, do.send(**signals), then, within, on_local=on_local, ends_sidecar=ends)
+    strike = do.send(**signals)
+    return Fault(name, strike, then, within, ALL, on_local, ends_sidecar=ends, hits="processes")
+
+
+def _network(name: str, strike: do.Strike, then: Then) -> Fault:
+    """A row of the part about the way to the store, and its members."""
+    return Fault(name, strike, then, LEASE, NETWORK, hits="network")
+
+
+@contextlib.contextmanager
+def _two_at_once(team: Team) -> Iterator[int]:
+    """A trouble on the way to the store or in it, and one of the leader's processes meanwhile."""
+    store = team.store.scheme
+    others = [fault for fault in MATRIX if store in fault.stores and fault.hits is not None]
+    first, second = (
+        team.dice.choice([fault for fault in others if fault.hits == hits])
+        for hits in ("network", "processes")
+    )
+    team.drawn = f"{first.name} and {second.name}"
+    with first.strike(team), second.strike(team) as struck_ns:
+        yield struck_ns
 
 
 # fmt: off
@@ -114,17 +140,17 @@ MATRIX = (
     _process("stop elector + stop job",                STAYS,  SOON,  elector=STOP, job=STOP),
     Fault("freeze and thaw all", do.freeze_tree,       NEXT,   LEASE, on_local=STAYS, wakes=True),
 
-    Fault("cut both ways",       do.CUT,               NEXT,   LEASE, NETWORK),
-    Fault("cut questions",       do.CUT_OUT,           NEXT,   LEASE, NETWORK),
-    Fault("cut answers",         do.CUT_IN,            NEXT,   LEASE, NETWORK),
-    Fault("slow: 500 ms",        do.slow_wires(0.5),   STAYS,  LEASE, NETWORK),
-    Fault("slow: 2 s",           do.slow_wires(2.0),   NOBODY, LEASE, NETWORK),
+    _network("cut both ways",       do.CUT,               NEXT),
+    _network("cut questions",       do.CUT_OUT,           NEXT),
+    _network("cut answers",         do.CUT_IN,            NEXT),
+    _network("slow: 500 ms",        do.slow_wires(0.5),   STAYS),
+    _network("slow: 2 s",           do.slow_wires(2.0),   NOBODY),
 
-    Fault("kill store leader",   do.kill_members(1),   STAYS,  LEASE, NETWORK),
-    Fault("pause store leader",  do.pause_members(1),  STAYS,  LEASE, NETWORK),
-    Fault("kill majority",       do.kill_members(2),   NOBODY, LEASE, NETWORK),
-    Fault("pause majority",      do.pause_members(2),  NOBODY, LEASE, NETWORK),
-    Fault("slow store",          do.stutter,           STAYS,  LEASE, NETWORK),
+    _network("kill store leader",   do.kill_members(1),   STAYS),
+    _network("pause store leader",  do.pause_members(1),  STAYS),
+    _network("kill majority",       do.kill_members(2),   NOBODY),
+    _network("pause majority",      do.pause_members(2),  NOBODY),
+    _network("slow store",          do.stutter,           STAYS),
     Fault("out of space",        do.alarm_of_space,    NOBODY, LEASE, ETCD, ends_sidecar=True),
     Fault("full disk",           do.full_disk,         NOBODY, SOON,  LOCAL, ends_sidecar=True),
 
@@ -139,6 +165,7 @@ MATRIX = (
     Fault("logins expire",       do.forget_tokens,     STAYS,  SOON,  ETCD),
     Fault("clock + 1 h",         do.step_clock(+3600), STAYS,  SOON, needs_cc=True),
     Fault("clock - 1 h",         do.step_clock(-3600), STAYS,  SOON, needs_cc=True),
+    Fault("two at once",         _two_at_once,         STAYS,  LEASE, NETWORK, ends_sidecar=True),
 )
 # fmt: on
 

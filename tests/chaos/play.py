@@ -26,6 +26,8 @@ class Outcome:
     store: str
     fault: str
     account: Account = field(default_factory=Account)
+    drawn: str = ""
+    """What the fault has drawn, if it draws."""
     kept: bool = False
     """The same job went on."""
     took_ms: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -48,10 +49,23 @@ class Instance:
         return self._guard
 
     def elector(self) -> psutil.Process:
-        return next(child for child in self.guard().children() if _is_elector(child))
+        return self._child(_is_elector, "an elector")
 
     def job(self) -> psutil.Process:
-        return next(child for child in self.guard().children() if not _is_ours(child))
+        return self._child(lambda child: not _is_ours(child), "a job")
+
+    def _child(self, wanted: Callable[[psutil.Process], bool], what: str) -> psutil.Process:
+        found: list[psutil.Process] = []
+
+        def look() -> bool:
+            for child in self.guard().children():
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                    if not is_gone(child) and wanted(child):
+                        found.append(child)
+            return bool(found)
+
+        wait_for(look, f"{self.name} to have {what}")
+        return found[0]
 
     def leads(self, token: int) -> bool:
         """Whether its role file says that it leads with this token."""
@@ -136,9 +150,10 @@ class Team:
         start: Callable[..., Sidecar],
         patience: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] | None = None,
+        dice: random.Random | None = None,
     ) -> None:
         """``patience`` is called while we wait, and may raise to end that. ``environ`` is added to
-        that of the sidecars."""
+        that of the sidecars. ``dice`` are for faults that draw something."""
         self.store = store
         self.election = Election(namespace="chaos", name=f"job-{uuid.uuid4().hex[:12]}")
         self.timing = Timing.for_ttl(ttl_s)
@@ -147,6 +162,9 @@ class Team:
         self._start_sidecar = start
         self._patience = patience
         self._environ = environ or {}
+        self.dice = dice or random.Random(0)
+        self.drawn = ""
+        """What the last such fault has drawn."""
         self._numbers = itertools.count(1)
         self._stamps = Stamps(folder / "ledger")
         self.ledger = Ledger(self._stamps.path)
@@ -212,7 +230,7 @@ class Team:
         found = {}
         for instance in self.instances:
             for kind, find in (("guard", instance.guard), ("elector", instance.elector)):
-                with contextlib.suppress(psutil.Error, OSError, StopIteration):
+                with contextlib.suppress(psutil.Error, OSError):
                     gauge = Gauge.read(kind, find())
                     found[gauge.pid] = gauge
         return found
