@@ -98,15 +98,14 @@ class Campaign:
         with self._lock:
             self._count += 1
             self.figures.add(outcome)
-            fault = f"{outcome.fault} {outcome.drawn and f'({outcome.drawn})'}".strip()
+            what = f"{outcome.store}: {outcome.fault}"
+            if outcome.drawn:
+                what += f" ({outcome.drawn})"
             took = "kept" if outcome.kept else f"{outcome.took_ms or 0:.0f} ms"
             left_min = max(0.0, self._until_s - time.monotonic()) / 60
-            _say(
-                f"{self._count}, {left_min:.0f} min left: {outcome.store}: {outcome.fault}: {took}"
-            )
+            _say(f"{self._count}, {left_min:.0f} min left: {what}: {took}")
             if outcome.failures:
-                where = f"{outcome.store}: {fault}"
-                self.violations.append("\n".join([where, *outcome.failures, outcome.log]))
+                self.violations.append("\n".join([what, *outcome.failures, outcome.log]))
                 self.over.set()
 
 
