@@ -60,6 +60,8 @@ class Campaign:
             for lane in lanes:
                 lane.join()
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _say("interrupted; ending what was started")
         finally:
             self.over.set()
@@ -102,6 +104,8 @@ class Campaign:
             if outcome.drawn:
                 what += f" ({outcome.drawn})"
             took = "kept" if outcome.kept else f"{outcome.took_ms or 0:.0f} ms"
+            if outcome.restless:
+                took += ", and the lead had changed before, for no reason"
             left_min = max(0.0, self._until_s - time.monotonic()) / 60
             _say(f"{self._count}, {left_min:.0f} min left: {what}: {took}")
             if outcome.failures:

@@ -62,11 +62,11 @@ class Figures:
         quiet_s = sum(outcome.quiet_s for outcome in self._outcomes)
         restless = sum(outcome.restless for outcome in self._outcomes)
         hourly = f"{restless * 3600 / quiet_s:.1f} an hour" if quiet_s else "not measured"
-        overlaps = sum(len(outcome.account.overlaps) for outcome in self._outcomes)
         illicit = sum(bool(outcome.failures) for outcome in self._outcomes)
+        woke = sum(len(each.account.overlaps) for each in self._outcomes if not each.failures)
         lines = [
-            f"{len(self._outcomes)} faults, {illicit} violations; {overlaps} times a frozen job "
-            "woke beside the next one.",
+            f"{len(self._outcomes)} faults, {illicit} violations; {woke} times a frozen job woke "
+            "beside the next one.",
             f"Spurious step-downs: {restless} in {quiet_s:.0f} s of quiet, {hourly}.",
             "All times in ms. kept: the same job went on. p50, p99, max: to the next job's first "
             "stamp,",

@@ -48,6 +48,7 @@ def run_lane(
     try:
         with open_store(store_name, folder / "store") as store:
             for number in itertools.count():
+                patience()
                 team_folder = folder / f"team-{number}"
                 options = {"ttl_s": ttl_s, "patience": patience, "dice": dice}
                 with team_on(store, team_folder, **options) as team:

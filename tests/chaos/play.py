@@ -14,6 +14,8 @@ __all__ = ["Outcome", "play", "quiet"]
 # However long the documentation allows, and this much for a busy machine.
 _SLACK_S = 60.0
 _NOBODY_S = 1.0
+# The fault lasts on for so long beside the next job, lest its end saves an old one that lives on.
+_LOOK_S = 0.5
 # Connections come and go, and a leader holds more than a standby; a leak shows over many faults.
 _SPARE_DESCRIPTORS = 16
 _SPARE_KB = 16 * 1024
@@ -58,6 +60,7 @@ def play(team: Team, fault: Fault) -> Outcome:
         match then:
             case Then.NEXT:
                 _wait_for_another(team, before, patience_s)
+                team.hold(_LOOK_S)
             case Then.NOBODY:
                 team.wait_for(lambda: is_gone(job), "the job to end")
                 team.hold(_NOBODY_S)

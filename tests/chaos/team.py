@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import random
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -34,11 +35,20 @@ _PAUSE_S = 0.02  # Between two looks at processes, which give no event to wait f
 class Instance:
     """One sidecar, its wires, and its role file."""
 
-    def __init__(self, name: str, sidecar: Sidecar, wires: list[Proxy], role_file: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        sidecar: Sidecar,
+        wires: list[Proxy],
+        role_file: Path,
+        *,
+        has_own_host: bool,
+    ) -> None:
         self.name = name
         self.sidecar = sidecar
         self.wires = wires
         self._role_file = role_file
+        self._has_own_host = has_own_host
         self._guard: psutil.Process | None = None
 
     def guard(self) -> psutil.Process:
@@ -88,11 +98,8 @@ class Instance:
         return self._role_file.exists() and is_gone(self.guard())
 
     def end(self) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if not _is_ours(root := psutil.Process(self.sidecar.pid)):
-                for process_one in root.children():
-                    process_one.kill()  # And with it, all of its host.
-                self.sidecar.process.wait()
+        if self._has_own_host:
+            self.sidecar.process.kill()  # And with it, all of its host.
         self.sidecar.end()
         for wire in self.wires:
             wire.close()
@@ -279,8 +286,9 @@ class Team:
         # The lock files of `local:` are for one host; the other stores are for several.
         through = own_host() if self.store.members else ()
         command = self._stamps.command()
-        sidecar = self._start_sidecar(*options, "--", *command, env=env, through=through)
-        return Instance(name, sidecar, wires, role_file)
+        how = {"env": env, "through": through, "stdout": subprocess.DEVNULL}
+        sidecar = self._start_sidecar(*options, "--", *command, **how)
+        return Instance(name, sidecar, wires, role_file, has_own_host=bool(through))
 
 
 @contextlib.contextmanager
