@@ -23,7 +23,7 @@ from tests.chaos.clock import WallClock
 from tests.chaos.host import own_host
 from tests.chaos.ledger import Ledger
 from tests.chaos.stores import Store
-from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
+from tests.e2e.sidecars import HELPERS, MARK, Sidecar, Stamps, sidecars, wait_for
 from tests.servers import Proxy
 
 __all__ = ["Gauge", "Instance", "Team", "is_gone", "team_on"]
@@ -119,7 +119,7 @@ def _is_ours(process: psutil.Process) -> bool:
 
 
 def _is_elector(process: psutil.Process) -> bool:
-    return _is_ours(process) and process.name() != "job-fuse"
+    return _is_ours(process) and process.name() not in HELPERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import psutil
 STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
 MARK = "SIDECAR_UNDER_TEST"
 _PATIENCE_S = 60.0
-_HELPERS = ("job-fuse", "job-to-be")
+HELPERS = ("job-fuse", "job-to-be")
 
 
 def wait_for(condition: Callable[[], object], what: str, *, within_s: float = _PATIENCE_S) -> None:
@@ -133,7 +133,7 @@ class Sidecar:
         found = []
         for child in self.children():
             with contextlib.suppress(psutil.Error):
-                ours = "coordsidecar" in child.cmdline() and child.name() not in _HELPERS
+                ours = "coordsidecar" in child.cmdline() and child.name() not in HELPERS
                 if ours and child.status() != psutil.STATUS_ZOMBIE:
                     found.append(child)
         return found
