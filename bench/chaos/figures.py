@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 
 from coordsidecar.core.timing import Timing
+from tests.chaos.instance import Gauge
 from tests.chaos.matrix import MATRIX, Then, named
 from tests.chaos.play import Outcome
-from tests.chaos.team import Gauge
 
 __all__ = ["Figures"]
 

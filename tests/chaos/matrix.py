@@ -11,6 +11,11 @@ For how long the next one may take, the documentation has three answers:
 ``LEASE``   the TTL has to pass, and then the takeover delay
 
 In every cell: never two jobs at once, tokens rise, somebody leads again, nothing is left behind.
+
+What cannot be had is played as nearly as we can. ``out of space``: etcd's alarm is raised by its
+API, not by filling a disk. ``full disk``: the electors may write no file (RLIMIT_FSIZE), and so get
+EFBIG, not ENOSPC. ``slow store``: its members stand still for most of the time, not their disk
+alone. ``clock``: of sidecars and jobs only; the servers ask the kernel. Consul's disk is left out.
 """
 
 from __future__ import annotations

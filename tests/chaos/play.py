@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from tests.chaos.instance import Gauge, is_gone
 from tests.chaos.ledger import Account, Stint
 from tests.chaos.matrix import Fault, Then
-from tests.chaos.team import Gauge, Team, is_gone
+from tests.chaos.team import Team
 
 __all__ = ["Outcome", "play", "quiet"]
 

@@ -66,11 +66,11 @@ class EtcdStore(Store):
         return self._cluster.leader()
 
     def revoke(self, election: Election) -> int:
-        lease = int(self._leader_key(election).rpartition("/")[2], 16)
+        lease = int(self.leader().leader_key(election.prefix).rpartition("/")[2], 16)
         return self._post("/v3/lease/revoke", {"ID": str(lease)})
 
     def delete_key(self, election: Election) -> int:
-        key = base64.b64encode(self._leader_key(election).encode()).decode()
+        key = base64.b64encode(self.leader().leader_key(election.prefix).encode()).decode()
         return self._post("/v3/kv/deleterange", {"key": key})
 
     def forget_tokens(self) -> None:
@@ -104,10 +104,6 @@ class EtcdStore(Store):
             at_ns = time.monotonic_ns()
             _answer(connection, path, body, {"Authorization": token})
         return at_ns
-
-    def _leader_key(self, election: Election) -> str:
-        sort = ("--sort-by=CREATE", "--order=ASCEND", "--limit=1", "--keys-only")
-        return self.leader().etcdctl("get", "--prefix", f"{election.prefix}/", *sort).split()[0]
 
 
 class ConsulStore(Store):

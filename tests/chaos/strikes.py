@@ -15,8 +15,9 @@ from contextlib import AbstractContextManager
 
 import psutil
 
+from tests.chaos.instance import Instance
 from tests.chaos.stores import EtcdStore
-from tests.chaos.team import Instance, Team
+from tests.chaos.team import Team
 from tests.servers import ConsulServer, EtcdServer
 
 __all__ = [

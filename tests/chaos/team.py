@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import random
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,128 +19,16 @@ from coordsidecar.job_env import RUN_VARIABLE
 from coordsidecar.store import Election
 from tests.chaos.clock import WallClock
 from tests.chaos.host import own_host
+from tests.chaos.instance import Gauge, Instance
 from tests.chaos.ledger import Ledger
 from tests.chaos.stores import Store
-from tests.e2e.sidecars import HELPERS, MARK, Sidecar, Stamps, sidecars, wait_for
+from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
 from tests.servers import Proxy
 
-__all__ = ["Gauge", "Instance", "Team", "is_gone", "team_on"]
+__all__ = ["Team", "team_on"]
 
 _SIZE = 3
 _PAUSE_S = 0.02  # Between two looks at processes, which give no event to wait for.
-
-
-class Instance:
-    """One sidecar, its wires, and its role file."""
-
-    def __init__(
-        self,
-        name: str,
-        sidecar: Sidecar,
-        wires: list[Proxy],
-        role_file: Path,
-        *,
-        has_own_host: bool,
-    ) -> None:
-        self.name = name
-        self.sidecar = sidecar
-        self.wires = wires
-        self._role_file = role_file
-        self._has_own_host = has_own_host
-        self._guard: psutil.Process | None = None
-
-    def guard(self) -> psutil.Process:
-        """The guard, as we see it from outside of its host."""
-        if self._guard is None:
-            root = psutil.Process(self.sidecar.pid)
-            self._guard = next(filter(_is_ours, (root, *root.children(recursive=True))))
-        return self._guard
-
-    def elector(self) -> psutil.Process:
-        return self._child(_is_elector, "an elector")
-
-    def job(self) -> psutil.Process:
-        return self._child(lambda child: not _is_ours(child), "a job")
-
-    def _child(self, wanted: Callable[[psutil.Process], bool], what: str) -> psutil.Process:
-        found: list[psutil.Process] = []
-
-        def look() -> bool:
-            for child in self.guard().children():
-                with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                    if not is_gone(child) and wanted(child):
-                        found.append(child)
-            return bool(found)
-
-        wait_for(look, f"{self.name} to have {what}")
-        return found[0]
-
-    def leads(self, token: int) -> bool:
-        """Whether its role file says that it leads with this token."""
-        role = self._role()
-        return (role.get("role"), role.get("token")) == ("leader", token)
-
-    def follows(self) -> bool:
-        """Whether its role file says that it stands by while another leads."""
-        role = self._role()
-        return role.get("role") == "standby" and role["leader"] not in (None, self.name)
-
-    def _role(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        with contextlib.suppress(FileNotFoundError):
-            found = json.loads(self._role_file.read_text())
-        return found
-
-    def has_ended(self) -> bool:
-        """Whether its guard is gone."""
-        return self._role_file.exists() and is_gone(self.guard())
-
-    def end(self) -> None:
-        if self._has_own_host:
-            self.sidecar.process.kill()  # And with it, all of its host.
-        self.sidecar.end()
-        for wire in self.wires:
-            wire.close()
-
-
-def is_gone(process: psutil.Process) -> bool:
-    """Whether it has ended, reaped or not."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _is_ours(process: psutil.Process) -> bool:
-    """A guard, elector or fuse."""
-    return process.cmdline()[1:3] == ["-m", "coordsidecar"]
-
-
-def _is_elector(process: psutil.Process) -> bool:
-    return _is_ours(process) and process.name() not in HELPERS
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """What a guard or elector holds at one moment."""
-
-    kind: str
-    pid: int
-    age_s: float
-    descriptors: int
-    pss_kb: int
-    """Its share of memory; what others share counts by its part."""
-    own_kb: int
-    """Memory that no file backs: what would grow if it leaked."""
-
-    @classmethod
-    def read(cls, kind: str, process: psutil.Process) -> Gauge:
-        sizes: dict[str, int] = {}
-        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]:
-            name, _, value = line.partition(":")
-            sizes[name] = int(value.split()[0])
-        age_s = time.time() - process.create_time()
-        return cls(kind, process.pid, age_s, process.num_fds(), sizes["Pss"], sizes["Anonymous"])
 
 
 class Team:

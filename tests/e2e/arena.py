@@ -81,7 +81,7 @@ class Arena:
     def revoke(self) -> None:
         """What an operator can do: end the leader's session, or delete its lock file."""
         if isinstance(self.server, EtcdServer):
-            key = self._leader_key(self.server)
+            key = self.server.leader_key(self.election.prefix)
             self.server.etcdctl("lease", "revoke", key.rpartition("/")[2])
         elif isinstance(self.server, ConsulServer):
             key = f"/v1/kv/{self.election.prefix}/.lock"
@@ -93,7 +93,7 @@ class Arena:
     def delete_key(self) -> None:
         """Delete the key by which the leader holds the election, and leave its session alone."""
         if isinstance(self.server, EtcdServer):
-            self.server.etcdctl("del", self._leader_key(self.server))
+            self.server.etcdctl("del", self.server.leader_key(self.election.prefix))
         elif isinstance(self.server, ConsulServer):
             self.server.consul("kv", "delete", f"{self.election.prefix}/.lock")
         else:
@@ -110,7 +110,3 @@ class Arena:
             env=dict(os.environ),
             check=False,
         )
-
-    def _leader_key(self, server: EtcdServer) -> str:
-        sort = ("--sort-by=CREATE", "--order=ASCEND", "--limit=1", "--keys-only")
-        return server.etcdctl("get", "--prefix", f"{self.election.prefix}/", *sort).split()[0]

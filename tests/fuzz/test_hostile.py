@@ -39,7 +39,7 @@ def _write_office(arena: Arena, raw: bytes) -> None:
 def _write_leader(arena: Arena, raw: bytes) -> None:
     """Overwrite what the leader says of itself, under the key by which it leads."""
     if isinstance(arena.server, EtcdServer):
-        key = arena._leader_key(arena.server)
+        key = arena.server.leader_key(arena.election.prefix)
         etcd_put(arena.server, key, raw, keep_lease=True)
     elif isinstance(arena.server, ConsulServer):
         _put(arena.server, f"{arena.election.prefix}/.lock", raw)

@@ -129,6 +129,11 @@ class EtcdServer:
             raise ServerError(f"etcdctl {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout
 
+    def leader_key(self, prefix: str) -> str:
+        """The key of whoever leads the election at ``prefix``: the first that was created."""
+        sort = ("--sort-by=CREATE", "--order=ASCEND", "--limit=1", "--keys-only")
+        return self.etcdctl("get", "--prefix", f"{prefix}/", *sort).split()[0]
+
     def etcdctl_argv(self, *args: str) -> list[str]:
         """The command line that runs etcdctl against this server, for a test's own process."""
         argv = [find_program("etcdctl", remedy=_REMEDY), "--endpoints", self.url]
