@@ -94,10 +94,14 @@ def _process(name: str, then: Then, within: Within, **signals: int) -> Fault:
     """A row of the part about processes."""
     # A guard that is killed, or found frozen; one whose job is killed follows it.
     ends = "guard" in signals or signals.get("job") == KILL
-    # The lock of `local:` does not run out: it is held for as long as the guard or elector lives.
+    # The lock of `local:` does not run out: it is held for as long as the guard or elector lives,
+    # and a guard that lives kills an elector that is stopped.
     on_local = None
     if within is LEASE:
-        on_local = STAYS if signals.get("guard") == STOP else NEXT
+        held = signals.get("guard") == STOP or (
+            signals.get("elector") == STOP and "guard" in signals
+        )
+        on_local = STAYS if held else NEXT
     strike = do.send(**signals)
     return Fault(name, strike, then, within, ALL, on_local, ends_sidecar=ends, hits="processes")
 
