@@ -56,6 +56,7 @@ def play(team: Team, fault: Fault) -> Outcome:
     then, within = fault.outcome(team.store.scheme)
     patience_s = 2 * within.bound_s(team.timing, team.store.scheme) + _SLACK_S
     gauges = team.gauges()
+    outcome.failures += _disorder(team.ledger.account(), wakes=False)  # Of the time before.
     before = team.ledger.newest()
     with fault.strike(team) as began_ns:
         match then:
@@ -100,18 +101,24 @@ def _wait_for_another(team: Team, before: Stint | None, patience_s: float) -> No
 
 
 def _judge(outcome: Outcome, fault: Fault, began_ns: int) -> None:
-    account = outcome.account
-    outcome.kept = not account.stints
-    since = [stint.first_ns for stint in account.stints if stint.first_ns > began_ns]
+    stints = outcome.account.stints
+    outcome.kept = not stints
+    since = [stint.first_ns for stint in stints if stint.first_ns > began_ns]
     if since:
         outcome.took_ms = (since[0] - began_ns) / 1e6
-    outcome.failures += [f"the token went back: {what}" for what in account.backward]
+    outcome.failures += _disorder(outcome.account, wakes=fault.wakes)
+
+
+def _disorder(account: Account, *, wakes: bool) -> list[str]:
+    """Everything that must not be. ``wakes``: late writes may be, if they are refused."""
+    found = [f"the token went back: {what}" for what in account.backward]
     for overlap in account.overlaps:
         pair = f"{overlap.old.token} beside {overlap.new.token}"
-        if not fault.wakes:
-            outcome.failures.append(f"two jobs at once for {overlap.ms:.1f} ms: {pair}")
+        if not wakes:
+            found.append(f"two jobs at once for {overlap.ms:.1f} ms: {pair}")
         elif overlap.accepted:
-            outcome.failures.append(f"{overlap.accepted} late writes were accepted: {pair}")
+            found.append(f"{overlap.accepted} late writes were accepted: {pair}")
+    return found
 
 
 def _judge_growth(outcome: Outcome, before: dict[int, Gauge]) -> None:
