@@ -87,14 +87,14 @@ class Campaign:
             self.over.set()
 
     def _schedule(self, store: str, dice: random.Random) -> Iterator[Fault]:
-        """All faults that can befall this store, in random order, again and again."""
+        """All faults that can befall this store, in random order, again and again; one at least."""
         deck = [fault for fault in self._options.faults if store in fault.stores]
         deck = [fault for fault in deck if can_be_stepped() or not fault.needs_cc]
         while deck:
             for fault in dice.sample(deck, len(deck)):
+                yield fault
                 if time.monotonic() > self._until_s:
                     return
-                yield fault
 
     def _hear(self, outcome: Outcome) -> None:
         with self._lock:

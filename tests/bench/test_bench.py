@@ -24,3 +24,21 @@ def test_one_round_on_lock_files_prints_every_figure_as_a_number() -> None:
     rows = re.findall(r"^  coordsidecar local((?: +[0-9.]+){4})$", done.stdout, re.MULTILINE)
     by_script = "console script" in done.stdout
     assert len(rows) == 10 + by_script, done.stdout
+
+
+def test_a_short_chaos_run_prints_its_table_and_that_all_was_well() -> None:
+    chaos = [sys.executable, "-m", "bench.chaos", "--minutes", "0.02", "--seed", "1"]
+    done = subprocess.run(
+        [*chaos, "--stores", "local", "--faults", "kill guard,kill job"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"^kill \w+ +local +\d+ +0 +\d+ +\d+ +\d+ +0 +0 +0$", done.stdout, re.MULTILINE
+    )
+    assert " 0 violations" in done.stdout
