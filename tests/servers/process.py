@@ -26,7 +26,10 @@ _POLL_EVERY_S = 0.02
 _LOG_TAIL_CHARS = 3000
 # Below Linux's ephemeral range: a port from inside it could be taken by somebody's outgoing
 # connection while its server is down, or be connected to itself by a client that keeps trying.
-_PORT_RANGE = range(20_000, 32_000)
+# Each of pytest's worker processes has ports of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORT_RANGE = range(20_000 + _WORKER, 32_000, _WORKERS)
 _handed_out: set[int] = set()
 
 
