@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.chaos.figures import Figures
+from bench.chaos.figures import Figures, holdings
 from bench.contenders import use_fetched_consul, versions
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
@@ -35,6 +35,7 @@ from tests.chaos.play import Outcome
 from tests.chaos.stores import STORES
 
 _SOAK_MINUTES = 60.0
+_SAMPLE_EVERY_S = 60.0
 _QUIET_S = (1.0, 4.0)
 _QUIET_IN_A_SOAK_S = (0.2, 1.0)
 
@@ -51,6 +52,7 @@ class Campaign:
         self.over = threading.Event()
         self.figures = Figures(Timing.for_ttl(options.ttl_s))
         self.violations: list[str] = []
+        self._sample_at_s: dict[str, float] = {}
 
     def run(self) -> None:
         lanes = [threading.Thread(target=self._run_lane, args=(s,)) for s in self._options.stores]
@@ -108,6 +110,9 @@ class Campaign:
                 took += ", and the lead had changed before, for no reason"
             left_min = max(0.0, self._until_s - time.monotonic()) / 60
             _say(f"{self._count}, {left_min:.0f} min left: {what}: {took}")
+            if self._options.soak and time.monotonic() > self._sample_at_s.get(outcome.store, 0.0):
+                self._sample_at_s[outcome.store] = time.monotonic() + _SAMPLE_EVERY_S
+                _say(f"{outcome.store}: {holdings(outcome)}")
             if outcome.failures:
                 self.violations.append("\n".join([what, *outcome.failures, outcome.log]))
                 self.over.set()

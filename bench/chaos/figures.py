@@ -10,7 +10,7 @@ from tests.chaos.instance import Gauge
 from tests.chaos.matrix import MATRIX, Then, named
 from tests.chaos.play import Outcome
 
-__all__ = ["Figures"]
+__all__ = ["Figures", "holdings"]
 
 _HEAD = ("fault", "store", "n", "kept", "p50", "p99", "max", "bound", "overlap", "refused")
 _EDGE = 10  # So many cells are the start of a run, and so many its end.
@@ -99,6 +99,15 @@ class Figures:
             f"the longest-lived, {oldest.age_s / 60:.0f} min: {_holding(his[:1])}, "
             f"then {_holding(his[-1:])}."
         ]
+
+
+def holdings(outcome: Outcome) -> str:
+    """What the guards and electors of one team held after this cell."""
+    kinds = ("guard", "elector")
+    found = {
+        kind: [each for each in outcome.gauges.values() if each.kind == kind] for kind in kinds
+    }
+    return "; ".join(f"{kind}s: {_holding(found[kind])}" for kind in kinds if found[kind])
 
 
 def _holding(gauges: Sequence[Gauge]) -> str:
