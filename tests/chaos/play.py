@@ -73,6 +73,8 @@ def play(team: Team, fault: Fault) -> Outcome:
             began_ns = time.monotonic_ns()
     if then is Then.NOBODY:
         _wait_for_another(team, before, patience_s)
+    elif then is Then.STAYS:
+        team.hold(_LOOK_S)  # Whoever was frozen may find only now that its deadline has passed.
     team.settle(within_s=patience_s)
     outcome.account = team.ledger.account()
     _judge(outcome, fault, began_ns)

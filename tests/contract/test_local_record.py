@@ -199,11 +199,17 @@ def _as_somebody_without_rights() -> Iterator[None]:
         os.seteuid(0)
 
 
+def _let_everybody_in(folder: Path) -> None:
+    """Through pytest's own folders, which are for one user; how deep they are, it decides."""
+    for ours in (folder, *folder.parents):
+        if ours.stat().st_uid == os.geteuid() and not ours.stat().st_mode & 0o001:
+            ours.chmod(0o755)
+
+
 def test_a_folder_that_cannot_be_written_to_is_named_with_the_remedy(tmp_path: Path) -> None:
     folder = tmp_path / "locks"
     folder.mkdir()
-    for parent in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        parent.chmod(0o755)
+    _let_everybody_in(tmp_path)
     folder.chmod(0o555)
 
     with _as_somebody_without_rights(), pytest.raises(RefusedError) as refused:
@@ -225,8 +231,7 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "HOME"])
 def test_locks_are_kept_where_the_users_state_is(tmp_path: Path, variable: str) -> None:
-    for folder in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        folder.chmod(0o755)
+    _let_everybody_in(tmp_path)
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(0o777)

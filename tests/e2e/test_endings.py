@@ -38,7 +38,7 @@ def test_waiting_ends_when_its_time_is_up(arena: Arena) -> None:
 
 def test_a_leader_is_no_late_comer(arena: Arena) -> None:
     """`--wait` is about becoming the leader: once we lead, the job runs for as long as it likes."""
-    leader = arena.start("--wait", "1s", command=["sleep", "2"])
+    leader = arena.start("--wait", "4s", command=["sleep", "5"])
 
     assert leader.wait() == 0
 

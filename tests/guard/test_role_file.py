@@ -92,6 +92,7 @@ def test_the_job_is_told_who_it_is(arena: Arena, tmp_path: Path) -> None:
 def test_each_start_has_a_mark_of_its_own_though_the_name_be_the_same(arena: Arena) -> None:
     """Two runs with one mark would be taken for one another when it comes to sweeping up."""
     first = arena.start("--id", "me")
+    arena.stamps.wait_for_stints(1)
     second = arena.start("--id", "me", "--standby", "sleep 600")
 
     marks = [sidecar.job().environ()["COORDSIDECAR_RUN"] for sidecar in (first, second)]
