@@ -143,9 +143,9 @@ MATRIX = (
     _process("stop guard + stop elector",              NEXT,   LEASE, guard=STOP, elector=STOP),
     _process("stop guard + kill job",                  NEXT,   HANG,  guard=STOP, job=KILL),
     _process("stop guard + stop job",                  NEXT,   HANG,  guard=STOP, job=STOP),
-    _process("kill elector + kill job",                NEXT,   LEASE, elector=KILL, job=KILL),
+    _process("kill elector + kill job",                NEXT,   SOON,  elector=KILL, job=KILL),
     _process("kill elector + stop job",                STAYS,  SOON,  elector=KILL, job=STOP),
-    _process("stop elector + kill job",                NEXT,   LEASE, elector=STOP, job=KILL),
+    _process("stop elector + kill job",                NEXT,   HANG,  elector=STOP, job=KILL),
     _process("stop elector + stop job",                STAYS,  SOON,  elector=STOP, job=STOP),
     Fault("freeze and thaw all", do.freeze_tree,       NEXT,   LEASE, on_local=STAYS, wakes=True),
 

@@ -10,6 +10,7 @@ from coordsidecar.core import guard as core
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard_moves import (
     ElectorExited,
+    Finish,
     Heard,
     JobExited,
     KillTree,
@@ -154,6 +155,30 @@ def test_a_job_that_ends_takes_the_rest_of_its_tree_along() -> None:
     assert then == [RELEASE_AND_LEAVE]
     assert isinstance(guard.phase, Leaving)
     assert guard.phase.exit_code == 3
+
+
+def test_who_leaves_starts_another_elector_to_resign_if_the_last_one_died() -> None:
+    running, _ = take(at(Running(LEASE)), JobExited(0), 101.0)
+    leaving, told = take(running, TreeEmpty(), 101.1)
+
+    dead, effects = take(leaving, ElectorExited(), 101.2)
+    resigned, _ = take(dead, Heard(msg.Released(7)), 101.3)
+    _, last = take(resigned, ElectorExited(), 101.4)
+
+    assert told == [RELEASE_AND_LEAVE]
+    assert effects == [StartElector(7, 0.0), RELEASE_AND_LEAVE]
+    assert last == [Finish(0)]
+
+
+def test_who_leaves_while_there_is_no_elector_waits_for_one_to_resign() -> None:
+    alone = replace(at(Running(LEASE)), elector_start_at_s=101.5, elector_deaths=3)
+    ended, _ = take(alone, JobExited(0), 101.0)
+    leaving, _ = take(ended, TreeEmpty(), 101.1)
+
+    guard, effects = take(leaving, Tick(), 101.1)
+
+    assert effects == [StartElector(7, 0.0), RELEASE_AND_LEAVE]
+    assert isinstance(guard.phase, Leaving)
 
 
 def test_the_release_is_repeated_to_an_elector_that_takes_over() -> None:

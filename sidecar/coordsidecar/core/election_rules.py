@@ -211,10 +211,13 @@ def tree_gone(
             # The guard knows what is to be released, so our successor may adopt the session for it.
             elector, _ = resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
             return elector, []
-        case _ if leave:
-            return resign(elector, None, rest_s, leave=True, now_s=now_s, aims=aims)
         case _:
-            return elector, [TellGuard(msg.Released(token))]  # That term is long over.
+            # That term is long over, or has no session any more that we could end.
+            released: list[Effect] = [TellGuard(msg.Released(token))]
+            if not leave:
+                return elector, released
+            elector, effects = resign(elector, None, rest_s, leave=True, now_s=now_s, aims=aims)
+            return elector, released + effects
 
 
 def resign(

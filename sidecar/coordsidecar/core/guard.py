@@ -150,10 +150,11 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
     """Notice that the elector died or went silent, and replace it; the job does not notice."""
     match event:
         case ElectorExited():
-            if isinstance(guard.phase, Leaving):
+            if isinstance(guard.phase, Leaving) and guard.unreleased is None:
                 return rules.finish(guard, guard.phase.exit_code)
             # Under a lease there is no time to lose; the time that a start takes is pause enough.
-            longest_s = _ELECTOR_HASTE_S if lease_of(guard.phase) else _ELECTOR_RESTART_MAX_S
+            hasty = lease_of(guard.phase) is not None or isinstance(guard.phase, Leaving)
+            longest_s = _ELECTOR_HASTE_S if hasty else _ELECTOR_RESTART_MAX_S
             wait_s = 0.0
             if guard.elector_deaths:
                 wait_s = min(0.05 * 2.0 ** min(guard.elector_deaths, 10), longest_s)
@@ -177,7 +178,7 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
         # Its death will be reported as `ElectorExited`.
         guard = replace(guard, elector_heard_s=now_s)
         return guard, [KillElector(), Report("elector-silent", "the elector hangs; replacing it")]
-    if now_s < guard.elector_start_at_s or isinstance(guard.phase, Leaving):
+    if now_s < guard.elector_start_at_s:
         return guard, []
     lease = lease_of(guard.phase)
     token = lease.token if lease else None
@@ -185,7 +186,7 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
     if guard.unreleased is not None:
         effects = [
             StartElector(guard.unreleased, 0.0),
-            Tell(msg.TreeGone(guard.unreleased, rest_s=0.0, leave=False)),
+            Tell(msg.TreeGone(guard.unreleased, 0.0, leave=isinstance(guard.phase, Leaving))),
         ]
     effects.append(Report("elector-replaced", "started a new elector", token))
     guard = replace(guard, elector_start_at_s=None, elector_heard_s=now_s, elector_new=True)

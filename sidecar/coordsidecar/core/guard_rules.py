@@ -245,11 +245,14 @@ def leave(guard: Guard, code: int, lease: msg.Leased | None, now_s: float, plan:
     give_up_at_s = now_s + 2 * plan.timing.rpc_timeout_s + 1.0
     tell: list[Effect] = [Tell(msg.Leave())]
     if lease is not None:
+        guard = replace(guard, unreleased=lease.token)
         tell = release_effects(lease.token, 0.0, leave=True)
     guard = guard.to(Leaving(code, give_up_at_s))
-    if guard.elector_start_at_s is not None:  # There is no elector to wait for.
-        return finish(guard, code)
-    return guard, tell
+    if guard.elector_start_at_s is None:
+        return guard, tell
+    if guard.unreleased is None:
+        return finish(guard, code)  # There is no elector, and nothing to wait for.
+    return replace(guard, elector_start_at_s=now_s), []  # Another one, to resign.
 
 
 def finish(guard: Guard, exit_code: int) -> Step:
