@@ -90,7 +90,7 @@ def test_the_design_says_of_every_rule_where_it_is_enforced_and_shown() -> None:
 def test_every_option_that_is_named_is_one(page: Path) -> None:
     text = (ROOT / page).read_text()
     ours = {option.flag for option in OPTIONS} | {"--config", "--help", "--version"}
-    of_others = {"--without", "--prefix", "--tail", "--init", "--build", "--all"}
+    of_others = {"--without", "--pdb", "--prefix", "--tail", "--init", "--build", "--all"}
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
     of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
     of_others |= {"--minutes", "--stores", "--faults", "--soak"}  # Of the chaos runs.
