@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from binascii import crc32
 
 from coordsidecar.elector_process import ElectorProcess
 from coordsidecar.linux import become_subreaper
@@ -39,7 +40,9 @@ def run(settings: Settings) -> int:
     dispositions = Dispositions.inherited()
     signals_fd = _catch_signals(dispositions)
     become_subreaper()
-    run_mark = os.urandom(8).hex()  # Rule S10: unique per start, whatever --id says.
+    # Rule S10: unique per start, whatever --id says; and it tells the election.
+    tag = crc32(settings.election.prefix.encode())
+    run_mark = f"{tag:08x}-{os.urandom(8).hex()}"
     elector = ElectorProcess(settings, run_mark=run_mark)
     elector.start(None, 0.0)
 

@@ -20,10 +20,10 @@ from coordsidecar.store import Behind, Held, Session
 from coordsidecar.value import replace
 
 TIMING = Timing.for_ttl(15)
-AIMS = Aims(timing=TIMING, run="ours")
+AIMS = Aims(timing=TIMING, run="election-ours")
 SESSION = Session("s1", 15.0)
 CLEAN = Held(token=7, clean=True, last_run="", cursor=1)
-UNCLEAN = Held(token=7, clean=False, last_run="theirs", cursor=1)
+UNCLEAN = Held(token=7, clean=False, last_run="election-theirs", cursor=1)
 BEHIND = Behind(leader='{"id": "blue"}', leader_token=5, ahead="k", cursor=1)
 LEASED = msg.Leased(7, step_down_at_s=108.0, run_until_s=113.0)  # Renewed at 100.
 

@@ -128,7 +128,19 @@ def test_after_a_sudden_end_the_job_waits_for_the_takeover_delay() -> None:
     state, due = take(replace(state, call=None), Tick(), 115.0)
 
     assert TakeOffice(SESSION, 7) not in [call.op for call in calls(first + early)]
-    assert Sweep("theirs") in due
+    assert Sweep("election-theirs") in due
+
+
+def test_no_run_of_another_election_is_swept() -> None:
+    """Whoever can write our record could have any run's processes killed."""
+    foreign = replace(UNCLEAN, last_run="another-healthy")
+    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), foreign, 100.0)
+
+    state, due = take(replace(state, call=None), Tick(), 115.0)
+    state, then = answer(state, foreign, 115.1)
+
+    assert Sweep("another-healthy") not in due + then
+    assert calls(then) == [Call(TakeOffice(SESSION, 7))]
 
 
 def test_what_is_left_of_the_last_run_is_swept_before_office_is_taken() -> None:
@@ -149,7 +161,7 @@ def test_a_leader_that_confirms_its_end_meanwhile_shortens_the_wait() -> None:
 
 def test_our_own_earlier_term_is_not_waited_for() -> None:
     """Its guard is the one that stands by now, and knows that the tree is gone."""
-    ours = replace(UNCLEAN, last_run="ours")
+    ours = replace(UNCLEAN, last_run="election-ours")
 
     _, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), ours, 100.0)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 
 from coordsidecar.role_file import Role, read_role
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import wait_for
+from tests.e2e.sidecars import Sidecar, wait_for
 
 
 def role_in(path: Path) -> Role | None:
@@ -95,9 +96,15 @@ def test_each_start_has_a_mark_of_its_own_though_the_name_be_the_same(arena: Are
     arena.stamps.wait_for_stints(1)
     second = arena.start("--id", "me", "--standby", "sleep 600")
 
-    marks = [sidecar.job().environ()["COORDSIDECAR_RUN"] for sidecar in (first, second)]
+    for sidecar in (first, second):
+        wait_for(partial(mark, sidecar), "the job to have been executed")
+    assert mark(first) != mark(second)
 
-    assert marks[0] != marks[1]
+
+def mark(sidecar: Sidecar) -> str:
+    """Empty while its process has not been executed yet."""
+    environ: dict[str, str] = sidecar.job().environ()
+    return environ.get("COORDSIDECAR_RUN", "")
 
 
 _SECRETS = {

@@ -80,7 +80,8 @@ class Sidecar:
     def __init__(self, node: Node) -> None:
         world = node.world
         self.node, self.host, self.plan = node, node.host, node.plan
-        self.run = self.name = f"{node.name}.{world.number()}"
+        self.name = f"{node.name}.{world.number()}"
+        self.run = f"sim-{self.name}"
         self.elector: ElectorProcess | None = None
         self.electors: list[ElectorProcess] = []
         self.trees: list[Tree] = []

@@ -46,9 +46,9 @@ __all__ = [
 class Aims(Value, kw_only=True):
     """What the user asked for, as far as it concerns the elector.
 
-    ``run`` is this sidecar's own mark, see `coordsidecar.store.Office`. ``wait_until_s``: give up
-    if not leading by then; ``try_once``: give up as soon as somebody else holds the election.
-    ``where``: the store, for the log.
+    ``run`` is this sidecar's own mark, see `coordsidecar.store.Office`; up to a dash it is the same
+    for all of an election. ``wait_until_s``: give up if not leading by then; ``try_once``: give up
+    as soon as somebody else holds the election. ``where``: the store, for the log.
     """
 
     timing: Timing

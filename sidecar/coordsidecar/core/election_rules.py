@@ -100,8 +100,9 @@ def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
 
 
 def needs_sweep(held: Held, aims: Aims) -> bool:
-    """Whether an earlier run may have left processes behind on this host."""
-    return held.last_run not in ("", aims.run)
+    """Whether an earlier run, of this election as its mark tells, may have left processes here."""
+    of_ours = held.last_run.partition("-")[0] == aims.run.partition("-")[0]
+    return of_ours and held.last_run != aims.run
 
 
 def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
