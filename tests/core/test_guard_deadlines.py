@@ -107,6 +107,19 @@ def test_a_guard_that_wakes_past_all_grace_kills_at_once() -> None:
     assert isinstance(guard.phase, Stopping)
 
 
+def test_a_term_that_was_given_back_is_not_begun_by_a_late_lease() -> None:
+    """The host slept while what stood by was cleared away: the job was never started."""
+    idle = replace(at(Idle("standby")), token_floor=6)
+    clearing, _ = take(idle, Heard(LEASE), 101.0)
+    given_back, effects = take(clearing, TreeEmpty(), 109.0)
+
+    guard, late = take(given_back, Heard(LONGER), 109.1)
+
+    assert effects == [RELEASE]
+    assert late == []
+    assert isinstance(guard.phase, Idle)
+
+
 def test_a_lost_election_stops_the_job_with_no_more_grace_than_the_lease_leaves() -> None:
     early, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0)
     late, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 107.9)

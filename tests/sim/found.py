@@ -138,6 +138,15 @@ def a_guard_that_was_suspended_stopped_its_burial() -> AbstractContextManager[No
     return patched(election_rules, "guard_suspended", make)
 
 
+def a_term_that_was_given_back_was_begun() -> AbstractContextManager[None]:
+    """Clearing what stood by took past the deadline; then a lease on the same term was read."""
+    return patched(
+        guard_rules,
+        "given_back",
+        lambda _: lambda guard, lease: replace(guard, unreleased=lease.token),
+    )
+
+
 SEEDS: dict[str, int] = {
     "the_rest_of_a_frozen_tree_was_woken": 1023,
     "the_takeover_delay_ignored_the_ttl_granted": 19,
@@ -148,6 +157,7 @@ SEEDS: dict[str, int] = {
     "a_kernel_lock_was_trusted_for_ever": 38,
     "a_guard_that_was_suspended_stopped_its_burial": 34058,
     "an_unwatched_vacancy_was_counted": 32370,
+    "a_term_that_was_given_back_was_begun": 49052,
 }
 
 BUGS: dict[str, Mutant] = {
@@ -157,6 +167,7 @@ BUGS: dict[str, Mutant] = {
         the_takeover_delay_ignored_the_ttl_granted,
         an_earlier_vacancy_was_counted,
         an_unwatched_vacancy_was_counted,
+        a_term_that_was_given_back_was_begun,
         a_session_was_left_without_a_word,
         a_new_elector_trusted_a_hanging_guard,
         a_session_being_given_up_was_adopted,
