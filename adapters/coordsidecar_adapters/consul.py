@@ -65,6 +65,9 @@ class ConsulStore:
         self._client = client
         self._keys = ElectionKeys(client, election=election)
         self._session_name = f"coordsidecar {election.prefix}"
+        # As we found both keys when we took office. A guess, which saves a request: to give up
+        # changes nothing unless all is still so.
+        self._state: State | None = None
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -128,12 +131,16 @@ class ConsulStore:
 
     def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
         office = Office(led=token, run=run)
-        return not self._keys.take_office(session, office, time.monotonic() + timeout_s)
+        self._state = self._keys.take_office(session, office, time.monotonic() + timeout_s)
+        return self._state is not None
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
+        known, self._state = self._state, None
+        if known is not None and (known.lock is None or known.lock.session != session.handle):
+            known = None
         for _ in range(_RESIGN_TRIES):
-            state = self._keys.read(deadline_s)
+            state, known = known or self._keys.read(deadline_s), None
             office = None
             if token is not None and state.office.led == token and not state.office.clean:
                 office = replace(state.office, released=token)

@@ -102,28 +102,20 @@ class ElectionKeys:
                 Flags=_LOCK_FLAGS,
                 Value=_encoded(record),
             ),
-            _operation("get-tree", f"{self._prefix}/."),
         ]
-        refusal, results = self._transact(operations, deadline_s)
-        if refusal:
-            return refusal, None
-        try:
-            # The first result is the lock's own, without its value.
-            found = [result["KV"] for result in results[1:]]
-            for entry in found:
-                entry["Value"] = base64.b64decode(entry["Value"] or "")
-        except _NOT_CONSUL as e:
-            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
-        return "", self._state(found)
+        return self._transact_and_read(operations, deadline_s)
 
-    def take_office(self, session: Session, office: Office, deadline_s: float) -> str:
-        """Write the record if the lock is still ours, as it was when we got ``office.led``."""
+    def take_office(self, session: Session, office: Office, deadline_s: float) -> State | None:
+        """Write the record if the lock is still ours, as it was when we got ``office.led``.
+
+        Both keys as they are now; None: it is not ours.
+        """
         operations = [
             _operation("check-session", self._lock_key, Session=session.handle),
             _operation("check-index", self._lock_key, Index=office.led),
             _operation("set", self._office_key, Value=_encoded(office.encode())),
         ]
-        return self._transact(operations, deadline_s)[0]
+        return self._transact_and_read(operations, deadline_s)[1]
 
     def give_up(
         self, session: Session, state: State, office: Office | None, deadline_s: float
@@ -160,6 +152,23 @@ class ElectionKeys:
             )
         except _NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+
+    def _transact_and_read(
+        self, operations: list[dict[str, Any]], deadline_s: float
+    ) -> tuple[str, State | None]:
+        """Apply all of ``operations`` or none: "" and both keys thereafter, or why not and None."""
+        read = _operation("get-tree", f"{self._prefix}/.")
+        refusal, results = self._transact([*operations, read], deadline_s)
+        if refusal:
+            return refusal, None
+        try:
+            # Before what was read comes one result for each of the others, without its value.
+            found = [result["KV"] for result in results[len(operations) :]]
+            for entry in found:
+                entry["Value"] = base64.b64decode(entry["Value"] or "")
+        except _NOT_CONSUL as e:
+            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+        return "", self._state(found)
 
     def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> tuple[str, Any]:
         """Apply all of ``operations`` or none: "" and the results, or why not and None."""
