@@ -189,7 +189,7 @@ class ConsulStore:
         if lock is None or (not lock.session and retry_after_s is None):
             return Absent()
         if lock.session == session.handle:
-            return self._held(lock.modify_index, state.office)
+            return state.office.held(lock.modify_index, cursor=lock.modify_index)
         if lock.session:
             return Behind(
                 leader=lock.value,
@@ -199,12 +199,6 @@ class ConsulStore:
             )
         assert retry_after_s is not None
         return Vacant(retry_after_s, cursor=lock.modify_index, last_led=state.office.led)
-
-    @staticmethod
-    def _held(token: int, office: Office) -> Held:
-        if office.clean or office.led == token:  # Nobody before us, or ourselves.
-            return Held(token=token, clean=True, last_run="", cursor=token)
-        return Held(token, clean=False, last_run=office.run, cursor=token, last_led=office.led)
 
 
 def _duration(duration_s: float) -> str:

@@ -39,7 +39,6 @@ from coordsidecar_adapters.etcd_lease import lease_number, lease_of, lease_ttl_s
 from coordsidecar_adapters.etcd_txn import (
     Answer,
     Json,
-    Key,
     b64,
     created_at,
     get,
@@ -256,7 +255,7 @@ class EtcdElection:
             return Absent()
         asked_for, self._created = self._created, ours.created
         if first.name == ours.name:
-            return self._held(ours, cursor=answer.revision)
+            return Office.decode(self._office).held(ours.created, cursor=answer.revision)
         if asked_for != ours.created or ahead is None:
             return None
         return Behind(
@@ -264,14 +263,6 @@ class EtcdElection:
             leader_token=first.created,
             ahead=ahead.name,
             cursor=answer.revision,
-        )
-
-    def _held(self, ours: Key, *, cursor: int) -> Held:
-        last = Office.decode(self._office)
-        if last.clean or last.led == ours.created:  # Nobody before us, or ourselves.
-            return Held(token=ours.created, clean=True, last_run="", cursor=cursor)
-        return Held(
-            token=ours.created, clean=False, last_run=last.run, cursor=cursor, last_led=last.led
         )
 
     def _txn(

@@ -43,12 +43,9 @@ class Record(Value):
 
     def held(self, present_lock: str) -> Held:
         """What the record means to its holder, given the id of the lock file that is there."""
-        office, token = self.office, self.token
-        if office.clean or office.led == token:  # Nobody before us, or ourselves.
-            return Held(token=token, clean=True, last_run="", cursor=token)
         # We hold the same lock as the leader before us did: all of its descriptors are closed.
-        proven = present_lock != "" and office.lock == present_lock
-        return Held(token, clean=proven, last_run=office.run, cursor=token, last_led=office.led)
+        proven = present_lock != "" and self.office.lock == present_lock
+        return self.office.held(self.token, cursor=self.token, proven=proven)
 
     def resigned(self, token: int | None) -> Record:
         """The record once the holder has given up the lock, and the office of ``token``."""

@@ -14,7 +14,7 @@ import signal
 from enum import Enum, auto
 
 from coordsidecar.job_env import RUN_VARIABLE
-from coordsidecar.tree import DEAD_STATES, living_thread, state_of
+from coordsidecar.tree import DEAD_STATES, living_thread, signal_all, stat_fields, state_of
 
 __all__ = ["Hunt"]
 
@@ -52,7 +52,7 @@ class Hunt:
                 what = self._look_at(pid)
                 if what is _Is.MARKED:
                     met[pid] = None
-                    _kill(pid)
+                    signal_all([pid], signal.SIGKILL)
                 # It may have died since it was listed, and left a child that was not listed yet.
                 if what is _Is.ANOTHER or (what is _Is.DEAD and pid in dead):
                     judged.add(pid)
@@ -84,8 +84,7 @@ class Hunt:
 
     def _look_closer(self, pid: int) -> _Is:
         """A zombie, one of the kernel's own threads, who wiped it, or is in the midst of exec."""
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()  # From the third on: the state.
+        fields = stat_fields(f"/proc/{pid}")
         if fields[0].decode() in DEAD_STATES:
             thread = living_thread(pid)  # Only the first thread may have ended.
             return _Is.DEAD if thread is None else self._judge(pid, _environ(thread))
@@ -99,12 +98,3 @@ def _environ(folder: str) -> bytes:
             return file.read()
     except ProcessLookupError:
         return b""  # A zombie.
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # It ended by itself; it may have left a child.
-    except PermissionError:
-        pass  # A setuid program; it stays, and so is met again.

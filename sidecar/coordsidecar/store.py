@@ -159,6 +159,15 @@ class Office(Value):
     def clean(self) -> bool:
         return self.led == self.released
 
+    def held(self, token: int, *, cursor: int, proven: bool = False) -> Held:
+        """How things stand for who holds the election by ``token`` and finds this record.
+
+        ``proven``: the store vouches for the end of the leader before, who did not resign.
+        """
+        if self.clean or self.led == token:  # Nobody before us, or ourselves.
+            return Held(token, clean=True, last_run="", cursor=cursor)
+        return Held(token, clean=proven, last_run=self.run, cursor=cursor, last_led=self.led)
+
     def encode(self) -> str:
         return json.dumps(
             {"led": self.led, "released": self.released, "run": self.run, "lock": self.lock}

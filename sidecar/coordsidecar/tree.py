@@ -20,6 +20,7 @@ __all__ = [
     "kill_pass",
     "living_thread",
     "signal_all",
+    "stat_fields",
     "state_of",
 ]
 
@@ -72,23 +73,27 @@ def living_thread(pid: int) -> str | None:
     with suppress(FileNotFoundError, ProcessLookupError):
         for thread in os.listdir(f"/proc/{pid}/task"):
             folder = f"/proc/{pid}/task/{thread}"
-            if _fields(folder)[0].decode() not in DEAD_STATES:
+            if stat_fields(folder)[0].decode() not in DEAD_STATES:
                 return folder
     return None
 
 
 def _stat(pid: int) -> tuple[str, list[bytes]]:
-    """The state, and the fields of /proc/PID/stat from the state on."""
+    """The state, and all of `stat_fields`."""
     try:
-        fields = _fields(f"/proc/{pid}")
+        fields = stat_fields(f"/proc/{pid}")
         if fields[0] == b"Z" and (thread := living_thread(pid)) is not None:
-            fields = _fields(thread)
+            fields = stat_fields(thread)
     except (FileNotFoundError, ProcessLookupError):
         return "X", []
     return fields[0].decode(), fields
 
 
-def _fields(folder: str) -> list[bytes]:
+def stat_fields(folder: str) -> list[bytes]:
+    """The fields of ``stat`` in a process's folder in /proc, from the third on, the state.
+
+    Raises `FileNotFoundError` or `ProcessLookupError` if it is gone.
+    """
     with open(f"{folder}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()
 

@@ -10,15 +10,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_one_round_on_lock_files_prints_every_figure_as_a_number() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "--rounds", "1", "--only", "local"],
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def test_one_round_on_lock_files_prints_every_figure_as_a_number() -> None:
+    done = run("bench", "--rounds", "1", "--only", "local")
 
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^  coordsidecar local((?: +[0-9.]+){4})$", done.stdout, re.MULTILINE)
@@ -27,15 +31,8 @@ def test_one_round_on_lock_files_prints_every_figure_as_a_number() -> None:
 
 
 def test_a_short_chaos_run_prints_its_table_and_that_all_was_well() -> None:
-    chaos = [sys.executable, "-m", "bench.chaos", "--minutes", "0.02", "--seed", "1"]
-    done = subprocess.run(
-        [*chaos, "--stores", "local", "--faults", "kill guard,kill job"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    briefly = ("--minutes", "0.02", "--seed", "1")
+    done = run("bench.chaos", *briefly, "--stores", "local", "--faults", "kill guard,kill job")
 
     assert done.returncode == 0, done.stderr
     assert re.search(

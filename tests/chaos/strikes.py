@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 Strike = Callable[[Team], AbstractContextManager[int]]
+Member = EtcdServer | ConsulServer
 
 
 # ── the processes of the leader ────────────────────────────────────────────────────────────────
@@ -147,36 +148,26 @@ def _healed(instance: Instance) -> Iterator[None]:
 
 def kill_members(count: int) -> Strike:
     """SIGKILL the store's leader and as many others as make ``count``; start them again."""
-
-    @contextlib.contextmanager
-    def strike(team: Team) -> Iterator[int]:
-        members = _leader_first(team)[:count]
-        struck_ns = time.monotonic_ns()
-        for member in members:
-            member.kill()
-        try:
-            yield struck_ns
-        finally:
-            for member in members:
-                member.launch()
-
-    return strike
+    return _members(count, lambda member: member.kill(), lambda member: member.launch())
 
 
 def pause_members(count: int) -> Strike:
     """SIGSTOP them instead."""
+    return _members(count, lambda member: member.pause(), lambda member: member.resume())
 
+
+def _members(count: int, down: Callable[[Member], None], up: Callable[[Member], None]) -> Strike:
     @contextlib.contextmanager
     def strike(team: Team) -> Iterator[int]:
         members = _leader_first(team)[:count]
         struck_ns = time.monotonic_ns()
         for member in members:
-            member.pause()
+            down(member)
         try:
             yield struck_ns
         finally:
             for member in members:
-                member.resume()
+                up(member)
 
     return strike
 
@@ -205,7 +196,7 @@ def stutter(team: Team) -> Iterator[int]:
         thread.join()
 
 
-def _leader_first(team: Team) -> list[EtcdServer | ConsulServer]:
+def _leader_first(team: Team) -> list[Member]:
     leader = team.store.leader()
     return [leader, *(member for member in team.store.members if member is not leader)]
 
