@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from coordsidecar.duration import parse_duration
 from coordsidecar.store import (
     Absent,
     Behind,
@@ -36,8 +37,9 @@ from coordsidecar.store import (
 )
 from coordsidecar.value import replace
 from coordsidecar_adapters.consul_client import ConsulClient
+from coordsidecar_adapters.consul_http import Agent
 from coordsidecar_adapters.consul_keys import ElectionKeys, State
-from coordsidecar_adapters.consul_library import CB, parse_duration
+from coordsidecar_adapters.consul_library import CB
 from coordsidecar_adapters.consul_settings import ConsulSettings
 
 __all__ = ["ConsulStore", "connect"]
@@ -82,11 +84,9 @@ class ConsulStore:
             "NodeChecks": [],
         }
 
-        def create(client: Any) -> Any:
-            # Not client.session.create: it refuses TTLs that a server may have been set up for.
-            return client.http.put(
-                CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted)
-            )
+        def create(agent: Agent) -> Any:
+            # Not agent.session.create: it refuses TTLs that a server may have been set up for.
+            return agent.put(CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted))
 
         handle = self._client.call(create, needs="session:write", timeout_s=timeout_s)
         if not isinstance(handle, str) or not _SESSION_ID.fullmatch(handle):
@@ -95,12 +95,12 @@ class ConsulStore:
 
     def renew(self, session: Session, *, timeout_s: float) -> float:
         renewed = self._client.call(
-            lambda client: client.session.renew(session.handle),
+            lambda agent: agent.session.renew(session.handle),
             needs="session:write",
             timeout_s=timeout_s,
         )
         try:
-            granted_s = float(parse_duration(renewed["TTL"]))
+            granted_s = parse_duration(str(renewed["TTL"]))
         except (TypeError, KeyError, ValueError) as e:
             raise UnreachableError("Consul renewed a session, but says no TTL") from e
         if not 0 < granted_s <= _LONGEST_TTL_S:
@@ -150,7 +150,7 @@ class ConsulStore:
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         self._client.call(
-            lambda client: client.session.destroy(session.handle),
+            lambda agent: agent.session.destroy(session.handle),
             needs="session:write",
             timeout_s=timeout_s,
         )

@@ -1,96 +1,117 @@
-"""Answers of an HTTP server, bounded in time and in size, for requests and urllib3.
+"""py-consul's endpoints over one kept-alive connection to one Consul agent.
 
-Their time-outs begin anew with each byte, so that a server which drips can outlast any of them; and
-they read, and unpack, whatever comes. Here an answer has one deadline for the whole of it, and a
-size; a packed one, which was not asked for, is refused.
+What py-consul does not do by itself: send the token with transactions; ignore its own reading of
+CONSUL_* variables, which would override what we were given; ignore proxies of the environment;
+refuse redirects, which would carry the token to wherever they point; bound a whole call.
 """
 
 from __future__ import annotations
 
-import http.client
-import io
-import socket
-import time
-from typing import Any
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import quote, urlencode
 
-from coordsidecar_adapters.consul_library import requests, urllib3
+from coordsidecar.value import Value
+from coordsidecar_adapters.consul_library import KV, Session, Txn
+from coordsidecar_adapters.consul_settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.http_connection import HttpConnection, Resolver, TlsSide
+from coordsidecar_adapters.link import LinkError
 
-__all__ = ["bound_answers"]
+__all__ = ["Agent"]
 
-# Consul's values are 512 KiB at most, and a transaction reads two of them.
-_LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
-
-
-def bound_answers(session: requests.Session) -> None:
-    """Let this session read no answer for longer than its time-out, nor more than so much of it."""
-    session.headers["Accept-Encoding"] = "identity"
-    pools = {"http": _HttpPool, "https": _HttpsPool}
-    for adapter in session.adapters.values():
-        assert isinstance(adapter, requests.adapters.HTTPAdapter)
-        adapter.poolmanager.pool_classes_by_scheme = pools
+_T = TypeVar("_T")
+_Parameters = Sequence[tuple[str, object]] | None
 
 
-class _Answer(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(_Bounded(sock), *arguments, **options)  # type: ignore[arg-type]
+class Answer(Value):
+    """An answer as py-consul's callbacks read it."""
 
-    def begin(self) -> None:
-        super().begin()
-        if self.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-            raise http.client.HTTPException("the answer is packed, which was not asked for")
+    code: int
+    headers: Mapping[str, str]
+    body: str
 
 
-class _Bounded:
-    """All that an answer wants of its socket: a file."""
+class Agent:
+    """One agent, as py-consul's endpoints see a client. Calls raise `LinkError` besides its errors.
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    ``deadline_s`` (on `time.monotonic`) bounds the calls that come; ``token`` goes with each.
+    """
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_BoundedFile(self._sock))
+    dc = None
+    consistency = "default"
 
+    def __init__(
+        self, address: str, settings: ConsulSettings, *, resolver: Resolver, tls: TlsSide | None
+    ) -> None:
+        self.deadline_s = 0.0
+        self.token = ""
+        self.http = self
+        self.kv, self.session, self.txn = KV(self), Session(self), Txn(self)
+        self._dial: Callable[[], HttpConnection] = lambda: HttpConnection(
+            address, server=CONSUL, resolver=resolver, tls=tls
+        )
+        self._connection: HttpConnection | None = None
+        self._headers = {}
+        if settings.auth:
+            login = ":".join(settings.auth).encode()
+            self._headers["Authorization"] = f"Basic {base64.b64encode(login).decode()}"
+        if settings.namespace:
+            self._headers["X-Consul-Namespace"] = settings.namespace
 
-class _BoundedFile(io.RawIOBase):
-    """What comes from the socket until its present time-out is over, counted from now."""
+    def prepare_headers(self, token: None = None) -> None:
+        """What py-consul would send besides: nothing."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        timeout_s = sock.gettimeout()
-        assert timeout_s is not None, "each call is given a time-out"
-        self._deadline_s = time.monotonic() + timeout_s
-        self._left_bytes = _LONGEST_ANSWER_BYTES
-        self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)  # It keeps the socket open.
+    def get(
+        self,
+        read: Callable[[Answer], _T],
+        path: str,
+        params: _Parameters = None,
+        headers: None = None,
+    ) -> _T:
+        return read(self._ask(f"GET {_target(path, params)}", b""))
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left_s = self._deadline_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left_s)
-        count = self._file.readinto(buffer)
-        self._left_bytes -= count or 0
-        if self._left_bytes < 0:
-            raise http.client.HTTPException("the answer is far too long")
-        return count
+    def put(
+        self,
+        read: Callable[[Answer], _T],
+        path: str,
+        params: _Parameters = None,
+        data: str = "",
+        headers: None = None,
+    ) -> _T:
+        return read(self._ask(f"PUT {_target(path, params)}", data.encode()))
 
     def close(self) -> None:
-        self._file.close()
-        super().close()
+        """Close the connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _ask(self, request: str, body: bytes) -> Answer:
+        reused = self._connection is not None
+        try:
+            return self._ask_once(request, body)
+        except LinkError as e:
+            # A kept-alive connection may have been closed by the server while it was idle.
+            if not reused or e.timed_out:
+                raise
+        return self._ask_once(request, body)
+
+    def _ask_once(self, request: str, body: bytes) -> Answer:
+        self._connection = connection = self._connection or self._dial()
+        headers = self._headers | ({"X-Consul-Token": self.token} if self.token else {})
+        try:
+            code = connection.ask(request, body, headers=headers, deadline_s=self.deadline_s)
+            text = connection.read(deadline_s=self.deadline_s).decode(errors="replace")
+        except BaseException:
+            self.close()
+            raise
+        if 300 <= code < 400:
+            raise LinkError(f"it sends us elsewhere (HTTP status {code})", sent=True)
+        index = connection.headers.get("x-consul-index")
+        return Answer(code, {} if index is None else {"X-Consul-Index": index}, text)
 
 
-class _HttpConnection(urllib3.connection.HTTPConnection):
-    response_class = _Answer
-
-
-class _HttpsConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Answer
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+def _target(path: str, params: _Parameters) -> str:
+    query = urlencode(params or ())
+    return quote(path, safe="/:") + (f"?{query}" if query else "")

@@ -20,7 +20,8 @@ from coordsidecar.store import (
 )
 from coordsidecar.value import Value
 from coordsidecar_adapters.consul_client import ConsulClient
-from coordsidecar_adapters.consul_library import consul
+from coordsidecar_adapters.consul_http import Agent
+from coordsidecar_adapters.consul_library import exceptions
 
 __all__ = ["ElectionKeys", "Lock", "State"]
 
@@ -66,10 +67,9 @@ class ElectionKeys:
     def read(self, deadline_s: float) -> State:
         """Both keys, by one linearizable read."""
         _, found = self._client.call(
-            # The names of both begin so; a name that goes on after ours is dropped below.
-            lambda client: client.kv.get(
-                f"{self._prefix}/.", recurse=True, consistency="consistent"
-            ),
+            # Of what else is found there, all is dropped below. ("/." would be narrower, but no
+            # path of a URL can end so.)
+            lambda agent: agent.kv.get(f"{self._prefix}/", recurse=True, consistency="consistent"),
             needs=f"key_prefix:read on {self._prefix}/",
             timeout_s=deadline_s - time.monotonic(),
         )
@@ -78,9 +78,7 @@ class ElectionKeys:
     def wait(self, *, index: int, wait_s: float, timeout_s: float) -> int | None:
         """Wait for the lock key to change from ``index``; its index now, None if it is gone."""
         _, entry = self._client.call_last(
-            lambda client: client.kv.get(
-                self._lock_key, index=index, wait=f"{wait_s * 1000:.0f}ms"
-            ),
+            lambda agent: agent.kv.get(self._lock_key, index=index, wait=f"{wait_s * 1000:.0f}ms"),
             needs=f"key:read on {self._lock_key}",
             timeout_s=timeout_s,
         )
@@ -174,10 +172,10 @@ class ElectionKeys:
         """Apply all of ``operations`` or none: "" and the results, or why not and None."""
         needs = f"key_prefix:write on {self._prefix}/"
 
-        def put(client: Any) -> tuple[str, Any]:
+        def put(agent: Agent) -> tuple[str, Any]:
             try:
-                return "", client.txn.put(operations)["Results"]
-            except consul.exceptions.ClientError as e:
+                return "", agent.txn.put(operations)["Results"]
+            except exceptions.ClientError as e:
                 if str(e).startswith("409 "):
                     return str(e), None
                 raise

@@ -12,8 +12,16 @@ from pathlib import Path
 
 from coordsidecar.value import Value
 from coordsidecar_adapters.endpoints import split_hosts
+from coordsidecar_adapters.link import Server, Tls
 
-__all__ = ["ConsulSettings"]
+__all__ = ["CONSUL", "ConsulSettings"]
+
+CONSUL = Server(
+    name="Consul",
+    scheme="consul",
+    ca_setting="CONSUL_CACERT",
+    client_settings="CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY",
+)
 
 _HTTP_PORT = 8500
 _HTTPS_PORT = 8501
@@ -23,14 +31,12 @@ _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 
 class ConsulSettings(Value, kw_only=True):
-    """``verify`` and ``cert`` are as requests takes them. What is secret is not in the repr."""
+    """``tls`` None: in the clear. What is secret is not in the repr."""
 
     _secret = ("token", "auth")
 
     addresses: tuple[str, ...]
-    scheme: str
-    verify: bool | str
-    cert: tuple[str, str] | str | None
+    tls: Tls | None
     namespace: str
     token: str
     token_file: str
@@ -44,15 +50,10 @@ class ConsulSettings(Value, kw_only=True):
         if not addresses:
             raise ValueError("the Consul address names no host; write consul://host:8500")
         user, colon, password = environ.get("CONSUL_HTTP_AUTH", "").partition(":")
-        cert = environ.get("CONSUL_CLIENT_CERT", "")
-        key = environ.get("CONSUL_CLIENT_KEY", "")
-        authorities = environ.get("CONSUL_CACERT") or environ.get("CONSUL_CAPATH") or True
         settings = cls(
             addresses=tuple(addresses),
-            scheme="https" if tls else "http",
-            verify=authorities if _flag(environ, "CONSUL_HTTP_SSL_VERIFY", default=True) else False,
-            cert=(cert, key) if cert and key else cert or None,
-            namespace=environ.get("CONSUL_NAMESPACE", ""),
+            tls=_tls(environ) if tls else None,
+            namespace=_header(environ.get("CONSUL_NAMESPACE", ""), "CONSUL_NAMESPACE"),
             token=environ.get("CONSUL_HTTP_TOKEN", ""),
             token_file=environ.get("CONSUL_HTTP_TOKEN_FILE", ""),
             auth=(user, password) if colon else (user, "") if user else None,
@@ -64,10 +65,11 @@ class ConsulSettings(Value, kw_only=True):
         return settings
 
     def read_token(self) -> str:
-        """The token as it is now: a file may be rotated, and wins. Raises `OSError`."""
-        if not self.token_file:
-            return self.token
-        return Path(self.token_file).read_text(encoding="utf-8").strip() or self.token
+        """The token as it is now: a file may be rotated, and wins. `OSError`, `ValueError`."""
+        token = self.token_file and Path(self.token_file).read_text(errors="replace").strip()
+        if token:
+            return _header(token, "the token in CONSUL_HTTP_TOKEN_FILE")
+        return _header(self.token, "CONSUL_HTTP_TOKEN")
 
 
 def _hosts(url: str, environ: Mapping[str, str]) -> tuple[str, bool]:
@@ -93,6 +95,23 @@ def _hosts(url: str, environ: Mapping[str, str]) -> tuple[str, bool]:
     if "/" in hosts or "?" in hosts:
         raise ValueError(f"{source} goes on after the port; write consul://host:8500")
     return hosts, tls
+
+
+def _tls(environ: Mapping[str, str]) -> Tls:
+    return Tls(
+        cacert=environ.get("CONSUL_CACERT") or None,
+        capath=environ.get("CONSUL_CAPATH") or None,
+        cert=environ.get("CONSUL_CLIENT_CERT") or None,
+        key=environ.get("CONSUL_CLIENT_KEY") or None,
+        verify=_flag(environ, "CONSUL_HTTP_SSL_VERIFY", default=True),
+    )
+
+
+def _header(value: str, source: str) -> str:
+    """Refuse what would break out of a header, without showing it."""
+    if value and not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{source} holds other characters than printable ASCII")
+    return value
 
 
 def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:

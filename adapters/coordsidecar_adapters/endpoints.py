@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from coordsidecar.store import RefusedError, UnreachableError
+from coordsidecar_adapters.link import EndpointRefusedError
 
 __all__ = ["Endpoints", "host_port", "split_hosts"]
+
+_T = TypeVar("_T")
 
 
 class Endpoints:
@@ -14,6 +20,26 @@ class Endpoints:
     def __init__(self, addresses: Sequence[str]) -> None:
         assert addresses
         self._addresses = list(addresses)
+
+    def first_answer(self, ask: Callable[[str, float], _T], *, timeout_s: float) -> _T:
+        """Put a question to one endpoint after the other; ``ask`` gets its address and a time-out.
+
+        An `UnreachableError` or `EndpointRefusedError` is taken for that endpoint's alone. Where
+        none answers the former is raised, or a `RefusedError` if they all refuse.
+        """
+        failures: list[UnreachableError | EndpointRefusedError] = []
+        for address, share_s in self.attempts(timeout_s=timeout_s):
+            try:
+                answer = ask(address, share_s)
+            except (UnreachableError, EndpointRefusedError) as e:
+                failures.append(e)
+                continue
+            self.answered(address)
+            return answer
+        story = "; ".join(str(failure) for failure in failures) or "there was no time left to ask"
+        if failures and all(isinstance(failure, RefusedError) for failure in failures):
+            raise RefusedError(story)
+        raise UnreachableError(story)
 
     def attempts(self, *, timeout_s: float) -> Iterator[tuple[str, float]]:
         """Yield (endpoint, seconds it may take): the time that is left, divided by those left.

@@ -14,14 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from coordsidecar.store import RefusedError, UnreachableError
+from coordsidecar.store import UnreachableError
 from coordsidecar_adapters.endpoints import Endpoints
-from coordsidecar_adapters.etcd_errors import (
-    EndpointRefusedError,
-    LinkError,
-    StatusError,
-    translate,
-)
+from coordsidecar_adapters.etcd_errors import StatusError, translate
+from coordsidecar_adapters.link import EndpointRefusedError, LinkError
 
 __all__ = ["Connection", "EtcdClient", "Json", "WatchStream"]
 
@@ -127,19 +123,10 @@ class EtcdClient:
         self._connection = None
 
     def _first_answer(self, put: Callable[[Connection, str, float], _T], *, timeout_s: float) -> _T:
-        failures: list[UnreachableError | EndpointRefusedError] = []
-        for endpoint, share_s in self._endpoints.attempts(timeout_s=timeout_s):
-            try:
-                answer = self._ask(endpoint, put, until_s=time.monotonic() + share_s)
-            except (UnreachableError, EndpointRefusedError) as e:
-                failures.append(e)
-                continue
-            self._endpoints.answered(endpoint)
-            return answer
-        story = "; ".join(str(failure) for failure in failures) or "there was no time left to ask"
-        if failures and all(isinstance(failure, RefusedError) for failure in failures):
-            raise RefusedError(story)
-        raise UnreachableError(story)
+        return self._endpoints.first_answer(
+            lambda endpoint, share_s: self._ask(endpoint, put, until_s=time.monotonic() + share_s),
+            timeout_s=timeout_s,
+        )
 
     def _ask(
         self, endpoint: str, put: Callable[[Connection, str, float], _T], *, until_s: float

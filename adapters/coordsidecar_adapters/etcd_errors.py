@@ -7,15 +7,9 @@ gRPC's (https://grpc.io/docs/guides/status-codes), the messages etcd's (api/v3rp
 from __future__ import annotations
 
 from coordsidecar.store import RefusedError, SessionLostError, StoreError, UnreachableError
+from coordsidecar_adapters.link import EndpointRefusedError
 
-__all__ = [
-    "EndpointRefusedError",
-    "LinkError",
-    "StatusError",
-    "certificate_refusal",
-    "client_certificate_refusal",
-    "translate",
-]
+__all__ = ["StatusError", "translate"]
 
 _INVALID_ARGUMENT = 3
 _NOT_FOUND = 5
@@ -37,27 +31,6 @@ _LOGIN_AGAIN = (
 _USE_GRPC = "use an etcd+grpc:// URL (pip install 'coordsidecar[grpc]')"
 
 
-class EndpointRefusedError(RefusedError):
-    """One endpoint refuses us for a reason of its own; another may serve us."""
-
-
-class LinkError(Exception):
-    """The connection failed, or time ran out.
-
-    ``sent`` False: the request did not reach the server, so nothing happened. True: no answer
-    came, so it may have been carried out. ``timed_out``: there is no time for another attempt.
-    """
-
-    def __init__(self, message: str, *, sent: bool, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.sent = sent
-        self.timed_out = timed_out
-
-    def __str__(self) -> str:
-        kind = "no answer, it may have been carried out" if self.sent else "not sent"
-        return f"{self.args[0]} ({kind})"
-
-
 class StatusError(Exception):
     """etcd answered with an error status."""
 
@@ -77,24 +50,6 @@ class StatusError(Exception):
     @property
     def denied(self) -> bool:
         return self.code == _PERMISSION_DENIED or "permission denied" in self.message
-
-
-def certificate_refusal(endpoint: str, why: str) -> str:
-    """Say that the server's certificate does not verify, and the remedy."""
-    return (
-        f"etcd at {endpoint}: its certificate does not verify: {why}; name its CA with "
-        f"ETCDCTL_CACERT or ?cacert=FILE, and use a host name that the certificate is valid for"
-    )
-
-
-def client_certificate_refusal(endpoint: str, why: str) -> str | None:
-    """Read the TLS alert of a server that wants another client certificate; None: it is no such."""
-    if "ALERT" not in why or not any(sign in why for sign in ("CERTIFICATE", "UNKNOWN_CA")):
-        return None
-    return (
-        f"etcd at {endpoint} does not accept our client certificate, or misses it ({why}); set "
-        f"ETCDCTL_CERT and ETCDCTL_KEY to a pair that its CA has signed"
-    )
 
 
 def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreError:

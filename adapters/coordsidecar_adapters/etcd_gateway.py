@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from coordsidecar.store import Election, Store
 from coordsidecar_adapters.etcd_client import EtcdClient, Json
 from coordsidecar_adapters.etcd_election import EtcdElection
-from coordsidecar_adapters.etcd_errors import EndpointRefusedError, LinkError, StatusError
-from coordsidecar_adapters.etcd_http import HttpConnection, Resolver, TlsSide
-from coordsidecar_adapters.etcd_url import parse
+from coordsidecar_adapters.etcd_errors import StatusError
+from coordsidecar_adapters.etcd_url import ETCD, parse
+from coordsidecar_adapters.http_connection import HttpConnection, Resolver, TlsSide
+from coordsidecar_adapters.link import EndpointRefusedError, LinkError
 
 __all__ = ["connect"]
 
@@ -29,9 +30,9 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     settings = parse(url, environ=environ)
     tls: TlsSide | None = None
     if settings.tls is not None:
-        from coordsidecar_adapters.etcd_tls import SslSide
+        from coordsidecar_adapters.tls import SslSide
 
-        tls = SslSide(settings.tls)
+        tls = SslSide(settings.tls, ETCD)
     resolver = Resolver()
     client = EtcdClient(
         endpoints=settings.endpoints,
@@ -55,7 +56,7 @@ class GatewayConnection:
         deadline_s = time.monotonic() + timeout_s
         headers = {"Authorization": token} if token else {}
         raw = json.dumps(body).encode()
-        status = self._http.post(path, raw, headers=headers, deadline_s=deadline_s)
+        status = self._http.ask(f"POST {path}", raw, headers=headers, deadline_s=deadline_s)
         return _answer(self._address, status, self._http.read(deadline_s=deadline_s))
 
     def watch(self, creates: Sequence[Json], *, token: str, timeout_s: float) -> GatewayWatch:
@@ -67,7 +68,7 @@ class GatewayConnection:
         body = "\n".join(json.dumps({"create_request": create}) for create in creates).encode()
         http = self._new()
         try:
-            status = http.post("/v3/watch", body, headers=headers, deadline_s=deadline_s)
+            status = http.ask("POST /v3/watch", body, headers=headers, deadline_s=deadline_s)
             if status != 200:
                 _answer(self._address, status, http.read(deadline_s=deadline_s))
                 raise LinkError(f"HTTP status {status} for a watch", sent=True)
@@ -80,7 +81,7 @@ class GatewayConnection:
         self._http.close()
 
     def _new(self) -> HttpConnection:
-        return HttpConnection(self._address, resolver=self._resolver, tls=self._tls)
+        return HttpConnection(self._address, server=ETCD, resolver=self._resolver, tls=self._tls)
 
 
 class GatewayWatch:

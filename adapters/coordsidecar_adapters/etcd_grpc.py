@@ -21,14 +21,9 @@ from typing import Any
 from coordsidecar.store import Election, Store
 from coordsidecar_adapters.etcd_client import EtcdClient, Json
 from coordsidecar_adapters.etcd_election import EtcdElection
-from coordsidecar_adapters.etcd_errors import (
-    EndpointRefusedError,
-    LinkError,
-    StatusError,
-    certificate_refusal,
-    client_certificate_refusal,
-)
-from coordsidecar_adapters.etcd_url import Tls, parse
+from coordsidecar_adapters.etcd_errors import StatusError
+from coordsidecar_adapters.etcd_url import ETCD, parse
+from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Tls
 
 __all__ = ["connect"]
 
@@ -120,9 +115,9 @@ class _Library:
         code, details = error.code(), error.details() or ""
         for sign, why in _BAD_CERTIFICATE.items():
             if sign in details:
-                return EndpointRefusedError(certificate_refusal(address, why))
+                return EndpointRefusedError(ETCD.certificate_refusal(address, why))
         alert = next((part for part in details.split(":") if "ALERT" in part), "")
-        if refusal := client_certificate_refusal(address, alert):
+        if refusal := ETCD.client_certificate_refusal(address, alert):
             return EndpointRefusedError(refusal)
         if code is self.grpc.StatusCode.DEADLINE_EXCEEDED:
             return LinkError("timed out", sent=True, timed_out=True)
@@ -226,9 +221,9 @@ class GrpcWatch:
 
 
 def _credentials(library: _Library, tls: Tls) -> Any:
-    from coordsidecar_adapters.etcd_tls import SslSide, system_ca_file
+    from coordsidecar_adapters.tls import SslSide, system_ca_file
 
-    SslSide(tls)  # It says what is wrong with a file; gRPC would only fail to connect.
+    SslSide(tls, ETCD)  # It says what is wrong with a file; gRPC would only fail to connect.
     cacert = tls.cacert or system_ca_file()
     root, key, cert = (path and Path(path).read_bytes() for path in (cacert, tls.key, tls.cert))
     return library.grpc.ssl_channel_credentials(

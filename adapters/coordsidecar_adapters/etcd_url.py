@@ -14,19 +14,19 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from coordsidecar.value import Value
 from coordsidecar_adapters.endpoints import split_hosts
+from coordsidecar_adapters.link import Server, Tls
 
-__all__ = ["EtcdSettings", "Tls", "parse"]
+__all__ = ["ETCD", "EtcdSettings", "parse"]
+
+ETCD = Server(
+    name="etcd",
+    scheme="etcd",
+    ca_setting="ETCDCTL_CACERT or ?cacert=FILE",
+    client_settings="ETCDCTL_CERT and ETCDCTL_KEY",
+)
 
 _PORT = 2379
 _FILES = {"cacert": "ETCDCTL_CACERT", "cert": "ETCDCTL_CERT", "key": "ETCDCTL_KEY"}
-
-
-class Tls(Value):
-    """Paths of PEM files. Without ``cacert`` the system's certificates are trusted."""
-
-    cacert: str | None = None
-    cert: str | None = None
-    key: str | None = None
 
 
 class EtcdSettings(Value, kw_only=True):
@@ -108,11 +108,11 @@ def _tls(query: str, *, secure: bool, environ: Mapping[str, str]) -> Tls | None:
         if given:
             raise ValueError("certificates are of no use without TLS; write etcds:// for etcd://")
         return None
-    tls = Tls(**{name: given.get(name) or environ.get(env) or None for name, env in _FILES.items()})
+    files = {name: given.get(name) or environ.get(env) or None for name, env in _FILES.items()}
+    tls = Tls(cacert=files["cacert"], cert=files["cert"], key=files["key"])
     if (tls.cert is None) != (tls.key is None):
         raise ValueError("a client certificate needs both cert and key (ETCDCTL_CERT, ETCDCTL_KEY)")
-    for name in _FILES:
-        path = getattr(tls, name)
+    for name, path in files.items():
         if path is not None and not os.access(path, os.R_OK):
             raise ValueError(f"cannot read the {name} file {path!r}")
     return tls

@@ -137,7 +137,6 @@ def test_what_keeps_tls_from_working_is_refused_with_its_remedy(
     tries = {
         "a strange CA": ("consuls", server, stranger, "CONSUL_CACERT"),
         "no client certificate": ("consuls", server, ca, "CONSUL_CLIENT_CERT"),
-        "no such file": ("consuls", server, {"CONSUL_CACERT": "/no/such/file"}, "/no/such/file"),
         "no TLS with a TLS server": ("consul", server, ca, "use consuls://"),
         "TLS with a plain server": ("consuls", plain, ca, "TLS"),
     }
@@ -149,6 +148,13 @@ def test_what_keeps_tls_from_working_is_refused_with_its_remedy(
 
     for why, (_, _, _, remedy) in tries.items():
         assert remedy in said[why], (why, said[why])
+
+
+def test_certificates_that_are_not_there_are_refused_before_anything_is_dialled(
+    election: Election,
+) -> None:
+    with pytest.raises(ValueError, match="/no/such/file"):
+        connect("consuls://h", election=election, environ={"CONSUL_CACERT": "/no/such/file"})
 
 
 def test_verification_can_be_switched_off_as_for_consul_itself(

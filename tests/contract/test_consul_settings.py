@@ -8,28 +8,28 @@ from coordsidecar_adapters.consul_settings import ConsulSettings
 
 
 @pytest.mark.parametrize(
-    ("url", "environ", "scheme", "addresses"),
+    ("url", "environ", "tls", "addresses"),
     [
-        ("consul://", {}, "http", ["127.0.0.1:8500"]),
-        ("consul://h", {}, "http", ["h:8500"]),
-        ("consuls://h", {}, "https", ["h:8501"]),
-        ("consul://h1:1,h2:2", {}, "http", ["h1:1", "h2:2"]),
-        ("consul://[::1]:8500", {}, "http", ["[::1]:8500"]),
-        ("consul:", {"CONSUL_HTTP_ADDR": "h:1"}, "http", ["h:1"]),
-        ("consul://", {"CONSUL_HTTP_ADDR": "http://h:1/"}, "http", ["h:1"]),
-        ("consul://", {"CONSUL_HTTP_ADDR": "https://h"}, "https", ["h:8501"]),
-        ("consuls://", {"CONSUL_HTTP_ADDR": "http://h:1"}, "https", ["h:1"]),
-        ("consul://h:1", {"CONSUL_HTTP_ADDR": "other:2"}, "http", ["h:1"]),
-        ("consul://h:1", {"CONSUL_HTTP_SSL": "true"}, "https", ["h:1"]),
-        ("consul://h:1", {"CONSUL_HTTP_SSL": "0"}, "http", ["h:1"]),
+        ("consul://", {}, False, ["127.0.0.1:8500"]),
+        ("consul://h", {}, False, ["h:8500"]),
+        ("consuls://h", {}, True, ["h:8501"]),
+        ("consul://h1:1,h2:2", {}, False, ["h1:1", "h2:2"]),
+        ("consul://[::1]:8500", {}, False, ["[::1]:8500"]),
+        ("consul:", {"CONSUL_HTTP_ADDR": "h:1"}, False, ["h:1"]),
+        ("consul://", {"CONSUL_HTTP_ADDR": "http://h:1/"}, False, ["h:1"]),
+        ("consul://", {"CONSUL_HTTP_ADDR": "https://h"}, True, ["h:8501"]),
+        ("consuls://", {"CONSUL_HTTP_ADDR": "http://h:1"}, True, ["h:1"]),
+        ("consul://h:1", {"CONSUL_HTTP_ADDR": "other:2"}, False, ["h:1"]),
+        ("consul://h:1", {"CONSUL_HTTP_SSL": "true"}, True, ["h:1"]),
+        ("consul://h:1", {"CONSUL_HTTP_SSL": "0"}, False, ["h:1"]),
     ],
 )
 def test_the_url_and_the_environment_say_where_consul_is(
-    url: str, environ: dict[str, str], scheme: str, addresses: list[str]
+    url: str, environ: dict[str, str], tls: bool, addresses: list[str]
 ) -> None:
     settings = ConsulSettings.read(url, environ)
 
-    assert (settings.scheme, list(settings.addresses)) == (scheme, addresses)
+    assert (settings.tls is not None, list(settings.addresses)) == (tls, addresses)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,8 @@ def test_the_url_and_the_environment_say_where_consul_is(
         ("consul://", {"CONSUL_HTTP_ADDR": "ftp://h"}, "neither http"),
         ("consul://", {"CONSUL_HTTP_ADDR": "https://u:hush@h"}, "password"),
         ("consul://h", {"CONSUL_HTTP_SSL": "maybe"}, "CONSUL_HTTP_SSL"),
+        ("consul://h", {"CONSUL_HTTP_TOKEN": "hush\r\nX: y"}, "CONSUL_HTTP_TOKEN"),
+        ("consul://h", {"CONSUL_NAMESPACE": "ä"}, "CONSUL_NAMESPACE"),
         ("consul://h", {"CONSUL_HTTP_TOKEN_FILE": "/no/such"}, "CONSUL_HTTP_TOKEN_FILE"),
     ],
 )

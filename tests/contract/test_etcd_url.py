@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar_adapters.etcd_url import Tls, parse
+from coordsidecar_adapters.etcd_url import ETCD, parse
+from coordsidecar_adapters.link import Tls
 
 
 def test_the_url_alone_is_enough() -> None:
@@ -106,10 +107,10 @@ def test_no_complaint_shows_a_password(url: str) -> None:
 
 
 def test_certificates_that_are_none_are_refused_before_anything_is_dialled(tmp_path: Path) -> None:
-    from coordsidecar_adapters.etcd_tls import SslSide
+    from coordsidecar_adapters.tls import SslSide
 
     rubbish = tmp_path / "ca.pem"
     rubbish.write_text("rubbish")
 
     with pytest.raises(ValueError, match="cannot use the certificates"):
-        SslSide(Tls(cacert=str(rubbish)))
+        SslSide(Tls(cacert=str(rubbish)), ETCD)

@@ -16,9 +16,6 @@ from tests.fuzz.ask import OPS, ask
 from tests.fuzz.nasty import NASTY_RECORDS, any_json, encoded, examples, http, mutated, spoilt_http
 from tests.fuzz.stranger import Stranger
 
-# After a broken answer requests leaves its socket to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
 _LONG_S = 60.0
 _SHORT_S = 0.3
 _ID = "8c1a2b3c-0000-4000-8000-123456789abc"

@@ -1,12 +1,11 @@
-"""TLS to etcd. The only module of the gateway client that imports ssl; loaded if TLS is used."""
+"""TLS to a store's server. The only module that imports ssl; loaded if TLS is used."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 
-from coordsidecar_adapters.etcd_errors import certificate_refusal, client_certificate_refusal
-from coordsidecar_adapters.etcd_url import Tls
+from coordsidecar_adapters.link import Server, Tls
 
 __all__ = ["SslSide", "system_ca_file"]
 
@@ -14,28 +13,34 @@ __all__ = ["SslSide", "system_ca_file"]
 class SslSide:
     """A `TlsSide` on the standard library's ssl."""
 
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, tls: Tls, server: Server) -> None:
         """Read the certificates; `ValueError` if one of them cannot be used."""
+        self._server = server
         try:
-            self._context = ssl.create_default_context(cafile=tls.cacert)
+            self._context = ssl.create_default_context(cafile=tls.cacert, capath=tls.capath)
             if tls.cert is not None:
                 self._context.load_cert_chain(tls.cert, tls.key)
         except (OSError, ssl.SSLError) as e:
-            files = ", ".join(path for path in (tls.cacert, tls.cert, tls.key) if path)
+            paths = (tls.cacert, tls.capath, tls.cert, tls.key)
+            files = ", ".join(path for path in paths if path)
             raise ValueError(f"cannot use the certificates in {files}: {e}") from e
+        if not tls.verify:
+            self._context.check_hostname = False
+            self._context.verify_mode = ssl.CERT_NONE
 
     def wrap(self, sock: socket.socket, host: str) -> socket.socket:
         return self._context.wrap_socket(sock, server_hostname=host)
 
     def refusal(self, error: OSError, address: str) -> str | None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return certificate_refusal(address, error.verify_message)
+            return self._server.certificate_refusal(address, error.verify_message)
         if not isinstance(error, ssl.SSLError):
             return None
         reason = error.reason or ""
         if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
-            return f"what listens at {address} does not serve TLS; write etcd:// for etcds://"
-        return client_certificate_refusal(address, reason)
+            plain = self._server.scheme
+            return f"what listens at {address} does not serve TLS; write {plain}:// for {plain}s://"
+        return self._server.client_certificate_refusal(address, reason)
 
 
 def system_ca_file() -> str | None:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from coordsidecar.store import Election, Session, SessionLostError, UnreachableError
-from coordsidecar_adapters.etcd_errors import LinkError
 from coordsidecar_adapters.etcd_gateway import connect
-from coordsidecar_adapters.etcd_http import HttpConnection, Resolver
+from coordsidecar_adapters.etcd_url import ETCD
+from coordsidecar_adapters.http_connection import HttpConnection, Resolver
+from coordsidecar_adapters.link import LinkError
 
 # For what has to succeed, and for what is meant to run out.
 _LONG_S = 30.0
@@ -69,10 +70,10 @@ def says(*pieces: bytes) -> Callable[[socket.socket], None]:
 
 
 def ask(address: str, *, within_s: float = _LONG_S) -> tuple[int, bytes]:
-    http = HttpConnection(address, resolver=Resolver(), tls=None)
+    http = HttpConnection(address, server=ETCD, resolver=Resolver(), tls=None)
     deadline_s = time.monotonic() + within_s
     try:
-        status = http.post("/v3/x", b"{}", headers={}, deadline_s=deadline_s)
+        status = http.ask("POST /v3/x", b"{}", headers={}, deadline_s=deadline_s)
         return status, http.read(deadline_s=deadline_s)
     finally:
         http.close()
@@ -99,6 +100,20 @@ def test_an_answer_is_read_however_it_is_cut(serve: Serve, answer: bytes, in_pie
     assert ask(address) == (200, b"hello")
 
 
+def test_an_answer_without_a_length_ends_with_the_connection(serve: Serve) -> None:
+    address = serve(lambda client: client.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nhello"))
+
+    assert ask(address) == (400, b"hello")
+
+
+def test_a_packed_answer_is_refused(serve: Serve) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Encoding: GZIP\r\n\r\n"
+    address = serve(says(head + b"hello"))
+
+    with pytest.raises(LinkError, match="packed"):
+        ask(address)
+
+
 def test_two_answers_come_over_one_connection(serve: Serve) -> None:
     def script(client: socket.socket) -> None:
         client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
@@ -106,11 +121,14 @@ def test_two_answers_come_over_one_connection(serve: Serve) -> None:
         client.sendall(b"HTTP/1.1 201 OK\r\nContent-Length: 1\r\n\r\nb")
         client.recv(1)
 
-    http = HttpConnection(serve(script), resolver=Resolver(), tls=None)
+    http = HttpConnection(serve(script), server=ETCD, resolver=Resolver(), tls=None)
     deadline_s = time.monotonic() + _LONG_S
 
     answers = [
-        (http.post("/", b"", headers={}, deadline_s=deadline_s), http.read(deadline_s=deadline_s))
+        (
+            http.ask("POST /", b"", headers={}, deadline_s=deadline_s),
+            http.read(deadline_s=deadline_s),
+        )
         for _ in range(2)
     ]
     http.close()
@@ -121,9 +139,9 @@ def test_two_answers_come_over_one_connection(serve: Serve) -> None:
 def test_a_line_may_take_several_chunks_and_a_chunk_hold_several_lines(serve: Serve) -> None:
     chunks = b"3\r\none\r\n6\r\n\ntwo\nt\r\n5\r\nhree\n\r\n"
     address = serve(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunks))
-    http = HttpConnection(address, resolver=Resolver(), tls=None)
+    http = HttpConnection(address, server=ETCD, resolver=Resolver(), tls=None)
     deadline_s = time.monotonic() + _LONG_S
-    http.post("/", b"", headers={}, deadline_s=deadline_s)
+    http.ask("POST /", b"", headers={}, deadline_s=deadline_s)
 
     lines = [http.read_line(deadline_s=deadline_s) for _ in range(3)]
     silence = http.read_line(deadline_s=time.monotonic() + _SHORT_S)
@@ -142,8 +160,8 @@ def test_a_line_that_was_cut_short_by_time_goes_on_where_it_was(serve: Serve) ->
         client.sendall(b"lf\r\n1\r\n\n\r\n")
         client.recv(1)
 
-    http = HttpConnection(serve(script), resolver=Resolver(), tls=None)
-    http.post("/", b"", headers={}, deadline_s=time.monotonic() + _LONG_S)
+    http = HttpConnection(serve(script), server=ETCD, resolver=Resolver(), tls=None)
+    http.ask("POST /", b"", headers={}, deadline_s=time.monotonic() + _LONG_S)
 
     first = http.read_line(deadline_s=time.monotonic() + _SHORT_S)
     go_on.set()

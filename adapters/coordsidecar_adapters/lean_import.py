@@ -1,0 +1,33 @@
+"""Modules of a package without all that the package itself imports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from types import ModuleType
+
+__all__ = ["bare_package"]
+
+
+@contextmanager
+def bare_package(name: str) -> Iterator[None]:
+    """Within, ``import name.module`` runs that module, but not the package's ``__init__``.
+
+    For the rest of the process the package is then as if nothing had happened. `ImportError` if
+    there is no such package.
+    """
+    if name in sys.modules:
+        yield
+        return
+    spec = PathFinder.find_spec(name)
+    if spec is None or spec.submodule_search_locations is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    bare = ModuleType(name)
+    bare.__path__ = list(spec.submodule_search_locations)
+    sys.modules[name] = bare
+    try:
+        yield
+    finally:
+        del sys.modules[name]

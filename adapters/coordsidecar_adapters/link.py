@@ -1,0 +1,64 @@
+"""What a connection to any of the stores' servers may end in, and how that is told to people."""
+
+from __future__ import annotations
+
+from coordsidecar.store import RefusedError
+from coordsidecar.value import Value
+
+__all__ = ["EndpointRefusedError", "LinkError", "Server", "Tls"]
+
+
+class EndpointRefusedError(RefusedError):
+    """One endpoint refuses us for a reason of its own; another may serve us."""
+
+
+class LinkError(Exception):
+    """The connection failed, or time ran out.
+
+    ``sent`` False: the request did not reach the server, so nothing happened. True: no answer
+    came, so it may have been carried out. ``timed_out``: there is no time for another attempt.
+    """
+
+    def __init__(self, message: str, *, sent: bool, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
+        self.timed_out = timed_out
+
+    def __str__(self) -> str:
+        kind = "no answer, it may have been carried out" if self.sent else "not sent"
+        return f"{self.args[0]} ({kind})"
+
+
+class Tls(Value):
+    """Paths of PEM files, and of a folder of them. Without a CA the system's are trusted."""
+
+    cacert: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    capath: str | None = None
+    verify: bool = True
+
+
+class Server(Value):
+    """A kind of server, in the words of its users: for what they are told to do."""
+
+    name: str
+    scheme: str
+    ca_setting: str
+    client_settings: str
+
+    def certificate_refusal(self, address: str, why: str) -> str:
+        """Say that the server's certificate does not verify, and the remedy."""
+        return (
+            f"{self.name} at {address}: its certificate does not verify: {why}; name its CA with "
+            f"{self.ca_setting}, and use a host name that the certificate is valid for"
+        )
+
+    def client_certificate_refusal(self, address: str, why: str) -> str | None:
+        """Read the TLS alert of a server that wants another client certificate; None: no such."""
+        if "ALERT" not in why or not any(sign in why for sign in ("CERTIFICATE", "UNKNOWN_CA")):
+            return None
+        return (
+            f"{self.name} at {address} does not accept our client certificate, or misses it "
+            f"({why}); set {self.client_settings} to a pair that its CA has signed"
+        )
