@@ -23,6 +23,7 @@ from coordsidecar_adapters.etcd_client import EtcdClient, Json
 from coordsidecar_adapters.etcd_election import EtcdElection
 from coordsidecar_adapters.etcd_errors import StatusError
 from coordsidecar_adapters.etcd_url import ETCD, parse
+from coordsidecar_adapters.lean_import import bare_package
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Tls
 
 __all__ = ["connect"]
@@ -79,10 +80,14 @@ class _Library:
         try:
             from google.protobuf import __version__ as protobuf_version
 
-            with warnings.catch_warnings(), _environment(protobuf_version):
-                warnings.simplefilter("ignore")
-                import etcd3.etcdrpc
+            # Its stubs alone: the package imports its own client, which is not used.
+            with (
+                warnings.catch_warnings(action="ignore"),
+                _environment(protobuf_version),
+                bare_package("etcd3"),
+            ):
                 import grpc
+                from etcd3 import etcdrpc
                 from google.protobuf import json_format
         except (ImportError, TypeError) as e:
             raise ValueError(
@@ -90,7 +95,7 @@ class _Library:
                 f"pip install 'coordsidecar[grpc]'"
             ) from e
         self.grpc: Any = grpc
-        self.rpc: Any = etcd3.etcdrpc
+        self.rpc: Any = etcdrpc
         self.json_format: Any = json_format
 
     def ask(self, channel: Any, path: str, body: Json, **call: Any) -> Json:
