@@ -2,7 +2,8 @@
 
 The fencing token is the lock key's ModifyIndex while we hold it: an index of Consul's log, so it
 only ever grows. (LockIndex starts again when the key was deleted, as ``consul lock`` does.) To
-acquire once more what we hold could change it, so we read before we acquire.
+acquire once more what we hold could change it, so we read before we acquire. All that one
+transaction writes gets the same index: so it takes office as well.
 
 No health check hangs on the session: a gossip flap must not free the lock. What ends it is the TTL,
 which Consul may overstay by as much again. When a session dies while it holds the lock, Consul
@@ -114,9 +115,10 @@ class ConsulStore:
         state = self._keys.read(deadline_s)
         if state.lock is not None and state.lock.session:
             return self._standing(session, state)
-        refusal, won = self._keys.acquire(session, record, deadline_s)
+        run = run if state.office.clean else ""
+        refusal, won = self._keys.acquire(session, record, state, deadline_s, run=run)
         if won is not None:
-            return self._standing(session, won)
+            return self._won(session, won, run)
         if "invalid session" in refusal:
             raise SessionLostError(f"Consul: session {session.handle} is gone")
         state = self._keys.read(deadline_s)
@@ -180,6 +182,14 @@ class ConsulStore:
         if lock is None or not lock.session:
             return None
         return Leader(token=lock.modify_index, record=lock.value)
+
+    def _won(self, session: Session, state: State, run: str) -> Standing:
+        """How we stand, having taken the lock, and with a ``run`` office as well."""
+        standing = self._standing(session, state)
+        if not run or not isinstance(standing, Held) or state.office.led != standing.token:
+            return standing
+        self._state = state
+        return replace(standing, in_office=True)
 
     def _standing(
         self, session: Session, state: State, *, retry_after_s: float | None = None

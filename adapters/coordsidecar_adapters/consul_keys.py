@@ -18,7 +18,7 @@ from coordsidecar.store import (
     Session,
     UnreachableError,
 )
-from coordsidecar.value import Value
+from coordsidecar.value import Value, replace
 from coordsidecar_adapters.consul_client import ConsulClient
 from coordsidecar_adapters.consul_http import Agent
 from coordsidecar_adapters.consul_library import exceptions
@@ -27,6 +27,8 @@ __all__ = ["ElectionKeys", "Lock", "State"]
 
 # What Go's api.Lock sets, and insists on: github.com/hashicorp/consul/api/lock.go, LockFlagValue.
 _LOCK_FLAGS = 0x2DDCCBC058A50C18
+# In a record that took office together with the lock: its own index is the token.
+_LED_SINCE_WRITTEN = 0
 _MOST_LEADER_CHARACTERS = 4096
 # What is raised by an entry that has not the shape of Consul's.
 _NOT_CONSUL = (TypeError, KeyError, ValueError, AttributeError)
@@ -87,8 +89,13 @@ class ElectionKeys:
         except _NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
-    def acquire(self, session: Session, record: str, deadline_s: float) -> tuple[str, State | None]:
+    def acquire(
+        self, session: Session, record: str, state: State, deadline_s: float, *, run: str
+    ) -> tuple[str, State | None]:
         """Take the lock. Call it only while we do not hold it.
+
+        With a ``run``, that takes office, too, if the record in ``state`` is still the same. Which
+        token that is for is known only when it is done: it is the index of both keys.
 
         "" and both keys as they are now, or why not and None.
         """
@@ -101,6 +108,9 @@ class ElectionKeys:
                 Value=_encoded(record),
             ),
         ]
+        if run:
+            office = Office(led=_LED_SINCE_WRITTEN, released=state.office.released, run=run)
+            operations.append(self._replace_office(state, office))
         return self._transact_and_read(operations, deadline_s)
 
     def take_office(self, session: Session, office: Office, deadline_s: float) -> State | None:
@@ -128,15 +138,13 @@ class ElectionKeys:
                 _operation("unlock", self._lock_key, Session=session.handle, Flags=_LOCK_FLAGS)
             )
         if office is not None:
-            operations.append(
-                _operation(
-                    "cas",
-                    self._office_key,
-                    Index=state.office_index,
-                    Value=_encoded(office.encode()),
-                )
-            )
+            operations.append(self._replace_office(state, office))
         return self._transact(operations, deadline_s)[0] if operations else ""
+
+    def _replace_office(self, state: State, office: Office) -> dict[str, Any]:
+        return _operation(
+            "cas", self._office_key, Index=state.office_index, Value=_encoded(office.encode())
+        )
 
     def _state(self, found: Iterable[Mapping[str, Any]]) -> State:
         try:
@@ -144,8 +152,7 @@ class ElectionKeys:
             lock, office = entries.get(self._lock_key), entries.get(self._office_key)
             return State(
                 lock=None if lock is None else _lock(lock),
-                # An empty value comes as None, and is a record that cannot be read.
-                office=Office.decode(None if office is None else office["Value"] or b""),
+                office=Office() if office is None else _office(office),
                 office_index=0 if office is None else _index(office),
             )
         except _NOT_CONSUL as e:
@@ -207,6 +214,12 @@ def _lock(entry: Mapping[str, Any]) -> Lock:
         modify_index=_index(entry),
         value=(entry["Value"] or b"").decode(errors="replace")[:_MOST_LEADER_CHARACTERS],
     )
+
+
+def _office(entry: Mapping[str, Any]) -> Office:
+    # An empty value comes as None, and is a record that cannot be read.
+    office = Office.decode(entry["Value"] or b"")
+    return replace(office, led=_index(entry)) if office.led == _LED_SINCE_WRITTEN else office
 
 
 def _operation(verb: str, key: str, **fields: object) -> dict[str, Any]:

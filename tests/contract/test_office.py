@@ -61,7 +61,6 @@ def test_who_resigns_leaves_a_clean_office(candidate: NewCandidate) -> None:
     assert second.wins().clean
 
 
-@pytest.mark.stores("etcd", "etcd+grpc", "local")
 def test_who_waited_for_an_orderly_end_is_in_office_as_soon_as_elected(
     harness: Harness, candidate: NewCandidate
 ) -> None:
@@ -75,6 +74,24 @@ def test_who_waited_for_an_orderly_end_is_in_office_as_soon_as_elected(
     assert held.in_office
     harness.end_session(second.session)
     assert candidate().wins(run="run-of-the-third").last_run == "run-of-the-second"
+
+
+def test_who_was_elected_into_office_keeps_it_and_resigns_from_it(
+    candidate: NewCandidate,
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    second.campaign(run="run-of-the-second")
+    first.resign(token)
+    held = second.wins(run="run-of-the-second")
+    assert held.in_office
+
+    again = second.standing()
+    second.resign(held.token)
+
+    assert isinstance(again, Held)
+    assert (again.token, again.clean) == (held.token, True)
+    assert first.wins().clean
 
 
 def test_no_office_is_taken_with_a_campaign_after_a_sudden_end(

@@ -123,8 +123,6 @@ class EtcdLike(_Expiring):
 class ConsulLike(_Expiring):
     """A lock that a session holds; after a session's sudden end nobody gets it for a while."""
 
-    campaign_takes_office = False  # The token is known only once the transaction is over.
-
     def __init__(
         self, world: World, referee: Referee, *, granted_ttl_s: float, lock_delay_s: float
     ) -> None:

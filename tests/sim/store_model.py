@@ -39,7 +39,6 @@ class ModelStore:
 
     latency_s = (0.0003, 0.004)
     local = False
-    campaign_takes_office = True
 
     def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
         self.world = world
@@ -81,7 +80,7 @@ class ModelStore:
                 assert_never(op)
 
     def _take_if_clean(self, standing: Result, handle: str, caller: Caller) -> Result:
-        if not (isinstance(standing, Held) and self.office.clean and self.campaign_takes_office):
+        if not (isinstance(standing, Held) and self.office.clean):
             return standing
         self._take_office(handle, standing.token, caller)
         return replace(standing, in_office=True)
