@@ -112,10 +112,12 @@ class ConsulStore:
         self, session: Session, *, record: str, run: str = "", timeout_s: float
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
-        state = self._keys.read(deadline_s)
-        if state.lock is not None and state.lock.session:
+        # Where office is taken, too, a guess will do: nothing happens if it was wrong.
+        state = self._keys.read(deadline_s, guess=run != "")
+        if run and (state.held or not state.office.clean):
+            run, state = "", self._keys.read(deadline_s)
+        if state.held:
             return self._standing(session, state)
-        run = run if state.office.clean else ""
         refusal, won = self._keys.acquire(session, record, state, deadline_s, run=run)
         if won is not None:
             return self._won(session, won, run)

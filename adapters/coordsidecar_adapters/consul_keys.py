@@ -49,6 +49,11 @@ class State(Value):
     office: Office
     office_index: int
 
+    @property
+    def held(self) -> bool:
+        """Whether anybody holds the lock."""
+        return self.lock is not None and self.lock.session != ""
+
 
 class ElectionKeys:
     """Reads and changes both keys, each time at once. Raises nothing but `StoreError`.
@@ -66,12 +71,13 @@ class ElectionKeys:
     def lock_key(self) -> str:
         return self._lock_key
 
-    def read(self, deadline_s: float) -> State:
-        """Both keys, by one linearizable read."""
+    def read(self, deadline_s: float, *, guess: bool = False) -> State:
+        """Both keys, by one linearizable read; by a quicker one if a ``guess`` will do."""
+        consistency = "default" if guess else "consistent"
         _, found = self._client.call(
             # Of what else is found there, all is dropped below. ("/." would be narrower, but no
             # path of a URL can end so.)
-            lambda agent: agent.kv.get(f"{self._prefix}/", recurse=True, consistency="consistent"),
+            lambda agent: agent.kv.get(f"{self._prefix}/", recurse=True, consistency=consistency),
             needs=f"key_prefix:read on {self._prefix}/",
             timeout_s=deadline_s - time.monotonic(),
         )
