@@ -1,0 +1,56 @@
+"""Office on Consul is taken with the lock: its token is known only when the transaction is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from coordsidecar.store import Election, Held
+from coordsidecar_adapters.consul import connect
+from coordsidecar_adapters.consul_client import ConsulClient
+from coordsidecar_adapters.consul_keys import ElectionKeys
+from coordsidecar_adapters.consul_settings import ConsulSettings
+from tests.contract.candidate import CALL_S, Candidate
+from tests.contract.conftest import CandidateFactory
+from tests.servers import ConsulServer
+
+NewCandidate = Callable[[], Candidate]
+
+
+@pytest.fixture
+def ours(consul: ConsulServer, election: Election, stand: CandidateFactory) -> NewCandidate:
+    url = f"consul://{consul.endpoint}"
+    return lambda: stand(connect(url, election=election, environ={}))
+
+
+@pytest.fixture
+def keys(consul: ConsulServer, election: Election) -> ElectionKeys:
+    client = ConsulClient(ConsulSettings.read(f"consul://{consul.endpoint}", {}))
+    return ElectionKeys(client, election=election)
+
+
+def test_the_token_is_the_index_of_both_keys(keys: ElectionKeys, ours: NewCandidate) -> None:
+    held = ours().campaign(run="run-of-the-first")
+
+    state = keys.read(time.monotonic() + CALL_S)
+
+    assert isinstance(held, Held)
+    assert held.in_office
+    assert state.lock is not None
+    assert held.token == state.lock.modify_index == state.office_index == state.office.led
+
+
+def test_office_is_not_taken_by_who_guessed_wrongly(keys: ElectionKeys, ours: NewCandidate) -> None:
+    """Between the guess and the transaction another one led, and went in order."""
+    first, second = ours(), ours()
+    first.resign(first.leads())
+    deadline_s = time.monotonic() + CALL_S
+    guess = keys.read(deadline_s, guess=True)
+    first.resign(first.leads())
+    before = keys.read(deadline_s)
+
+    refusal, won = keys.acquire(second.session, "{}", guess, deadline_s, run="run-of-the-second")
+
+    assert (won, keys.read(deadline_s)) == (None, before), refusal
