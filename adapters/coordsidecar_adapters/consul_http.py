@@ -8,9 +8,9 @@ refuse redirects, which would carry the token to wherever they point; bound a wh
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
-from urllib.parse import quote, urlencode
 
 from coordsidecar.value import Value
 from coordsidecar_adapters.consul_library import KV, Session, Txn
@@ -21,6 +21,7 @@ from coordsidecar_adapters.link import LinkError
 __all__ = ["Agent"]
 
 _T = TypeVar("_T")
+_PLAIN = re.compile(r"[A-Za-z0-9/:._-]*")
 _Parameters = Sequence[tuple[str, object]] | None
 
 
@@ -113,5 +114,9 @@ class Agent:
 
 
 def _target(path: str, params: _Parameters) -> str:
-    query = urlencode(params or ())
-    return quote(path, safe="/:") + (f"?{query}" if query else "")
+    if not _PLAIN.fullmatch(path):
+        from urllib.parse import quote  # 0.5 MB and 3 ms of a start, for names with odd characters.
+
+        path = quote(path, safe="/:")
+    query = "&".join(f"{name}={value}" for name, value in params or ())
+    return f"{path}?{query}" if query else path

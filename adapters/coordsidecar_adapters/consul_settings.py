@@ -8,7 +8,6 @@ CONSUL_NAMESPACE, as https://developer.hashicorp.com/consul/commands#environment
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from coordsidecar.value import Value
 from coordsidecar_adapters.endpoints import split_hosts
@@ -66,9 +65,11 @@ class ConsulSettings(Value, kw_only=True):
 
     def read_token(self) -> str:
         """The token as it is now: a file may be rotated, and wins. `OSError`, `ValueError`."""
-        token = self.token_file and Path(self.token_file).read_text(errors="replace").strip()
-        if token:
-            return _header(token, "the token in CONSUL_HTTP_TOKEN_FILE")
+        if self.token_file:
+            with open(self.token_file, encoding="utf-8", errors="replace") as file:
+                token = file.read().strip()
+            if token:
+                return _header(token, "the token in CONSUL_HTTP_TOKEN_FILE")
         return _header(self.token, "CONSUL_HTTP_TOKEN")
 
 
