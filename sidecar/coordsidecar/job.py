@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from coordsidecar.fuse import Fuse
-from coordsidecar.job_env import job_environment
+from coordsidecar.job_env import job_environment, token_variable
 from coordsidecar.log import Log
 from coordsidecar.settings import Settings
 from coordsidecar.spawn import Dispositions, Prefork
@@ -33,6 +33,7 @@ class Job:
         self._run_mark = run_mark
         self._group = 0
         self._prefork: Prefork | None = None
+        self._prefork_role = ""
         self._ack_path: str | None = None
 
     @property
@@ -40,10 +41,22 @@ class Job:
         """The process that waits to become the job; not yet part of its tree."""
         return self._prefork.pid if self._prefork else None
 
-    def prepare(self) -> None:
-        """Have everything done that can be done before a start."""
-        if self._prefork is None or not self._prefork.lives:
-            self._prefork = Prefork(self._dispositions)
+    def prepare(self, role: str = "leader") -> None:
+        """Have everything done that can be done before a start as ``role``."""
+        if self._prefork is not None:
+            if self._prefork_role == role and self._prefork.lives:
+                return
+            self._prefork.discard()
+        if self._settings.standby_timeout_s is not None and self._ack_path is None:
+            import tempfile  # Late: it imports half the library.
+
+            folder = tempfile.mkdtemp(prefix="coordsidecar-")
+            self._ack_path = os.path.join(folder, "standing-by")
+        environ = job_environment(
+            os.environ, self._settings, run=self._run_mark, role=role, ack_path=self._ack_path
+        )
+        self._prefork = Prefork(self._dispositions, self._command(role), environ=environ)
+        self._prefork_role = role
 
     def child_is_gone(self, pid: int) -> None:
         """A child was reaped: nobody may wait for it any more."""
@@ -55,35 +68,21 @@ class Job:
 
         Raises `NotStartedError`.
         """
-        settings = self._settings
-        standby_command = role == "standby" and bool(settings.standby)
-        if settings.standby_timeout_s is not None and self._ack_path is None:
-            import tempfile  # Late: it imports half the library.
-
-            folder = tempfile.mkdtemp(prefix="coordsidecar-")
-            self._ack_path = os.path.join(folder, "standing-by")
-        environ = job_environment(
-            os.environ,
-            settings,
-            run=self._run_mark,
-            role=role,
-            token=token,
-            ack_path=self._ack_path,
-        )
-        self.prepare()
+        self.prepare(role)
         assert self._prefork is not None
         prefork, self._prefork = self._prefork, None
         self.pid = self._group = prefork.pid
         self.terminal.give(self._group)
-        prefork.execute(
-            settings.standby if standby_command else settings.command,
-            environ=environ,
-            keep_fds=keep_fds,
-        )
+        prefork.execute(late=token_variable(token), keep_fds=keep_fds)
+        standby_command = self._command(role) is not self._settings.command
         if not standby_command:
             self._fuse.start(self.pid)
         what = "started the standby command" if standby_command else "started the job"
         self._log.event(role, what, token=token, pid=self.pid)
+
+    def _command(self, role: str) -> Sequence[str]:
+        settings = self._settings
+        return settings.standby if role == "standby" and settings.standby else settings.command
 
     def is_gone(self) -> None:
         self.pid = None

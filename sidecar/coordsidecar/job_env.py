@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from coordsidecar.settings import Settings
 from coordsidecar.stores import public_url
 
-__all__ = ["RUN_VARIABLE", "job_environment"]
+__all__ = ["RUN_VARIABLE", "job_environment", "token_variable"]
 
 RUN_VARIABLE = "COORDSIDECAR_RUN"
 _OURS = "COORDSIDECAR_"
@@ -31,11 +31,11 @@ def job_environment(
     *,
     run: str,
     role: str,
-    token: int | None,
     ack_path: str | None,
 ) -> dict[str, str]:
     """What the job sees: our environment, less our options and secrets, plus its role.
 
+    The token is not yet known when this is prepared: see `token_variable`.
     ``run`` marks every process of the tree, so that it can be found after the guard's death; marks
     of a sidecar around this one stay in it.
     """
@@ -53,10 +53,13 @@ def job_environment(
         "COORDSIDECAR_STORE": public_url(settings.store),
         RUN_VARIABLE: ":".join([*marks, run]),
     }
-    if token is not None:
-        job["COORDSIDECAR_TOKEN"] = str(token)
     if settings.role_file is not None:
         job["COORDSIDECAR_ROLE_FILE"] = settings.role_file
     if ack_path is not None:
         job["COORDSIDECAR_ACK"] = ack_path
     return job
+
+
+def token_variable(token: int | None) -> dict[str, str]:
+    """The token under which the job is started, for its environment."""
+    return {} if token is None else {"COORDSIDECAR_TOKEN": str(token)}

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _OOM_SCORE_RAISE = 100
-_HEADER_BYTES = 8  # The length of an order.
+_MOST_ORDER_BYTES = 4096
 _MOST_FDS = 8
 _MOST_FAILURE_BYTES = 4096
 
@@ -107,15 +107,18 @@ class Prefork:
     It is in a process group of its own, and the kernel kills it when this thread ends.
     """
 
-    def __init__(self, dispositions: Dispositions) -> None:
+    def __init__(
+        self, dispositions: Dispositions, command: Sequence[str], *, environ: Mapping[str, str]
+    ) -> None:
         guard = os.getpid()
-        self._link, theirs = socket.socketpair()
+        self._program = command[0]
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with all_signals_blocked():
             self.pid = os.fork()
             if self.pid == 0:
                 try:
                     _get_ready(dispositions, guard, keep_fd=theirs.fileno())
-                    _execute_order(theirs)
+                    _execute_order(theirs, command, environ)
                 except OSError as error:
                     theirs.send(f"{error.errno} {error.strerror}".encode())
                 finally:
@@ -129,25 +132,22 @@ class Prefork:
         """Whether nobody has killed it; if somebody has, it is not reaped here."""
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
-    def execute(
-        self, command: Sequence[str], *, environ: Mapping[str, str], keep_fds: Sequence[int]
-    ) -> None:
-        """Make it ``command``, once. ``keep_fds`` are open in it. Raises `NotStartedError`.
+    def execute(self, *, late: Mapping[str, str], keep_fds: Sequence[int]) -> None:
+        """Make it the command, once. Raises `NotStartedError`.
 
+        ``late``: variables that were not known before. ``keep_fds`` are open in the command.
         Should it be killed meanwhile, that looks as if the command had been.
         """
-        order = marshal.dumps((list(command), dict(environ)))
         os.kill(self.pid, signal.SIGCONT)  # Whoever stopped it meant somebody else.
         failure = b""
         with self._link, contextlib.suppress(ConnectionError):
-            socket.send_fds(self._link, [len(order).to_bytes(_HEADER_BYTES)], list(keep_fds))
-            self._link.sendall(order)
+            socket.send_fds(self._link, [marshal.dumps(dict(late))], list(keep_fds))
             failure = self._link.recv(_MOST_FAILURE_BYTES)  # It closes on exec: all is well.
         if failure:
             os.waitpid(self.pid, 0)
             number, _, text = failure.decode().partition(" ")
             code = 127 if int(number) in (errno.ENOENT, errno.ENOTDIR) else 126
-            raise NotStartedError(code, f"cannot run {command[0]!r}: {text}")
+            raise NotStartedError(code, f"cannot run {self._program!r}: {text}")
 
     def discard(self) -> None:
         """End it unused."""
@@ -173,13 +173,11 @@ def _get_ready(dispositions: Dispositions, guard: int, *, keep_fd: int) -> None:
     dispositions.restore()
 
 
-def _execute_order(link: socket.socket) -> None:
-    header, fds, _, _ = socket.recv_fds(link, _HEADER_BYTES, _MOST_FDS)
-    with link.makefile("rb") as orders:
-        command, environ = marshal.loads(orders.read(int.from_bytes(header)))
+def _execute_order(link: socket.socket, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    order, fds, _, _ = socket.recv_fds(link, _MOST_ORDER_BYTES, _MOST_FDS)
     for fd in fds:
         os.set_inheritable(fd, True)
-    os.execvpe(command[0], command, environ)
+    os.execvpe(command[0], list(command), {**environ, **marshal.loads(order)})
 
 
 def _be_first_out_of_memory() -> None:

@@ -13,7 +13,7 @@ import pytest
 from coordsidecar.cli import split
 from coordsidecar.config_file import read_config_file
 from coordsidecar.core.timing import Timing
-from coordsidecar.job_env import job_environment
+from coordsidecar.job_env import job_environment, token_variable
 from coordsidecar.options import CHECK_OPTIONS, OPTIONS
 from coordsidecar.role_file import Role, read_role
 from coordsidecar.settings import Settings, build_settings
@@ -201,7 +201,8 @@ def test_the_environment_in_the_readme_is_what_a_job_gets_and_no_more() -> None:
 
     given = {**dict.fromkeys(secrets, "x"), "PATH": "/bin"}
     settings = Settings(command=("job",), election=SETTINGS.election, id="a", role_file="/tmp/role")
-    job = job_environment(given, settings, run="r", role="leader", token=1, ack_path="/tmp/ack")
+    job = job_environment(given, settings, run="r", role="leader", ack_path="/tmp/ack")
+    job |= token_variable(1)
 
     assert job.keys() - {"PATH"} == set(re.findall(r"`(COORDSIDECAR_[A-Z_]+)`", section))
     for name in secrets - {"COORDSIDECAR_TTL"}:
