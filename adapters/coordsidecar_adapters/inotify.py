@@ -1,8 +1,8 @@
 """Waiting for something to happen to a file, by Linux's inotify.
 
-Only what the local store needs: one file, one wait. Where the kernel has no inotify, or has run
-out of instances (``fs.inotify.max_user_instances``, 128 by default), `FileEvents` still waits, but
-only for its time-out: the caller polls anyway.
+Only what the local store needs. Where the kernel has no inotify, or has run out of instances
+(``fs.inotify.max_user_instances``, 128 by default), `FileEvents` still waits, but only for its
+time-out: the caller polls anyway.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 import os
 import select
 import struct
-from types import TracebackType
 
 __all__ = ["CLOSE_NOWRITE", "CLOSE_WRITE", "REPLACED", "TOUCHED", "FileEvents"]
 
@@ -27,20 +26,25 @@ _READ_SIZE = 64 * 1024
 
 
 class FileEvents:
-    """The events of one file, from construction on; a context manager."""
+    """The events of the files that it listens to.
 
-    def __init__(self, path: str, mask: int) -> None:
+    The kernel may take 5 ms to close one, so that whoever waits again and again keeps it.
+    """
+
+    def __init__(self) -> None:
         self._fd = -1
         self._poll = select.poll()
-        libc = ctypes.CDLL(None, use_errno=True)
-        if not hasattr(libc, "inotify_init1"):
-            return
-        self._fd = libc.inotify_init1(_NONBLOCK_CLOEXEC)
-        if self._fd < 0:
-            return
-        # A path that is gone by now needs no events: the caller compares it with its descriptor.
-        libc.inotify_add_watch(self._fd, os.fsencode(path), ctypes.c_uint32(mask))
-        self._poll.register(self._fd, select.POLLIN)
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def listen(self, path: str, mask: int) -> None:
+        """From now on, these events of the file at ``path``."""
+        if self._fd < 0 and hasattr(self._libc, "inotify_init1"):
+            self._fd = self._libc.inotify_init1(_NONBLOCK_CLOEXEC)
+            if self._fd >= 0:
+                self._poll.register(self._fd, select.POLLIN)
+        if self._fd >= 0:
+            # A path that is gone needs no events: the caller compares it with its descriptor.
+            self._libc.inotify_add_watch(self._fd, os.fsencode(path), ctypes.c_uint32(mask))
 
     def wait(self, timeout_s: float) -> int:
         """Wait for events; return their masks, or-ed together, or 0 after ``timeout_s``."""
@@ -54,14 +58,6 @@ class FileEvents:
             at += _HEADER.size + name_size
         return seen
 
-    def __enter__(self) -> FileEvents:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __del__(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)

@@ -103,6 +103,7 @@ class LocalStore:
         self._lock_path = f"{stem}.lock"
         self._record_path = f"{stem}.json"
         self._written: Record | None = None  # By us, the last time.
+        self._events: inotify.FileEvents | None = None
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -214,11 +215,9 @@ class LocalStore:
             mask |= inotify.CLOSE_WRITE
         if isinstance(standing, Behind) and standing.leader_token == 0:
             mask |= inotify.CLOSE_NOWRITE  # flock(1) opens the file for reading only.
-        with (
-            self._translated(),
-            inotify.FileEvents(self._lock_path, mask) as events,
-            lock.probe(self._lock_path) as probe_fd,
-        ):
+        with self._translated(), lock.probe(self._lock_path) as probe_fd:
+            self._events = events = self._events or inotify.FileEvents()
+            events.listen(self._lock_path, mask)
             fd = lock.session_fd(session)
             look_again = iter(_LOOK_AGAIN_S)
             while self._in_place(fd):

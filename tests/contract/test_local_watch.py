@@ -41,14 +41,14 @@ def test_standbys_that_look_on_do_not_wake_each_other(
     behind = standby.campaign()
     assert isinstance(behind, Behind)
     mask = inotify.CLOSE_WRITE | inotify.REPLACED
-    with inotify.FileEvents(str(lock_path), mask) as events:
-        standby.watch(behind, timeout_s=0.05)
-        standby.standing()
-        _store(tmp_path).leader(timeout_s=CALL_S)
+    events = inotify.FileEvents()
+    events.listen(str(lock_path), mask)
 
-        seen = events.wait(0.0)
+    standby.watch(behind, timeout_s=0.05)
+    standby.standing()
+    _store(tmp_path).leader(timeout_s=CALL_S)
 
-    assert seen == 0
+    assert events.wait(0.0) == 0
 
 
 def test_to_resign_is_an_event_though_to_unlock_is_none(
@@ -56,12 +56,12 @@ def test_to_resign_is_an_event_though_to_unlock_is_none(
 ) -> None:
     leader = local()
     token = leader.leads()
-    with inotify.FileEvents(str(lock_path), inotify.TOUCHED) as events:
-        leader.resign(token)
+    events = inotify.FileEvents()
+    events.listen(str(lock_path), inotify.TOUCHED)
 
-        seen = events.wait(0.0)
+    leader.resign(token)
 
-    assert seen == inotify.TOUCHED
+    assert events.wait(0.0) == inotify.TOUCHED
 
 
 def test_a_standby_hears_that_somebody_else_took_over(local: NewCandidate) -> None:
@@ -81,17 +81,24 @@ def test_a_standby_hears_that_somebody_else_took_over(local: NewCandidate) -> No
 
 
 def test_a_watch_of_a_file_that_is_gone_ends_at_once(tmp_path: Path) -> None:
-    with inotify.FileEvents(str(tmp_path / "gone"), inotify.REPLACED) as events:
-        assert events.wait(0.0) == 0
+    events = inotify.FileEvents()
+
+    events.listen(str(tmp_path / "gone"), inotify.REPLACED)
+
+    assert events.wait(0.0) == 0
 
 
-def test_all_descriptors_are_closed_again(local: NewCandidate) -> None:
+def test_all_descriptors_are_closed_again_but_the_one_that_hears_events(
+    local: NewCandidate,
+) -> None:
     leader, standby = local(), local()
     token = leader.leads()
-    before = set(os.listdir("/proc/self/fd"))
-
     behind = standby.campaign()
     assert isinstance(behind, Behind)
+    standby.watch(behind, timeout_s=0.01)
+    before = set(os.listdir("/proc/self/fd"))
+
+    standby.campaign()
     standby.watch(behind, timeout_s=0.01)
     standby.store.leader(timeout_s=CALL_S)
     leader.resign(token)
