@@ -20,7 +20,9 @@ from coordsidecar.core.guard_moves import (
     Heard,
     JobExited,
     Plan,
+    Report,
     Signalled,
+    SuspendSelf,
     TerminalStop,
     Tick,
 )
@@ -69,6 +71,7 @@ class Guard:
         self._signals_fd = signals_fd
         self._timer = BootTimer()
         self._hands = Hands(settings, log, dispositions, elector)
+        self._reports: list[Report] = []
 
     def run(self) -> int:
         self._state, effects = core.begin(boottime_s(), self._plan)
@@ -78,9 +81,11 @@ class Guard:
             self._step(Tick())  # The clock first (rule S2): nothing read late revives a lease.
             for event in self._incoming():
                 self._step(event)
+        self._write_reports()
         return exit_code
 
     def _wait(self) -> None:
+        self._write_reports()
         self._timer.arm(core.next_wake_s(self._state, self._plan))
         poll = select.poll()
         for fd in (self._signals_fd, self._timer.fd, self._hands.wire_fd):
@@ -95,8 +100,19 @@ class Guard:
 
     def _act(self, effects: list[Effect]) -> None:
         for effect in effects:
+            if isinstance(effect, Report):
+                self._reports.append(effect)
+                continue
+            if isinstance(effect, SuspendSelf):
+                self._write_reports()
             for event in self._hands.do(effect):
                 self._step(event)
+
+    def _write_reports(self) -> None:
+        """The log comes last: whoever takes over shall not wait for it."""
+        for report in self._reports:
+            self._hands.do(report)
+        self._reports.clear()
 
     def _incoming(self) -> Iterator[Event]:
         yield from self._messages()

@@ -148,8 +148,8 @@ class Hands:
                 return self._start_job(role, token)
             case StopTree(signum):
                 self._begin_chore(effect)
-                signal_all(self._tree(), signum, signal.SIGCONT)
-                return list(self.chores())
+                signal_all(tree := self._tree(), signum, signal.SIGCONT)
+                return [] if tree else [self._chore_done(TreeEmpty())]
             case KillTree():
                 self._begin_chore(effect)
                 return list(self.chores())
