@@ -107,6 +107,7 @@ def test_a_job_that_was_stopping_goes_on_stopping_after_fg(shell: Shell) -> None
     shell.screen.wait_for("job-is-up")
     shell.guards()[0].terminate()
     shell.screen.wait_for("job-got-TERM")
+    shell.screen.wait_for("stopping the job")  # And SIGCONT is sent, which would undo a Ctrl-Z.
 
     shell.screen.type(CTRL_Z)
 
