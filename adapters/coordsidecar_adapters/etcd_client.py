@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
 
+from coordsidecar.hints import Any, Protocol, TypeVar
 from coordsidecar.store import UnreachableError
 from coordsidecar_adapters.endpoints import Endpoints
 from coordsidecar_adapters.etcd_errors import StatusError, translate

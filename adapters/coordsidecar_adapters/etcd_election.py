@@ -18,8 +18,8 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
 
+from coordsidecar.hints import Protocol
 from coordsidecar.store import (
     Absent,
     Behind,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
-from typing import Any
 
+from coordsidecar.hints import Any
 from coordsidecar.store import UnreachableError
 from coordsidecar.value import Value
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+
+from coordsidecar.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coordsidecar.options import Option

@@ -12,8 +12,7 @@ A key nobody knows is an error, not a remark: ``tll = "5s"`` would otherwise mea
 
 from __future__ import annotations
 
-from typing import Any
-
+from coordsidecar.hints import Any
 from coordsidecar.options import OPTIONS, Option
 
 __all__ = ["ConfigFile", "read_config_file"]

@@ -13,7 +13,6 @@ import select
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any, assert_never
 
 from coordsidecar import stores
 from coordsidecar.core import election as core
@@ -36,6 +35,7 @@ from coordsidecar.core.election_moves import (
     Watch,
 )
 from coordsidecar.core.election_phases import Claiming, Leading, lasting_s, token_of
+from coordsidecar.hints import Any, assert_never
 from coordsidecar.hunt import Hunt
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log

@@ -6,7 +6,6 @@ import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from typing import assert_never
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard_moves import (
@@ -33,6 +32,7 @@ from coordsidecar.core.guard_moves import (
 )
 from coordsidecar.elector_process import ElectorProcess
 from coordsidecar.fuse import Fuse
+from coordsidecar.hints import assert_never
 from coordsidecar.job import Job
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log

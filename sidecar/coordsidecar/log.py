@@ -16,9 +16,9 @@ import stat
 import sys
 import time
 from collections.abc import Mapping
-from typing import IO, Literal
 
 from coordsidecar.duration import format_duration
+from coordsidecar.hints import IO, Literal
 
 __all__ = ["Log", "json_safe", "one_line"]
 

@@ -10,9 +10,9 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from typing import Any
 
 from coordsidecar.duration import parse_duration
+from coordsidecar.hints import Any
 from coordsidecar.value import Value
 
 __all__ = ["CHECK_OPTIONS", "OPTIONS", "Option", "read_id", "read_name"]

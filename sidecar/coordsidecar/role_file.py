@@ -12,8 +12,8 @@ import math
 import os
 import time
 from contextlib import suppress
-from typing import Any, Literal, get_args
 
+from coordsidecar.hints import Any, Literal
 from coordsidecar.store import Election
 from coordsidecar.value import Value
 
@@ -21,6 +21,7 @@ __all__ = ["Role", "RoleName", "read_role", "write_role"]
 
 RoleName = Literal["leader", "standby", "stopping"]
 
+_ROLES = ("leader", "standby", "stopping")
 _LARGEST_BYTES = 65536
 
 
@@ -91,7 +92,7 @@ def read_role(path: str) -> Role:
         fields = json.loads(raw) if len(raw) <= _LARGEST_BYTES else None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"role file {path} is not JSON") from error
-    if not isinstance(fields, dict) or fields.get("role") not in get_args(RoleName):
+    if not isinstance(fields, dict) or fields.get("role") not in _ROLES:
         raise ValueError(f"role file {path} names no role: leader, standby or stopping")
     return Role(
         role=fields["role"],

@@ -11,11 +11,11 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
 
 from coordsidecar.config_file import ConfigFile, read_config_file
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
+from coordsidecar.hints import Any, Literal
 from coordsidecar.options import OPTIONS, Option, read_id, read_name
 from coordsidecar.store import Election
 from coordsidecar.value import Value

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Protocol
 
+from coordsidecar.hints import Protocol
 from coordsidecar.value import Value
 
 __all__ = [

@@ -11,8 +11,8 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
-from typing import cast
 
+from coordsidecar.hints import cast
 from coordsidecar.store import Election, Store, StoreFactory
 
 __all__ = ["check_scheme", "connect", "public_url", "redact"]

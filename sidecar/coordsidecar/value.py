@@ -7,7 +7,7 @@ of methods among all of them (0.015 ms a class). Type checkers see dataclasses e
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from coordsidecar.hints import Any, ClassVar, TypeVar, dataclass_transform
 
 __all__ = ["Value", "replace"]
 

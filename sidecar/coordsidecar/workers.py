@@ -13,7 +13,6 @@ import _thread
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar, assert_never
 
 from coordsidecar.core.election_moves import (
     Answered,
@@ -37,6 +36,7 @@ from coordsidecar.core.election_moves import (
     Watched,
 )
 from coordsidecar.core.timing import Timing
+from coordsidecar.hints import Generic, TypeVar, assert_never
 from coordsidecar.linux import boottime_s
 from coordsidecar.store import RefusedError, SessionLostError, Store, StoreError, UnreachableError
 

@@ -57,15 +57,17 @@ def test_help_into_a_closed_pipe_is_no_failure() -> None:
     assert (process.returncode, process.stderr) == (0, b"")
 
 
-def test_starting_the_command_line_imports_no_store_and_nothing_slow() -> None:
+def test_guard_and_elector_import_no_store_and_nothing_slow() -> None:
     program = (
         "import sys\n"
+        "before = set(sys.modules)\n"
         "from coordsidecar.cli import split\n"
         "from coordsidecar.options import OPTIONS\n"
         "from coordsidecar.settings import build_settings\n"
         "flags, command = split(['--store=etcd://h', 'job'], OPTIONS, interspersed=False)\n"
         "build_settings(flags=flags, command=command, environ={})\n"
-        "print(*sys.modules)"
+        "import coordsidecar.guard, coordsidecar.elector\n"
+        "print(*sys.modules.keys() - before)"
     )
 
     process = subprocess.run(
@@ -74,4 +76,5 @@ def test_starting_the_command_line_imports_no_store_and_nothing_slow() -> None:
 
     slow = {"logging", "importlib.metadata", "tomllib", "difflib", "shlex", "subprocess"}
     slow |= {"http.client", "ssl", "asyncio", "urllib.request", "coordsidecar_adapters", "psutil"}
+    slow |= {"click", "typing", "threading", "queue", "dataclasses", "inspect"}
     assert not slow & set(process.stdout.split())

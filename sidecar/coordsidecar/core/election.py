@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import assert_never
 
 from coordsidecar.core import election_answers as answers
 from coordsidecar.core import election_rules as rules
@@ -62,6 +61,7 @@ from coordsidecar.core.election_phases import (
     Resting,
     Waiting,
 )
+from coordsidecar.hints import assert_never
 from coordsidecar.store import Session
 from coordsidecar.value import replace
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import assert_never
 
 from coordsidecar.core import election_rules as rules
 from coordsidecar.core import messages as msg
@@ -37,6 +36,7 @@ from coordsidecar.core.election_phases import (
     Waiting,
     token_of,
 )
+from coordsidecar.hints import assert_never
 from coordsidecar.store import Absent, Behind, Held, Session, Standing, Vacant
 from coordsidecar.value import replace
 

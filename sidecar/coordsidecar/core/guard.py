@@ -22,7 +22,6 @@ blamed on the elector.
 from __future__ import annotations
 
 import math
-from typing import assert_never
 
 from coordsidecar.core import guard_rules as rules
 from coordsidecar.core import guard_signals as signals
@@ -60,6 +59,7 @@ from coordsidecar.core.guard_phases import (
     Yielding,
     lease_of,
 )
+from coordsidecar.hints import assert_never
 from coordsidecar.value import replace
 
 __all__ = ["begin", "next_wake_s", "step"]

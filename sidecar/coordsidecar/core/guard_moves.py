@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
+from coordsidecar.hints import Literal
 from coordsidecar.value import Value
 
 __all__ = [

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from coordsidecar.core.messages import Leased
+from coordsidecar.hints import Literal
 from coordsidecar.value import Value, replace
 
 __all__ = [

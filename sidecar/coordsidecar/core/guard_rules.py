@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import assert_never
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard_moves import (
@@ -38,6 +37,7 @@ from coordsidecar.core.guard_phases import (
     Yielding,
     lease_of,
 )
+from coordsidecar.hints import assert_never
 from coordsidecar.value import replace
 
 Step = tuple[Guard, list[Effect]]

@@ -8,8 +8,8 @@ lock does not expire.
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from coordsidecar.hints import Any
 from coordsidecar.value import Value
 
 __all__ = [
