@@ -7,6 +7,7 @@ caught from here on, and the name of the run.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ def run(settings: Settings) -> int:
     # Rule S10: unique per start, whatever --id says; and it tells the election.
     tag = crc32(settings.election.prefix.encode())
     run_mark = f"{tag:08x}-{os.urandom(8).hex()}"
+    gc.freeze()  # A collection would write to every object, and so unshare what a fork shares.
     elector = ElectorProcess(settings, run_mark=run_mark)
     elector.start(None, 0.0)
 
