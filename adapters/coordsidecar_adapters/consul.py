@@ -19,9 +19,9 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from coordsidecar.duration import parse_duration
+from coordsidecar.hints import Any
 from coordsidecar.store import (
     Absent,
     Behind,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
+from coordsidecar.hints import TypeVar
 from coordsidecar.store import RefusedError, SessionLostError, StoreError, UnreachableError
 from coordsidecar_adapters.consul_http import Agent
 from coordsidecar_adapters.consul_library import exceptions

@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
 
+from coordsidecar.hints import TypeVar
 from coordsidecar.value import Value
 from coordsidecar_adapters.consul_library import KV, Session, Txn
 from coordsidecar_adapters.consul_settings import CONSUL, ConsulSettings

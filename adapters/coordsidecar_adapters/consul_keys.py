@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from coordsidecar.hints import Any
 from coordsidecar.store import (
     Election,
     Office,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
+from coordsidecar.hints import TypeVar
 from coordsidecar.store import RefusedError, UnreachableError
 from coordsidecar_adapters.link import EndpointRefusedError
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
+from coordsidecar.hints import Protocol
 from coordsidecar_adapters.endpoints import host_port
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Server
 
