@@ -60,15 +60,13 @@ def test_a_candidate_opens_campaigns_takes_office_and_then_tells_the_guard() -> 
     state, first = take(replace(core.begin(100.0, AIMS), ping_at_s=1e9), Tick(), 100.0)
     state, second = answer(state, SESSION, 100.1, sent_at_s=100.0)
     state, third = answer(state, CLEAN, 100.2)
-    state, fourth = answer(state, Took(True), 100.3)
-    led, last = take(state, Tick(), 100.4)
+    state, last = answer(state, Took(True), 100.3)
 
     assert first == [Call(Open())]
     assert second == [TellGuard(msg.Holding("s1", 15.0)), Call(Campaign(SESSION))]
     assert third == [Call(TakeOffice(SESSION, 7))]
-    assert fourth == [TellGuard(LEASED)]
-    assert last == [Watch(SESSION, CLEAN)]
-    assert led.phase == Leading(CLEAN)
+    assert last == [TellGuard(LEASED), Watch(SESSION, CLEAN)]
+    assert state.phase == Leading(CLEAN)
 
 
 def test_who_is_elected_into_office_leads_at_once() -> None:

@@ -39,10 +39,6 @@ Step = tuple[Elector, list[Effect]]
 WAIT_EXIT_CODE = 124
 SIDECAR_EXIT_CODE = 125
 
-# To begin a watch costs a few milliseconds of processor, just when the job wants to start. A watch
-# misses nothing for being late.
-_LET_IT_START_S = 0.05
-
 
 def may_run(phase: Phase) -> bool:
     """Whether the guard may have the job running: then nothing may be released on our own."""
@@ -162,7 +158,7 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         return elector, [report, *effects]
     elector = replace(
         elector.to(Leading(held)),
-        watch_at_s=now_s + _LET_IT_START_S,
+        watch_at_s=now_s,
         look_at_s=now_s + timing.renew_every_s,
         vacant_since_s=None,
         following="",
