@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -38,7 +39,14 @@ from coordsidecar.core.election_moves import (
 from coordsidecar.core.timing import Timing
 from coordsidecar.hints import Generic, TypeVar, assert_never
 from coordsidecar.linux import boottime_s
-from coordsidecar.store import RefusedError, SessionLostError, Store, StoreError, UnreachableError
+from coordsidecar.store import (
+    Held,
+    RefusedError,
+    SessionLostError,
+    Store,
+    StoreError,
+    UnreachableError,
+)
 
 __all__ = ["Inbox", "Workers"]
 
@@ -46,6 +54,8 @@ _T = TypeVar("_T")
 
 _WATCH_AT_MOST_S = 3.0
 _LONGEST_REASON = 2000
+# To open a watch takes the store and us a millisecond of a processor that the job's start needs.
+_JOB_FIRST_S = 0.05
 
 
 class Inbox:
@@ -160,6 +170,8 @@ class Workers:
         at_most_s = min(_WATCH_AT_MOST_S, self._timing.renew_every_s)
         while True:
             watch = self._watches.get()
+            if isinstance(watch.standing, Held):
+                time.sleep(_JOB_FIRST_S)  # Nothing is missed: the watch begins at ``standing``.
             try:
                 changed = store.watch(watch.session, watch.standing, timeout_s=at_most_s)
                 event = Watched(changed)
