@@ -55,11 +55,13 @@ def test_the_fork_holds_nothing_of_ours(arena: Arena) -> None:
     """Above all no lock, which would last as long as it does."""
     _, standby = arena.pair()
 
-    held = [str(fd.readlink()) for fd in Path(f"/proc/{prefork(standby).pid}/fd").iterdir()]
+    fds = Path(f"/proc/{prefork(standby).pid}/fd")
 
+    # Standard input, output and error, and the way by which it hears what to become. It has its
+    # name a moment before it has closed the others.
+    wait_for(lambda: len(list(fds.iterdir())) == 4, "the fork to close what is ours")
+    held = [str(fd.readlink()) for fd in fds.iterdir()]
     assert not [name for name in held if name.endswith(".lock")]
-    # Standard input, output and error, and the way by which it hears what to become.
-    assert len(held) == 4, held
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
@@ -71,3 +73,20 @@ def test_the_fork_ends_with_its_guard(arena: Arena, signum: int) -> None:
 
     standby.wait()
     wait_for(lambda: not waiting.is_running(), "the fork to end")
+
+
+def test_a_fork_that_was_to_lead_does_not_stand_by(arena: Arena) -> None:
+    arena.start()
+    arena.stamps.wait_for_stints(1)
+    signals = ("--lead-signal", "USR1", "--standby-signal", "USR2")
+    options = ("--while-standby", "signal", *signals, "--restart", "always")
+    standby = arena.start(*options, command=["sleep", "600"])
+    wait_for(lambda: "standing-by" in standby.log(), "the second instance to stand by")
+    first = standby.job()
+
+    first.kill()
+
+    wait_for(lambda: standby.log().count("started the job") == 2, "the job to be started again")
+    environ = standby.job().environ()
+    assert environ["COORDSIDECAR_ROLE"] == "standby"
+    assert "COORDSIDECAR_TOKEN" not in environ
