@@ -86,6 +86,7 @@ class ElectorProcess:
         if not self._seen:
             if not _sees_child(self.pid):
                 self.kill()
+                self._close_wire()  # Once is enough.
                 return [msg.Failed(125, _BLIND)]
             self._seen = True
         try:
@@ -115,10 +116,17 @@ class ElectorProcess:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
 
+    def was_reaped(self) -> None:
+        """From now on its pid may be anybody's; its last words may still be on the wire."""
+        self.pid = None
+
     def is_gone(self) -> None:
+        self._close_wire()
+
+    def _close_wire(self) -> None:
         if self._wire is not None:
             self._wire.close()
-        self.pid = self._wire = None
+        self._wire = None
 
     def _keep(self, session: Session | None) -> None:
         if self._session is not None:

@@ -148,9 +148,10 @@ class Guard:
             if os.WIFSTOPPED(status):
                 if pid == self._hands.job.pid and self._hands.job.terminal.given:
                     yield TerminalStop()
-            elif pid == self._hands.elector_pid:
+            elif pid == self._hands.elector.pid:
+                self._hands.elector.was_reaped()
                 yield from self._messages()  # Its last words.
-                self._hands.elector_is_gone()
+                self._hands.elector.is_gone()
                 yield ElectorExited()
             elif pid == self._hands.job.pid:
                 self._hands.job.is_gone()

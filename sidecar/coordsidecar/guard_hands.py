@@ -63,7 +63,7 @@ class Hands:
         self.exit_code: int | None = None
         self._settings = settings
         self._log = log
-        self._elector = elector
+        self.elector = elector
         self._fuse = Fuse(
             log,
             run_mark=elector.run_mark,
@@ -81,11 +81,7 @@ class Hands:
 
     @property
     def wire_fd(self) -> int | None:
-        return self._elector.wire_fd
-
-    @property
-    def elector_pid(self) -> int | None:
-        return self._elector.pid
+        return self.elector.wire_fd
 
     @property
     def chore_every_s(self) -> float:
@@ -101,10 +97,7 @@ class Hands:
                 return math.inf  # A process of the tree that ends says so by SIGCHLD.
 
     def messages(self) -> list[msg.FromElector]:
-        return self._elector.receive(self._log)
-
-    def elector_is_gone(self) -> None:
-        self._elector.is_gone()
+        return self.elector.receive(self._log)
 
     def other_is_gone(self, pid: int) -> None:
         """An orphan of the tree; or the fuse, which gets a successor."""
@@ -167,13 +160,13 @@ class Hands:
                 self.job.ask_to_stand_by()
                 self._begin_chore(effect)
             case Tell(message):
-                self._elector.tell(message)
+                self.elector.tell(message)
             case StartElector(token, run_until_s):
-                self._elector.start(token, run_until_s)
-                self._fuse.elector_is(self._elector.pid or 0)
+                self.elector.start(token, run_until_s)
+                self._fuse.elector_is(self.elector.pid or 0)
                 self._introduce_job()
             case KillElector():
-                self._elector.kill()
+                self.elector.kill()
             case SuspendSelf():
                 return self._suspend()
             case ShowRole():
@@ -191,7 +184,7 @@ class Hands:
         self._chore = self._unheard = None
         self._frozen = False
         try:
-            self.job.start(role, token, keep_fds=self._elector.session_fds)
+            self.job.start(role, token, keep_fds=self.elector.session_fds)
         except NotStartedError as error:
             self.job.is_gone()
             return [JobNotStarted(error.exit_code, str(error))]
@@ -220,7 +213,7 @@ class Hands:
         if self.job.pid is None:
             return
         pidfd = os.pidfd_open(self.job.pid)
-        self._elector.tell(msg.JobIs(self.job.pid), fds=(pidfd,))
+        self.elector.tell(msg.JobIs(self.job.pid), fds=(pidfd,))
         os.close(pidfd)
 
     def _tree(self) -> list[int]:
@@ -228,7 +221,7 @@ class Hands:
 
     def _helpers(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
-        return (self._elector.pid, self._fuse.pid, self.job.prefork_pid)
+        return (self.elector.pid, self._fuse.pid, self.job.prefork_pid)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore
