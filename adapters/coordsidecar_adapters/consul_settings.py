@@ -99,9 +99,10 @@ def _hosts(url: str, environ: Mapping[str, str]) -> tuple[str, bool]:
 
 
 def _tls(environ: Mapping[str, str]) -> Tls:
+    cacert = environ.get("CONSUL_CACERT") or None
     return Tls(
-        cacert=environ.get("CONSUL_CACERT") or None,
-        capath=environ.get("CONSUL_CAPATH") or None,
+        cacert=cacert,
+        capath=None if cacert else environ.get("CONSUL_CAPATH") or None,
         cert=environ.get("CONSUL_CLIENT_CERT") or None,
         key=environ.get("CONSUL_CLIENT_KEY") or None,
         verify=_flag(environ, "CONSUL_HTTP_SSL_VERIFY", default=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 
@@ -17,7 +18,9 @@ class SslSide:
         """Read the certificates; `ValueError` if one of them cannot be used."""
         self._server = server
         try:
-            self._context = ssl.create_default_context(cafile=tls.cacert, capath=tls.capath)
+            self._context = ssl.create_default_context(
+                cafile=tls.cacert, cadata=_all_in(tls.capath) if tls.capath else None
+            )
             if tls.cert is not None:
                 self._context.load_cert_chain(tls.cert, tls.key)
         except (OSError, ssl.SSLError) as e:
@@ -41,6 +44,18 @@ class SslSide:
             plain = self._server.scheme
             return f"what listens at {address} does not serve TLS; write {plain}:// for {plain}s://"
         return self._server.client_certificate_refusal(address, reason)
+
+
+def _all_in(folder: str) -> str:
+    """All certificates in a folder, as Consul's tools read it; OpenSSL would want names by hash."""
+    texts = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_file():
+            with open(entry, encoding="ascii", errors="replace") as file:
+                texts.append(file.read())
+    if not texts:
+        raise OSError("it is empty")  # With none at all, ssl would trust the system's.
+    return "\n".join(texts)
 
 
 def system_ca_file() -> str | None:

@@ -151,10 +151,28 @@ def test_what_keeps_tls_from_working_is_refused_with_its_remedy(
 
 
 def test_certificates_that_are_not_there_are_refused_before_anything_is_dialled(
-    election: Election,
+    election: Election, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="/no/such/file"):
-        connect("consuls://h", election=election, environ={"CONSUL_CACERT": "/no/such/file"})
+    with pytest.raises(ValueError, match="it is empty"):
+        connect("consuls://h", election=election, environ={"CONSUL_CAPATH": str(tmp_path)})
+    for name in ("CONSUL_CACERT", "CONSUL_CAPATH", "CONSUL_CLIENT_CERT"):
+        with pytest.raises(ValueError, match="/no/such/file"):
+            connect("consuls://h", election=election, environ={name: "/no/such/file"})
+
+
+def test_the_authority_may_be_one_of_many_in_a_folder(
+    consul_server: Callable[..., ConsulServer], election: Election, pki: Pki, tmp_path: Path
+) -> None:
+    server = consul_server(tls=True)
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    for name, authority in (("a.pem", Pki(tmp_path / "stranger")), ("b.pem", pki)):
+        (folder / name).write_bytes(authority.ca_cert.read_bytes())
+    environ = {"CONSUL_CAPATH": str(folder)}
+
+    store = connect(f"consuls://{server.endpoint}", election=election, environ=environ)
+
+    assert store.leader(timeout_s=CALL_S) is None
 
 
 def test_verification_can_be_switched_off_as_for_consul_itself(
