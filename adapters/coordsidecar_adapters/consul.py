@@ -51,6 +51,7 @@ _LONGEST_LOCK_DELAY_S = 60.0
 _LOCK_DELAY_RETRY_S = 0.5
 _LOST_RACE_RETRY_S = 0.05
 _LONGEST_WAIT_S = 300.0
+_NEXT_FIRST_S = 0.03
 _RESIGN_TRIES = 3
 
 
@@ -153,10 +154,13 @@ class ConsulStore:
         raise UnreachableError(f"Consul: {self._keys.lock_key} kept changing while we resigned")
 
     def close(self, session: Session, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        # It is one more commit of Consul's log. Whoever follows us shall not have to wait for it.
+        time.sleep(min(_NEXT_FIRST_S, timeout_s / 2))
         self._client.call(
             lambda agent: agent.session.destroy(session.handle),
             needs="session:write",
-            timeout_s=timeout_s,
+            timeout_s=deadline_s - time.monotonic(),
         )
 
     def watch(

@@ -153,7 +153,7 @@ SEEDS: dict[str, int] = {
     "an_earlier_vacancy_was_counted": 7582,
     "a_session_was_left_without_a_word": 132,
     "a_new_elector_trusted_a_hanging_guard": 14761,
-    "a_session_being_given_up_was_adopted": 595,
+    "a_session_being_given_up_was_adopted": 35696,
     "a_kernel_lock_was_trusted_for_ever": 38,
     "a_guard_that_was_suspended_stopped_its_burial": 34058,
     "an_unwatched_vacancy_was_counted": 217,
