@@ -101,9 +101,11 @@ def _measure(arena: Arena, found: list[Contender], options: argparse.Namespace) 
 
 def _foot(options: argparse.Namespace, job: Job) -> list[str]:
     load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
+    real_time = os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO)
     return [
         f"{os.cpu_count()} cores, {platform.system()} {platform.release()}; load now {load}.",
         f"{versions()}.",
+        f"Priority of all these processes: {'real-time' if real_time else 'as usual'}.",
         f"TTL: {TTL_S} s, coordsidecar on Consul {CONSUL_TTL_S} s, consul lock 15 s (its own).",
         f"The job: {job.what}, with a stamp every {BUSY_PERIOD_US / 1000:g} ms.",
         "coordsidecar and Python's libraries are compiled to bytecode beforehand, as by pip.",

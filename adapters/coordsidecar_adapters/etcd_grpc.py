@@ -1,7 +1,7 @@
 """etcd over gRPC, with python-etcd3's stubs: for servers whose JSON gateway cannot be used.
 
 ``etcd+grpc://`` and ``etcds+grpc://`` URLs, else as in `etcd_url`. It needs the extra ``grpc`` and
-some 15 MB more than the gateway.
+some 30 MB more than the gateway.
 
 python-etcd3 0.12 is the last release. What is used of it are the raw stubs on a channel of our own
 that is thrown away after any failure: its own client knows one endpoint, never renews a token,
