@@ -98,10 +98,14 @@ class _Library:
         self.rpc: Any = etcdrpc
         self.json_format: Any = json_format
 
-    def ask(self, channel: Any, path: str, body: Json, **call: Any) -> Json:
+    def method(self, channel: Any, path: str) -> Any:
+        """What puts a request of this kind to a channel."""
+        stub, method, _, _ = _METHODS[path]
+        return getattr(getattr(self.rpc, stub)(channel), method)
+
+    def ask(self, ask: Any, path: str, body: Json, **call: Any) -> Json:
         """Put one request, in the gateway's terms; raises `grpc.RpcError`."""
-        stub, method, request, streams = _METHODS[path]
-        ask = getattr(getattr(self.rpc, stub)(channel), method)
+        _, _, request, streams = _METHODS[path]
         message = self.json_format.ParseDict(body, getattr(self.rpc, request)())
         if not streams:
             return self.as_json(ask(message, **call))
@@ -157,6 +161,7 @@ class GrpcConnection:
     def __init__(self, address: str, *, library: _Library, credentials: Any) -> None:
         self._address = address
         self._library = library
+        self._methods: dict[str, Any] = {}
         grpc = library.grpc
         if credentials is None:
             self._channel = grpc.insecure_channel(address, options=_OPTIONS)
@@ -165,9 +170,11 @@ class GrpcConnection:
 
     def call(self, path: str, body: Json, *, token: str, timeout_s: float) -> Json:
         metadata = [("token", token)] if token else []
+        if path not in self._methods:
+            self._methods[path] = self._library.method(self._channel, path)
         try:
             return self._library.ask(
-                self._channel, path, body, timeout=timeout_s, metadata=metadata
+                self._methods[path], path, body, timeout=timeout_s, metadata=metadata
             )
         except self._library.grpc.RpcError as e:
             raise self._library.failed(e, self._address) from e
@@ -208,6 +215,7 @@ class GrpcWatch:
             self._stream.cancel()
 
         timer = threading.Timer(max(timeout_s, 0.0), give_up)
+        timer.daemon = True
         timer.start()
         try:
             return self._library.as_json(next(self._stream))
@@ -218,8 +226,7 @@ class GrpcWatch:
         except StopIteration as e:
             raise LinkError("the server ended the stream", sent=True) from e
         finally:
-            timer.cancel()
-            timer.join()
+            timer.cancel()  # Its thread ends by itself: to wait for it would cost 0.3 ms.
 
     def close(self) -> None:
         self._stream.cancel()
