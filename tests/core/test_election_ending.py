@@ -26,6 +26,8 @@ from coordsidecar.core.election_moves import (
     Watch,
 )
 from coordsidecar.core.election_phases import (
+    Elector,
+    Joining,
     Killing,
     Leading,
     Losing,
@@ -162,14 +164,21 @@ def test_a_guard_that_freezes_while_we_adopt_is_killed_for_its_job_may_run() -> 
 # ── waiting ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_waiting_ends_when_its_time_is_up() -> None:
+@pytest.mark.parametrize(
+    ("waiting", "why"),
+    [
+        (elector(Waiting(BEHIND), following="blue"), "blue leads"),
+        (elector(Joining()), "somebody else leads"),
+        (elector(Opening(), session=None, connected=False), "the store does not answer"),
+    ],
+    ids=["behind", "joining", "unreachable"],
+)
+def test_waiting_ends_when_its_time_is_up(waiting: Elector, why: str) -> None:
     aims = replace(AIMS, wait_until_s=110.0)
 
-    state, effects = take(elector(Waiting(BEHIND)), Tick(), 110.0, aims)
+    state, effects = take(waiting, Tick(), 110.0, aims)
 
-    assert isinstance(effects[0], TellGuard)
-    assert isinstance(effects[0].message, msg.Failed)
-    assert effects[0].message.exit_code == 124
+    assert effects[0] == TellGuard(msg.Failed(124, f"{why}, and --wait is over"))
     assert isinstance(state.phase, Resigning)
 
 

@@ -94,7 +94,10 @@ def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 
 def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
     """`--wait` ran out."""
-    tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, "somebody else leads, and --wait is over"))
+    why = f"{elector.following or 'somebody else'} leads"
+    if not elector.connected:
+        why = "the store does not answer"
+    tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, f"{why}, and --wait is over"))
     elector, effects = resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
     return elector, [tell, *effects]
 
