@@ -54,6 +54,11 @@ _LONGEST_WAIT_S = 300.0
 _NEXT_FIRST_S = 0.03
 _RESIGN_TRIES = 3
 
+# How a watch last found both keys, by the name of the lock: a process has one store object for its
+# watches and another for its calls, and what the one has seen need not be read by the other. A
+# guess like any other: nothing happens if it was wrong.
+_SEEN: dict[str, State] = {}
+
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build a store for ``consul://host:8500,…`` or ``consuls://…``; no I/O but to read files."""
@@ -113,12 +118,12 @@ class ConsulStore:
         self, session: Session, *, record: str, run: str = "", timeout_s: float
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
-        # Where office is taken, too, a guess will do: nothing happens if it was wrong.
-        state = self._keys.read(deadline_s, guess=run != "")
-        if run and (state.held or not state.office.clean):
-            run, state = "", self._keys.read(deadline_s)
+        if run and (standing := self._succeed(session, record, run, deadline_s)):
+            return standing
+        state = self._keys.read(deadline_s)
         if state.held:
             return self._standing(session, state)
+        run = run if state.office.clean else ""
         refusal, won = self._keys.acquire(session, record, state, deadline_s, run=run)
         if won is not None:
             return self._won(session, won, run)
@@ -130,6 +135,16 @@ class ConsulStore:
         # Consul looks at the delay first, and at whether our session exists only after it.
         self.renew(session, timeout_s=deadline_s - time.monotonic())
         return self._standing(session, state, retry_after_s=_LOCK_DELAY_RETRY_S)
+
+    def _succeed(
+        self, session: Session, record: str, run: str, deadline_s: float
+    ) -> Standing | None:
+        """Take lock and office, if both are free by what was last seen, and still are."""
+        guess = _SEEN.pop(self._keys.lock_key, None) or self._keys.read(deadline_s, guess=True)
+        if guess.held or not guess.office.clean:
+            return None
+        _, won = self._keys.acquire(session, record, guess, deadline_s, run=run)
+        return None if won is None else self._won(session, won, run)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         return self._standing(session, self._keys.read(time.monotonic() + timeout_s))
@@ -171,17 +186,14 @@ class ConsulStore:
             timeout_s = min(timeout_s, standing.retry_after_s)
         # Without an index first: one that is too high, from before Consul lost or restored its
         # data, would leave us deaf for the whole wait.
-        lock = self._keys.read(deadline_s).lock
-        if lock is None or lock.modify_index != standing.cursor:
-            return True
+        index, state = self._keys.look(deadline_s)
         wait_s, slack_s = _split_wait(min(timeout_s, deadline_s - time.monotonic()))
-        if wait_s > 0:
-            index = self._keys.wait(
-                index=standing.cursor, wait_s=wait_s, timeout_s=wait_s * 17 / 16 + slack_s
+        if wait_s > 0 and state.lock_index == standing.cursor:
+            state = self._keys.wait(
+                index=index, wait_s=wait_s, timeout_s=wait_s * 17 / 16 + slack_s
             )
-            if index != standing.cursor:
-                return True
-        return isinstance(standing, Vacant)
+            _SEEN[self._keys.lock_key] = state
+        return state.lock_index != standing.cursor or isinstance(standing, Vacant)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
         lock = self._keys.read(time.monotonic() + timeout_s).lock

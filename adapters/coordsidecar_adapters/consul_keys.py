@@ -54,6 +54,10 @@ class State(Value):
         """Whether anybody holds the lock."""
         return self.lock is not None and self.lock.session != ""
 
+    @property
+    def lock_index(self) -> int | None:
+        return None if self.lock is None else self.lock.modify_index
+
 
 class ElectionKeys:
     """Reads and changes both keys, each time at once. Raises nothing but `StoreError`.
@@ -63,6 +67,9 @@ class ElectionKeys:
 
     def __init__(self, client: ConsulClient, *, election: Election) -> None:
         self._client = client
+        # Of what else is found there, all is dropped. ("/." would be narrower, but no path of a URL
+        # can end so.)
+        self._below = f"{election.prefix}/"
         self._prefix = election.prefix
         self._lock_key = f"{election.prefix}/.lock"
         self._office_key = f"{election.prefix}/.office"
@@ -73,27 +80,28 @@ class ElectionKeys:
 
     def read(self, deadline_s: float, *, guess: bool = False) -> State:
         """Both keys, by one linearizable read; by a quicker one if a ``guess`` will do."""
+        return self.look(deadline_s, guess=guess)[1]
+
+    def look(self, deadline_s: float, *, guess: bool = False) -> tuple[int, State]:
+        """The same, with the index from which to `wait` for a change of either."""
         consistency = "default" if guess else "consistent"
-        _, found = self._client.call(
-            # Of what else is found there, all is dropped below. ("/." would be narrower, but no
-            # path of a URL can end so.)
-            lambda agent: agent.kv.get(f"{self._prefix}/", recurse=True, consistency=consistency),
-            needs=f"key_prefix:read on {self._prefix}/",
+        answer = self._client.call(
+            lambda agent: agent.kv.get(self._below, recurse=True, consistency=consistency),
+            needs=f"key_prefix:read on {self._below}",
             timeout_s=deadline_s - time.monotonic(),
         )
-        return self._state(found or ())
+        return self._indexed(answer)
 
-    def wait(self, *, index: int, wait_s: float, timeout_s: float) -> int | None:
-        """Wait for the lock key to change from ``index``; its index now, None if it is gone."""
-        _, entry = self._client.call_last(
-            lambda agent: agent.kv.get(self._lock_key, index=index, wait=f"{wait_s * 1000:.0f}ms"),
-            needs=f"key:read on {self._lock_key}",
+    def wait(self, *, index: int, wait_s: float, timeout_s: float) -> State:
+        """Wait for either key to change after ``index``; as they are then."""
+        answer = self._client.call_last(
+            lambda agent: agent.kv.get(
+                self._below, recurse=True, index=index, wait=f"{wait_s * 1000:.0f}ms"
+            ),
+            needs=f"key_prefix:read on {self._below}",
             timeout_s=timeout_s,
         )
-        try:
-            return None if entry is None else _index(entry)
-        except _NOT_CONSUL as e:
-            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+        return self._indexed(answer)[1]
 
     def acquire(
         self, session: Session, record: str, state: State, deadline_s: float, *, run: str
@@ -151,6 +159,13 @@ class ElectionKeys:
         return _operation(
             "cas", self._office_key, Index=state.office_index, Value=_encoded(office.encode())
         )
+
+    def _indexed(self, answer: tuple[str, Any]) -> tuple[int, State]:
+        index, found = answer
+        # To wait from no index, or from 0, would be to ask again and again.
+        if not index.isdecimal() or int(index) == 0:
+            raise UnreachableError(f"Consul answered what it never does: index {index[:40]!r}")
+        return int(index), self._state(found or ())
 
     def _state(self, found: Iterable[Mapping[str, Any]]) -> State:
         try:

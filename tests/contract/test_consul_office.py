@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.store import Election, Held
+from coordsidecar.store import Behind, Election, Held
 from coordsidecar_adapters.consul import connect
 from coordsidecar_adapters.consul_client import ConsulClient
 from coordsidecar_adapters.consul_keys import ElectionKeys
@@ -54,3 +54,37 @@ def test_office_is_not_taken_by_who_guessed_wrongly(keys: ElectionKeys, ours: Ne
     refusal, won = keys.acquire(second.session, "{}", guess, deadline_s, run="run-of-the-second")
 
     assert (won, keys.read(deadline_s)) == (None, before), refusal
+
+
+def test_what_a_watch_saw_saves_a_read_and_is_no_more_than_a_guess(ours: NewCandidate) -> None:
+    first, second = ours(), ours()
+    token = first.leads()
+    behind = second.campaign(run="run-of-the-second")
+    assert isinstance(behind, Behind)
+    first.resign(token)
+    assert second.watch(behind)
+    first.resign(first.leads())
+
+    held = second.campaign(run="run-of-the-second")
+
+    assert isinstance(held, Held)
+    assert held.in_office
+    assert held.token > behind.leader_token
+
+
+def test_office_is_not_taken_where_a_watch_saw_a_clean_end_and_a_sudden_one_followed(
+    consul: ConsulServer, election: Election, ours: NewCandidate
+) -> None:
+    first, second = ours(), ours()
+    token = first.leads()
+    behind = second.campaign(run="run-of-the-second")
+    assert isinstance(behind, Behind)
+    first.resign(token)
+    assert second.watch(behind)
+    first.leads(run="run-of-the-first")
+    assert consul.http("DELETE", f"/v1/kv/{election.prefix}/.lock").status == 200
+
+    held = second.campaign(run="run-of-the-second")
+
+    assert isinstance(held, Held)
+    assert (held.in_office, held.clean, held.last_run) == (False, False, "run-of-the-first")
