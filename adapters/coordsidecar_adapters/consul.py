@@ -192,7 +192,7 @@ class ConsulStore:
             state = self._keys.wait(
                 index=index, wait_s=wait_s, timeout_s=wait_s * 17 / 16 + slack_s
             )
-            _SEEN[self._keys.lock_key] = state
+        _SEEN[self._keys.lock_key] = state
         return state.lock_index != standing.cursor or isinstance(standing, Vacant)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
