@@ -70,7 +70,6 @@ class ElectionKeys:
         # Of what else is found there, all is dropped. ("/." would be narrower, but no path of a URL
         # can end so.)
         self._below = f"{election.prefix}/"
-        self._prefix = election.prefix
         self._lock_key = f"{election.prefix}/.lock"
         self._office_key = f"{election.prefix}/.office"
 
@@ -183,7 +182,7 @@ class ElectionKeys:
         self, operations: list[dict[str, Any]], deadline_s: float
     ) -> tuple[str, State | None]:
         """Apply all of ``operations`` or none: "" and both keys thereafter, or why not and None."""
-        read = _operation("get-tree", f"{self._prefix}/.")
+        read = _operation("get-tree", f"{self._below}.")
         refusal, results = self._transact([*operations, read], deadline_s)
         if refusal:
             return refusal, None
@@ -198,7 +197,7 @@ class ElectionKeys:
 
     def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> tuple[str, Any]:
         """Apply all of ``operations`` or none: "" and the results, or why not and None."""
-        needs = f"key_prefix:write on {self._prefix}/"
+        needs = f"key_prefix:write on {self._below}"
 
         def put(agent: Agent) -> tuple[str, Any]:
             try:

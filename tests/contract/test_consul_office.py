@@ -58,11 +58,7 @@ def test_office_is_not_taken_by_who_guessed_wrongly(keys: ElectionKeys, ours: Ne
 
 def test_what_a_watch_saw_saves_a_read_and_is_no_more_than_a_guess(ours: NewCandidate) -> None:
     first, second = ours(), ours()
-    token = first.leads()
-    behind = second.campaign(run="run-of-the-second")
-    assert isinstance(behind, Behind)
-    first.resign(token)
-    assert second.watch(behind)
+    behind = _sees_an_orderly_end(first, second)
     first.resign(first.leads())
 
     held = second.campaign(run="run-of-the-second")
@@ -76,11 +72,7 @@ def test_office_is_not_taken_where_a_watch_saw_a_clean_end_and_a_sudden_one_foll
     consul: ConsulServer, election: Election, ours: NewCandidate
 ) -> None:
     first, second = ours(), ours()
-    token = first.leads()
-    behind = second.campaign(run="run-of-the-second")
-    assert isinstance(behind, Behind)
-    first.resign(token)
-    assert second.watch(behind)
+    _sees_an_orderly_end(first, second)
     first.leads(run="run-of-the-first")
     assert consul.http("DELETE", f"/v1/kv/{election.prefix}/.lock").status == 200
 
@@ -88,3 +80,13 @@ def test_office_is_not_taken_where_a_watch_saw_a_clean_end_and_a_sudden_one_foll
 
     assert isinstance(held, Held)
     assert (held.in_office, held.clean, held.last_run) == (False, False, "run-of-the-first")
+
+
+def _sees_an_orderly_end(leader: Candidate, standby: Candidate) -> Behind:
+    """The leader resigns, and the standby's watch finds both keys so. Returns how it stood."""
+    token = leader.leads()
+    behind = standby.campaign(run="run-of-the-second")
+    assert isinstance(behind, Behind)
+    leader.resign(token)
+    assert standby.watch(behind)
+    return behind
