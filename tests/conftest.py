@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from coordsidecar.store import Election
+from coordsidecar.store.protocol import Election
 from tests.servers import ConsulServer, EtcdServer, MissingServerError, Pki, Proxy
 from tests.servers.consul import require_consul
 from tests.servers.etcd import require_etcd

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from coordsidecar.hints import TypeVar
-from coordsidecar.store import RefusedError, UnreachableError
+from coordsidecar.store.protocol import RefusedError, UnreachableError
 from coordsidecar_adapters.link import EndpointRefusedError
 
 __all__ = ["Endpoints", "host_port", "split_hosts"]

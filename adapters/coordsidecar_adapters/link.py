@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordsidecar.store import RefusedError
+from coordsidecar.store.protocol import RefusedError
 from coordsidecar.value import Value
 
 __all__ = ["EndpointRefusedError", "LinkError", "Server", "Tls"]

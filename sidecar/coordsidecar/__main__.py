@@ -1,5 +1,5 @@
 """``python -m coordsidecar``: the same as the command ``coordsidecar``."""
 
-from coordsidecar.cli import main
+from coordsidecar.cli.main import main
 
 main()

@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from coordsidecar.store import Election
+from coordsidecar.store.protocol import Election
 from tests.servers import ConsulCluster, ConsulServer, EtcdCluster, EtcdServer
 
 __all__ = ["STORES", "ConsulStore", "EtcdStore", "LocalStore", "Store", "open_store"]

@@ -135,7 +135,7 @@ def test_without_the_takeover_delay_the_matrix_fails(
     need_server("etcd")
     broken = tmp_path / "broken" / "coordsidecar"
     shutil.copytree(Path(coordsidecar.__file__).parent, broken)
-    rules = broken / "core" / "election_rules.py"
+    rules = broken / "core" / "election" / "rules.py"
     assert rules.read_text().count(TAKEOVER_DELAY) == 1
     rules.write_text(rules.read_text().replace(TAKEOVER_DELAY, "now_s"))
     environ = {"PYTHONPATH": str(broken.parent)}

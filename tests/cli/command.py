@@ -45,7 +45,7 @@ def refusal(*words: str, environ: Mapping[str, str] | None = None, status: int =
 
 STORE_FOR_TESTS = '''
 import json
-from coordsidecar.store import Leader, UnreachableError
+from coordsidecar.store.protocol import Leader, UnreachableError
 
 class FileStore:
     """Its leader is what a file says: {"token": 7}, or {} for nobody; no file: no answer."""

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import coordsidecar as package
-from coordsidecar.options import CHECK_OPTIONS, OPTIONS
+from coordsidecar.settings.options import CHECK_OPTIONS, OPTIONS
 from tests.cli.command import coordsidecar
 
 
@@ -61,12 +61,12 @@ def test_guard_and_elector_import_no_store_and_nothing_slow() -> None:
     program = (
         "import sys\n"
         "before = set(sys.modules)\n"
-        "from coordsidecar.cli import split\n"
-        "from coordsidecar.options import OPTIONS\n"
-        "from coordsidecar.settings import build_settings\n"
+        "from coordsidecar.cli.main import split\n"
+        "from coordsidecar.settings.options import OPTIONS\n"
+        "from coordsidecar.settings.settings import build_settings\n"
         "flags, command = split(['--store=etcd://h', 'job'], OPTIONS, interspersed=False)\n"
         "build_settings(flags=flags, command=command, environ={})\n"
-        "import coordsidecar.guard, coordsidecar.elector\n"
+        "import coordsidecar.guard.loop, coordsidecar.elector.loop\n"
         "print(*sys.modules.keys() - before)"
     )
 

@@ -168,8 +168,8 @@ def test_an_endless_file_is_not_read_to_its_end() -> None:
 def test_an_error_of_our_own_is_a_sentence_too(tmp_path: Path) -> None:
     """A guard that cannot be imported stands for any mistake in the program."""
     program = (
-        "import sys; sys.modules['coordsidecar.launch'] = None\n"
-        "from coordsidecar.cli import main; main(['--', 'true'])"
+        "import sys; sys.modules['coordsidecar.cli.launch'] = None\n"
+        "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )
 
     process = subprocess.run(
@@ -179,16 +179,17 @@ def test_an_error_of_our_own_is_a_sentence_too(tmp_path: Path) -> None:
     assert process.returncode == 125
     assert process.stderr.count("\n") == 1
     assert "internal error" in process.stderr
-    assert "cli.py:" in process.stderr
+    assert "(cli/main.py:" in process.stderr
 
 
 def test_an_interrupt_before_the_guard_takes_over_ends_us_quietly() -> None:
     program = (
         "import os, signal, sys, types\n"
-        "launch = sys.modules['coordsidecar.launch'] = types.ModuleType('coordsidecar.launch')\n"
+        "launch = types.ModuleType('coordsidecar.cli.launch')\n"
+        "sys.modules['coordsidecar.cli.launch'] = launch\n"
         "launch.run = lambda settings: os.kill(os.getpid(), signal.SIGINT)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from coordsidecar.cli import main; main(['--', 'true'])"
+        "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )
 
     process = subprocess.run(

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordsidecar.cli import split_by_click, split_plain
-from coordsidecar.options import OPTIONS
-from coordsidecar.settings import UsageError
+from coordsidecar.cli.main import split_by_click, split_plain
+from coordsidecar.settings.options import OPTIONS
+from coordsidecar.settings.settings import UsageError
 
 flags = [option.flag for option in OPTIONS] + ["--config"]
 words = st.lists(

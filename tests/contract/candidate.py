@@ -8,7 +8,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
-from coordsidecar.store import Behind, Held, Session, Standing, Store, StoreError, Vacant
+from coordsidecar.store.protocol import Behind, Held, Session, Standing, Store, StoreError, Vacant
 
 __all__ = ["CALL_S", "LONG_TTL_S", "Candidate", "stand_for"]
 

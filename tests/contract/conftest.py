@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 import pytest
 
-from coordsidecar.store import Election, Store
+from coordsidecar.store.protocol import Election, Store
 from tests.contract.candidate import CALL_S, LONG_TTL_S, Candidate, stand_for
 from tests.contract.harness import (
     ConsulHarness,

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from coordsidecar.store import Election, Store, StoreFactory
+from coordsidecar.store.protocol import Election, Store, StoreFactory
 
 __all__ = ["Dialer", "on_both_transports"]
 

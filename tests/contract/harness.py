@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
 
-from coordsidecar.store import Election, Session, Store, StoreFactory
+from coordsidecar.store.protocol import Election, Session, Store, StoreFactory
 from tests.contract.candidate import close_fds
 from tests.servers import ConsulServer, EtcdServer, Proxy
 from tests.servers.etcd import etcd_put

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import (
+from coordsidecar.store.protocol import (
     Behind,
     Election,
     Held,
@@ -21,7 +21,7 @@ from coordsidecar.store import (
     UnreachableError,
     Vacant,
 )
-from coordsidecar_adapters.consul import connect
+from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 from tests.servers import ConsulServer, Proxy

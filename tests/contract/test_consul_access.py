@@ -11,8 +11,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from coordsidecar.store import Election, Held, RefusedError, Session, StoreError, UnreachableError
-from coordsidecar_adapters.consul import connect
+from coordsidecar.store.protocol import (
+    Election,
+    Held,
+    RefusedError,
+    Session,
+    StoreError,
+    UnreachableError,
+)
+from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S
 from tests.contract.conftest import CandidateFactory
 from tests.servers import ConsulServer, Pki

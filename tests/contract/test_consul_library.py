@@ -9,12 +9,12 @@ import sys
 def test_py_consul_is_imported_without_what_it_never_needs() -> None:
     program = (
         "import sys\n"
-        "import coordsidecar_adapters.consul\n"
+        "import coordsidecar_adapters.consul.store\n"
         "heavy = ('requests', 'urllib3', 'ssl', 'http.client', 'importlib.metadata')\n"
         "print([name for name in heavy if name in sys.modules])\n"
         # For the process as a whole, it is there as before.
         "import consul\n"
-        "from coordsidecar_adapters.consul_library import KV, exceptions\n"
+        "from coordsidecar_adapters.consul.library import KV, exceptions\n"
         "print(consul.base.KV is KV, consul.ConsulException is exceptions.ConsulException)\n"
     )
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.store import Behind, Election, Held
-from coordsidecar_adapters.consul import connect
-from coordsidecar_adapters.consul_client import ConsulClient
-from coordsidecar_adapters.consul_keys import ElectionKeys
-from coordsidecar_adapters.consul_settings import ConsulSettings
+from coordsidecar.store.protocol import Behind, Election, Held
+from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.keys import ElectionKeys
+from coordsidecar_adapters.consul.settings import ConsulSettings
+from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 from tests.servers import ConsulServer

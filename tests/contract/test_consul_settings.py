@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordsidecar_adapters.consul_settings import ConsulSettings
+from coordsidecar_adapters.consul.settings import ConsulSettings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.store import Absent, Behind, Election, Held, Leader, SessionLostError, Vacant
+from coordsidecar.store.protocol import (
+    Absent,
+    Behind,
+    Election,
+    Held,
+    Leader,
+    SessionLostError,
+    Vacant,
+)
 from tests.contract.candidate import CALL_S, Candidate, close_fds
 from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import Harness

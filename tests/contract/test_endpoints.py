@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import Election, Held, UnreachableError
+from coordsidecar.store.protocol import Election, Held, UnreachableError
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import adapter

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.store import (
+from coordsidecar.store.protocol import (
     Behind,
     Election,
     Held,
@@ -250,8 +250,8 @@ def test_the_server_may_be_named_by_etcdctls_variables(
 
 def test_the_gateway_client_imports_nothing_large() -> None:
     program = (
-        "import sys; from coordsidecar_adapters.etcd_gateway import connect; "
-        "from coordsidecar.store import Election; "
+        "import sys; from coordsidecar_adapters.etcd.gateway import connect; "
+        "from coordsidecar.store.protocol import Election; "
         "connect('etcd://h', election=Election('n', 'e'), environ={}); "
         "print([m for m in ('ssl', 'http.client', 'urllib.parse', 'grpc', 'requests')"
         " if m in sys.modules])"
@@ -267,8 +267,8 @@ def test_the_gateway_client_imports_nothing_large() -> None:
 def test_the_switches_of_grpc_do_not_stay_in_the_environment() -> None:
     program = (
         "import os; before = dict(os.environ); "
-        "from coordsidecar_adapters.etcd_grpc import connect; "
-        "from coordsidecar.store import Election; "
+        "from coordsidecar_adapters.etcd.grpc import connect; "
+        "from coordsidecar.store.protocol import Election; "
         "connect('etcd+grpc://h', election=Election('n', 'e'), environ={}); "
         "print(os.environ == before)"
     )
@@ -283,8 +283,8 @@ def test_the_switches_of_grpc_do_not_stay_in_the_environment() -> None:
 def test_without_the_extra_grpc_one_is_told_what_to_install() -> None:
     program = (
         "import sys; sys.modules['grpc'] = None; "
-        "from coordsidecar_adapters.etcd_grpc import connect; "
-        "from coordsidecar.store import Election; "
+        "from coordsidecar_adapters.etcd.grpc import connect; "
+        "from coordsidecar.store.protocol import Election; "
         "connect('etcd+grpc://h', election=Election('n', 'e'), environ={})"
     )
 

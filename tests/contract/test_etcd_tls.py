@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import Election, Held, RefusedError, UnreachableError
+from coordsidecar.store.protocol import Election, Held, RefusedError, UnreachableError
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.etcd_dial import Dialer, on_both_transports
 from tests.servers import EtcdServer, Pki

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar_adapters.etcd_url import ETCD, parse
+from coordsidecar_adapters.etcd.url import ETCD, parse
 from coordsidecar_adapters.link import Tls
 
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from coordsidecar.store import Election, Held, RefusedError
+from coordsidecar.store.protocol import Election, Held, RefusedError
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.etcd_dial import Dialer, on_both_transports
 from tests.servers import EtcdServer

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from coordsidecar.store import Behind, Election, Held, Leader, UnreachableError
+from coordsidecar.store.protocol import Behind, Election, Held, Leader, UnreachableError
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import ServerHarness

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coordsidecar.store import Election, Session, SessionLostError, UnreachableError
-from coordsidecar_adapters.etcd_gateway import connect
-from coordsidecar_adapters.etcd_url import ETCD
+from coordsidecar.store.protocol import Election, Session, SessionLostError, UnreachableError
+from coordsidecar_adapters.etcd.gateway import connect
+from coordsidecar_adapters.etcd.url import ETCD
 from coordsidecar_adapters.http_connection import HttpConnection, Resolver
 from coordsidecar_adapters.link import LinkError
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import (
+from coordsidecar.store.protocol import (
     Absent,
     Behind,
     Election,
@@ -24,7 +24,7 @@ from coordsidecar.store import (
     SessionLostError,
     Store,
 )
-from coordsidecar_adapters.local import connect
+from coordsidecar_adapters.local.store import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 
@@ -167,8 +167,8 @@ def test_a_job_that_inherited_the_descriptor_holds_the_lock_after_its_sidecar_di
 ) -> None:
     script = """
 import subprocess, sys
-from coordsidecar.store import Election
-from coordsidecar_adapters.local import connect
+from coordsidecar.store.protocol import Election
+from coordsidecar_adapters.local.store import connect
 store = connect("local:" + sys.argv[1], election=Election("team", "job"), environ={})
 session = store.open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=5.0)
 held = store.campaign(session, record="{}", timeout_s=5.0)
@@ -199,8 +199,8 @@ def test_another_process_adopts_the_lock_and_gives_it_up_for_both(
 ) -> None:
     script = """
 import math, sys
-from coordsidecar.store import Election, Held, Session
-from coordsidecar_adapters.local import connect
+from coordsidecar.store.protocol import Election, Held, Session
+from coordsidecar_adapters.local.store import connect
 store = connect("local:" + sys.argv[1], election=Election("team", "job"), environ={})
 session = Session(handle=sys.argv[2], ttl_s=math.inf, fds=(int(sys.argv[3]),))
 held = store.standing(session, timeout_s=5.0)

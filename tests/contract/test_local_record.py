@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import Behind, Election, Held, RefusedError, Store
-from coordsidecar_adapters.local import connect
+from coordsidecar.store.protocol import Behind, Election, Held, RefusedError, Store
+from coordsidecar_adapters.local.store import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 
@@ -40,8 +40,8 @@ def local(tmp_path: Path, stand: CandidateFactory) -> NewCandidate:
 # than the child before it. The survivor campaigns after each.
 _KILL_AT_EVERY_LINE = """
 import json, os, signal, sys
-from coordsidecar.store import Election, Held
-from coordsidecar_adapters.local import connect
+from coordsidecar.store.protocol import Election, Held
+from coordsidecar_adapters.local.store import connect
 
 def store():
     return connect("local:" + sys.argv[1], election=Election("team", "job"), environ={})

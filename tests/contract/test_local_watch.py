@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import Behind, Election, SessionLostError, Store
-from coordsidecar_adapters import inotify
-from coordsidecar_adapters.local import connect
+from coordsidecar.store.protocol import Behind, Election, SessionLostError, Store
+from coordsidecar_adapters.local import inotify
+from coordsidecar_adapters.local.store import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.store import Behind, Election, Held
+from coordsidecar.store.protocol import Behind, Election, Held
 from tests.contract.candidate import Candidate
 from tests.contract.harness import Harness
 

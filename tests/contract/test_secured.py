@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from coordsidecar.store import Behind, Election, Held, RefusedError, Store
+from coordsidecar.store.protocol import Behind, Election, Held, RefusedError, Store
 from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import adapter
 from tests.servers import ConsulServer, EtcdServer, Pki

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from coordsidecar.store import Behind, Election, Held
+from coordsidecar.store.protocol import Behind, Election, Held
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.harness import Harness
 

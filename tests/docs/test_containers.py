@@ -11,9 +11,9 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from coordsidecar.cli import split
-from coordsidecar.options import OPTIONS
-from coordsidecar.settings import Settings, build_settings
+from coordsidecar.cli.main import split
+from coordsidecar.settings.options import OPTIONS
+from coordsidecar.settings.settings import Settings, build_settings
 from tests.docs.yaml_subset import read_yaml
 from tests.e2e.sidecars import Sidecar, sidecars, wait_for
 

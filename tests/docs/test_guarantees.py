@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coordsidecar.core.timing import Timing
-from coordsidecar.settings import build_settings
+from coordsidecar.settings.settings import build_settings
 from tests.sim.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[2]

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.cli import split
-from coordsidecar.config_file import read_config_file
+from coordsidecar.cli.main import split
 from coordsidecar.core.timing import Timing
-from coordsidecar.job_env import job_environment, token_variable
-from coordsidecar.options import CHECK_OPTIONS, OPTIONS
-from coordsidecar.role_file import Role, read_role
-from coordsidecar.settings import Settings, build_settings
-from coordsidecar.stores import check_scheme
+from coordsidecar.guard.job_env import job_environment, token_variable
+from coordsidecar.guard.role_file import Role, read_role
+from coordsidecar.settings.config_file import read_config_file
+from coordsidecar.settings.options import CHECK_OPTIONS, OPTIONS
+from coordsidecar.settings.settings import Settings, build_settings
+from coordsidecar.store.registry import check_scheme
 from tests.cli.command import coordsidecar
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from coordsidecar.store import Election
+from coordsidecar.store.protocol import Election
 from tests.e2e.sidecars import Sidecar, Stamps, wait_for
 from tests.servers import ConsulServer, EtcdServer, Proxy
 

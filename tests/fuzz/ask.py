@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.store import (
+from coordsidecar.store.protocol import (
     Absent,
     Behind,
     Held,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordsidecar.store import Election, Session, Store
-from coordsidecar_adapters.consul import connect
-from coordsidecar_adapters.etcd_txn import b64
+from coordsidecar.store.protocol import Election, Session, Store
+from coordsidecar_adapters.consul.store import connect
+from coordsidecar_adapters.etcd.txn import b64
 from tests.fuzz.ask import OPS, ask
 from tests.fuzz.nasty import NASTY_RECORDS, any_json, encoded, examples, http, mutated, spoilt_http
 from tests.fuzz.stranger import Stranger

@@ -12,20 +12,30 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coordsidecar.core import election as election_core
-from coordsidecar.core import guard as guard_core
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election_moves import Answered, Gone, Look, Open, Refused, Silent, TellGuard
-from coordsidecar.core.election_phases import Adopting, Claiming, Joining, Leading, Opening, Waiting
-from coordsidecar.core.election_rules import leader_name
-from coordsidecar.core.guard_moves import Heard
-from coordsidecar.core.guard_phases import Idle, Rejoin, Running, Stopping, lease_of
-from coordsidecar.hunt import Hunt
+from coordsidecar.core.election import step as election_core
+from coordsidecar.core.election.moves import Answered, Gone, Look, Open, Refused, Silent, TellGuard
+from coordsidecar.core.election.phases import Adopting, Claiming, Joining, Leading, Opening, Waiting
+from coordsidecar.core.election.rules import leader_name
+from coordsidecar.core.guard import step as guard_core
+from coordsidecar.core.guard.moves import Heard
+from coordsidecar.core.guard.phases import Idle, Rejoin, Running, Stopping, lease_of
+from coordsidecar.elector.workers import Inbox, Workers
 from coordsidecar.linux import BootTimer
 from coordsidecar.log import Log, json_safe
-from coordsidecar.store import Absent, Behind, Held, Office, RefusedError, Session, Store, Vacant
-from coordsidecar.workers import Inbox, Workers
-from tests.core import electors, guards
+from coordsidecar.store.protocol import (
+    Absent,
+    Behind,
+    Held,
+    Office,
+    RefusedError,
+    Session,
+    Store,
+    Vacant,
+)
+from coordsidecar.trees.hunt import Hunt
+from tests.core.election import electors
+from tests.core.guard import guards
 from tests.fuzz.nasty import NASTY_RECORDS, any_text, any_value, encoded, examples, mutated
 
 _RECORDS = [raw.decode(errors="replace")[:5000] for raw in NASTY_RECORDS.values()]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordsidecar import cli
-from coordsidecar.store import Behind, Election, Held
-from coordsidecar_adapters.local import connect
+from coordsidecar.cli import main as cli
+from coordsidecar.store.protocol import Behind, Election, Held
+from coordsidecar_adapters.local.store import connect
 from tests.contract.candidate import Candidate, stand_for
 from tests.fuzz.nasty import NASTY_RECORDS, encoded, examples, mutated
 

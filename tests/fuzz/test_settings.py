@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordsidecar import cli
+from coordsidecar.cli import main as cli
 from coordsidecar.duration import LONGEST_S, parse_duration
-from coordsidecar.options import OPTIONS
-from coordsidecar.role_file import Role, read_role
-from coordsidecar.settings import Settings
-from coordsidecar.stores import connect
+from coordsidecar.guard.role_file import Role, read_role
+from coordsidecar.settings.options import OPTIONS
+from coordsidecar.settings.settings import Settings
+from coordsidecar.store.registry import connect
 from tests.cli.command import coordsidecar
 from tests.fuzz.nasty import NASTY_RECORDS, any_text, examples
 
@@ -49,9 +49,9 @@ def run_cli(
 ) -> Callable[..., Settings | str]:
     """Run the command line in this process: the settings it would start with, or its refusal."""
     taken: list[Settings] = []
-    launch = types.ModuleType("coordsidecar.launch")
+    launch = types.ModuleType("coordsidecar.cli.launch")
     launch.run = taken.append  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "coordsidecar.launch", launch)
+    monkeypatch.setitem(sys.modules, "coordsidecar.cli.launch", launch)
     for name in os.environ:
         if name.startswith(("COORDSIDECAR_", "ETCDCTL_", "CONSUL_")):
             monkeypatch.delenv(name)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordsidecar.status import serve
+from coordsidecar.elector.status import serve
 from tests.fuzz.nasty import any_value, examples, spoilt_http
 
 _LINES = [b"GET / HTTP/1.1", b"GET /leader HTTP/1.0", b"HEAD /healthz", b"POST / HTTP/1.1", b""]

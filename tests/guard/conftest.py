@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.store import Election
+from coordsidecar.store.protocol import Election
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, sidecars
 from tests.guard.shell import Shell

@@ -19,8 +19,11 @@ from pathlib import Path
 # Whatever a sidecar imports while it starts.
 import psutil  # noqa: F401
 
-from coordsidecar import cli, elector, guard, settings  # noqa: F401
-from coordsidecar_adapters import local  # noqa: F401
+import coordsidecar.cli.launch
+import coordsidecar.elector.loop
+import coordsidecar.guard.loop  # noqa: F401
+import coordsidecar_adapters.local.store  # noqa: F401
+from coordsidecar.cli import main as cli
 
 __all__ = ["exit_codes"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, wait_for
-from tests.guard.test_trees import tree
+from tests.trees.test_trees import tree
 
 _KILL, _STOP = signal.SIGKILL, signal.SIGSTOP
 _PARTS = ("guard", "elector", "job")

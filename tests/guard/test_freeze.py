@@ -10,8 +10,8 @@ import psutil
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, wait_for
 from tests.guard.test_role_file import wait_for_role
-from tests.guard.test_trees import tree
 from tests.guard.usurper import usurped
+from tests.trees.test_trees import tree
 
 _OPTIONS = ("--while-standby", "freeze", "--takeover-delay", "0s")
 _DIFFICULT = ("daemon-child", "setsid-child", "ignore-term", "close-fds")

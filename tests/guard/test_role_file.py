@@ -6,7 +6,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from coordsidecar.role_file import Role, read_role
+from coordsidecar.guard.role_file import Role, read_role
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, wait_for
 

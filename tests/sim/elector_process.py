@@ -1,4 +1,4 @@
-"""The elector's process: its core, driven as `coordsidecar.elector` drives it."""
+"""The elector's process: its core, driven as `coordsidecar.elector.loop` drives it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Protocol, assert_never
 
-from coordsidecar.core import election as core
-from coordsidecar.core import election_moves as moves
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election_moves import Aims, Effect, Event, Op, Watch
-from coordsidecar.core.election_phases import lasting_s
-from coordsidecar.store import Session
+from coordsidecar.core.election import moves
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import Aims, Effect, Event, Op, Watch
+from coordsidecar.core.election.phases import lasting_s
+from coordsidecar.store.protocol import Session
 from coordsidecar.value import replace
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process

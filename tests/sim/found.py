@@ -9,12 +9,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from coordsidecar.core import election as election_core
-from coordsidecar.core import election_phases, election_rules, guard_rules
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election_phases import Adopting, Joining, Killing, Opening, Resigning
-from coordsidecar.core.guard_moves import KillTree, StopTree
-from coordsidecar.core.guard_phases import Idle, Stopping
+from coordsidecar.core.election import phases as election_phases
+from coordsidecar.core.election import rules as election_rules
+from coordsidecar.core.election import step as election_core
+from coordsidecar.core.election.phases import Adopting, Joining, Killing, Opening, Resigning
+from coordsidecar.core.guard import rules as guard_rules
+from coordsidecar.core.guard.moves import KillTree, StopTree
+from coordsidecar.core.guard.phases import Idle, Stopping
 from coordsidecar.value import replace
 from tests.sim.mutants import Mutant, both, patched
 

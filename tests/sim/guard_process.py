@@ -1,4 +1,4 @@
-"""The guard's process: its core, driven as `coordsidecar.guard` drives it, with modelled hands."""
+"""The guard's process: its core, driven as `coordsidecar.guard.loop` does, with modelled hands."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import signal
 from collections.abc import Iterator
 from typing import Protocol, assert_never
 
-from coordsidecar.core import guard as core
-from coordsidecar.core import guard_moves as moves
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard_moves import Effect, Event, Plan
-from coordsidecar.core.guard_phases import Running, lease_of
-from coordsidecar.store import Session
+from coordsidecar.core.guard import moves
+from coordsidecar.core.guard import step as core
+from coordsidecar.core.guard.moves import Effect, Event, Plan
+from coordsidecar.core.guard.phases import Running, lease_of
+from coordsidecar.store.protocol import Session
 from tests.sim.elector_process import ElectorProcess
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from coordsidecar.core import election_answers, election_rules, guard_moves, guard_rules
-from coordsidecar.core import guard as guard_core
-from coordsidecar.core.election_moves import Answered, Renew, Renewed, Silent
-from coordsidecar.core.election_phases import Elector, Leading, Resigning
+from coordsidecar.core.election import answers as election_answers
+from coordsidecar.core.election import rules as election_rules
+from coordsidecar.core.election.moves import Answered, Renew, Renewed, Silent
+from coordsidecar.core.election.phases import Elector, Leading, Resigning
+from coordsidecar.core.guard import moves as guard_moves
+from coordsidecar.core.guard import rules as guard_rules
+from coordsidecar.core.guard import step as guard_core
 from coordsidecar.value import replace
 from tests.sim import guard_process
 

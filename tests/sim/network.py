@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from coordsidecar.core.election_moves import (
+from coordsidecar.core.election.moves import (
     Answered,
     Event,
     Gone,
@@ -23,7 +23,7 @@ from coordsidecar.core.election_moves import (
     Watched,
 )
 from coordsidecar.core.timing import Timing
-from coordsidecar.store import Session
+from coordsidecar.store.protocol import Session
 from tests.sim.store_model import Caller, ModelStore
 from tests.sim.world import Process, World
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from coordsidecar.core import guard_moves
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election_moves import Aims, Op, Watch
-from coordsidecar.core.guard_moves import Effect, Plan
-from coordsidecar.core.guard_phases import Running, lease_of
-from coordsidecar.store import Session
+from coordsidecar.core.election.moves import Aims, Op, Watch
+from coordsidecar.core.guard import moves as guard_moves
+from coordsidecar.core.guard.moves import Effect, Plan
+from coordsidecar.core.guard.phases import Running, lease_of
+from coordsidecar.store.protocol import Session
 from tests.sim.elector_process import ElectorProcess
 from tests.sim.guard_process import GuardProcess
 from tests.sim.network import Link, Network

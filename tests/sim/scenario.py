@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from coordsidecar.core.guard_moves import Plan
+from coordsidecar.core.guard.moves import Plan
 from coordsidecar.core.timing import Timing
 from tests.sim.faults import FaultsByChance, FaultsBySchedule
 from tests.sim.faulty import Faulty

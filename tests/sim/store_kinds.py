@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from coordsidecar.core.election_moves import Gone, Renewed, Result
-from coordsidecar.store import Absent, Behind, Session, Vacant
+from coordsidecar.core.election.moves import Gone, Renewed, Result
+from coordsidecar.store.protocol import Absent, Behind, Session, Vacant
 from tests.sim.store_model import ModelStore, Referee
 from tests.sim.world import World
 

@@ -1,6 +1,6 @@
 """What the model stores have in common: linearizable, one request at a time, with watches.
 
-They speak in the answers of `coordsidecar.core.election_moves`, as the elector's worker would after
+They speak in the answers of `coordsidecar.core.election.moves`, as the elector's worker would after
 it has called a real adapter.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, assert_never
 
-from coordsidecar.core import election_moves as moves
-from coordsidecar.core.election_moves import Op, Result
-from coordsidecar.store import Held, Office, Session
+from coordsidecar.core.election import moves
+from coordsidecar.core.election.moves import Op, Result
+from coordsidecar.store.protocol import Held, Office, Session
 from coordsidecar.value import replace
 from tests.sim.world import Host, World
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from coordsidecar.core import election as core
-from coordsidecar.core.election_moves import Tick
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import Tick
 from tests.sim import elector_process
 from tests.sim.found import SEEDS
 from tests.sim.many import play, play_range

@@ -1,0 +1,136 @@
+"""A client of Consul: endpoints in turn, tokens that are rotated, and our own errors.
+
+A call's budget covers connecting and the whole of the answer (see `http_connection`). Not covered:
+name resolution, which the C library bounds (write IP addresses where that matters).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from coordsidecar.hints import TypeVar
+from coordsidecar.store.protocol import RefusedError, SessionLostError, StoreError, UnreachableError
+from coordsidecar_adapters.consul.agent import Agent
+from coordsidecar_adapters.consul.library import exceptions
+from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.endpoints import Endpoints
+from coordsidecar_adapters.http_connection import Resolver, TlsSide
+from coordsidecar_adapters.link import LinkError
+
+__all__ = ["ConsulClient"]
+
+T = TypeVar("T")
+
+# What reading an answer raises that is no JSON, or not of the shape that was asked for.
+_NOT_CONSUL = (ValueError, AttributeError, KeyError, TypeError, RecursionError)
+
+_MAY_BE_DENIED = ("Permission denied", "ACL not found", "lacks permission")
+
+
+class ConsulClient:
+    """Calls any of several Consul agents. Raises nothing but `StoreError`."""
+
+    def __init__(self, settings: ConsulSettings) -> None:
+        """Read certificates and token; `ValueError` if they cannot be used."""
+        self._settings = settings
+        self._endpoints = Endpoints(settings.addresses)
+        resolver = Resolver()
+        tls: TlsSide | None = None
+        if settings.tls is not None:
+            from coordsidecar_adapters.tls import SslSide
+
+            tls = SslSide(settings.tls, CONSUL)
+        self._agents = {
+            address: Agent(address, settings, resolver=resolver, tls=tls)
+            for address in settings.addresses
+        }
+        self._token = settings.read_token()
+        self._send_token()
+
+    def call(self, ask: Callable[[Agent], T], *, needs: str, timeout_s: float) -> T:
+        """Ask one endpoint after the other; ``ask`` gets an `Agent`.
+
+        An endpoint that cannot answer may have applied what it was asked, so ``ask`` must bear
+        being repeated. ``needs`` names the permission that a refusal is about.
+        """
+        return self._endpoints.first_answer(
+            lambda address, budget_s: self._ask_with_token(
+                address, ask, needs=needs, budget_s=budget_s
+            ),
+            timeout_s=timeout_s,
+        )
+
+    def call_last(self, ask: Callable[[Agent], T], *, needs: str, timeout_s: float) -> T:
+        """Ask only the endpoint that answered last: for queries that block on purpose."""
+        for address, _ in self._endpoints.attempts(timeout_s=timeout_s):
+            return self._ask(address, ask, needs=needs, budget_s=timeout_s)
+        raise UnreachableError("Consul: no time was left to ask")
+
+    def _ask_with_token(
+        self, address: str, ask: Callable[[Agent], T], *, needs: str, budget_s: float
+    ) -> T:
+        try:
+            return self._ask(address, ask, needs=needs, budget_s=budget_s)
+        except RefusedError as e:
+            if not self._token_was_rotated(refusal=e):
+                raise
+        return self._ask(address, ask, needs=needs, budget_s=budget_s)
+
+    def _ask(self, address: str, ask: Callable[[Agent], T], *, needs: str, budget_s: float) -> T:
+        agent = self._agents[address]
+        agent.deadline_s = time.monotonic() + budget_s
+        try:
+            return ask(agent)
+        except exceptions.ConsulException as e:
+            raise _answered(e, address=address, needs=needs) from e
+        except LinkError as e:
+            raise UnreachableError(f"Consul at {address}: {e}") from e
+        except _NOT_CONSUL as e:
+            why = f"{type(e).__name__}: {e}"[:200]
+            raise UnreachableError(f"{address} does not answer as Consul does: {why}") from e
+
+    def _token_was_rotated(self, *, refusal: RefusedError) -> bool:
+        try:
+            token = self._settings.read_token()
+        except OSError as e:
+            raise RefusedError(
+                f"{refusal}; and CONSUL_HTTP_TOKEN_FILE {e.filename}: {e.strerror}"
+            ) from e
+        except ValueError as e:
+            raise RefusedError(f"{refusal}; and {e}") from e
+        if token == self._token:
+            return False
+        self._token = token
+        self._send_token()
+        return True
+
+    def _send_token(self) -> None:
+        for agent in self._agents.values():
+            agent.token = self._token
+
+
+def _answered(error: exceptions.ConsulException, *, address: str, needs: str) -> StoreError:
+    """What Consul's own error means. Its text counts where it has no better way to tell."""
+    text = str(error).strip()[:500]
+    at = f"Consul at {address}"
+    # Anything between us and Consul may answer 404: only Consul says what was not found.
+    if isinstance(error, exceptions.NotFound) and "Session id" in text:
+        return SessionLostError(f"{at}: {text}")
+    if "invalid session" in text:
+        return SessionLostError(f"{at}: {text}")
+    if "Session TTL" in text:
+        return RefusedError(f"{at}: {text}; use a longer --ttl")
+    if isinstance(error, exceptions.ACLPermissionDenied | exceptions.ACLDisabled) or (
+        any(denied in text for denied in _MAY_BE_DENIED)
+    ):
+        return RefusedError(
+            f"{at} denies it ({text}): the token needs {needs}; "
+            "see CONSUL_HTTP_TOKEN and CONSUL_HTTP_TOKEN_FILE"
+        )
+    if "HTTP request to an HTTPS server" in text:
+        return RefusedError(f"{at} speaks TLS; use consuls://{address}")
+    if isinstance(error, exceptions.BadRequest):
+        return RefusedError(f"{at}: {text}")
+    # 500 "No cluster leader", "rpc error …", 429, 503, or no answer of Consul's at all.
+    return UnreachableError(f"{at}: {text}")

@@ -1,0 +1,244 @@
+"""Elections in Consul: a lock key held by a session with a TTL (``consul://``, ``consuls://``).
+
+The fencing token is the lock key's ModifyIndex while we hold it: an index of Consul's log, so it
+only ever grows. (LockIndex starts again when the key was deleted, as ``consul lock`` does.) To
+acquire once more what we hold could change it, so we read before we acquire. All that one
+transaction writes gets the same index: so it takes office as well.
+
+No health check hangs on the session: a gossip flap must not free the lock. What ends it is the TTL,
+which Consul may overstay by as much again. When a session dies while it holds the lock, Consul
+itself refuses the lock to everybody for the session's lock-delay: that keeps other programs out for
+as long as a takeover delay lasts (or for 60 s, the most that Consul grants), and candidates of ours
+see `Vacant` meanwhile. After an operator deleted the lock key there is no lock-delay, so the office
+record counts all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+
+from coordsidecar.duration import parse_duration
+from coordsidecar.hints import Any
+from coordsidecar.store.protocol import (
+    Absent,
+    Behind,
+    Election,
+    Held,
+    Leader,
+    Office,
+    Session,
+    SessionLostError,
+    Standing,
+    Store,
+    UnreachableError,
+    Vacant,
+)
+from coordsidecar.value import replace
+from coordsidecar_adapters.consul.agent import Agent
+from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.keys import ElectionKeys, State
+from coordsidecar_adapters.consul.library import CB
+from coordsidecar_adapters.consul.settings import ConsulSettings
+
+__all__ = ["ConsulStore", "connect"]
+
+_SESSION_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+_LONGEST_TTL_S = 86400.0  # Consul's own limit.
+_LONGEST_LOCK_DELAY_S = 60.0
+_LOCK_DELAY_RETRY_S = 0.5
+_LOST_RACE_RETRY_S = 0.05
+_LONGEST_WAIT_S = 300.0
+_NEXT_FIRST_S = 0.03
+_RESIGN_TRIES = 3
+
+# How a watch last found both keys, by the name of the lock: a process has one store object for its
+# watches and another for its calls, and what the one has seen need not be read by the other. A
+# guess like any other: nothing happens if it was wrong.
+_SEEN: dict[str, State] = {}
+
+
+def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
+    """Build a store for ``consul://host:8500,…`` or ``consuls://…``; no I/O but to read files."""
+    if "" in election.prefix.split("/"):
+        raise ValueError(f"Consul store cannot make a key of {election.prefix!r}")
+    return ConsulStore(ConsulClient(ConsulSettings.read(url, environ)), election=election)
+
+
+class ConsulStore:
+    """One election in Consul; a session's handle is its id."""
+
+    def __init__(self, client: ConsulClient, *, election: Election) -> None:
+        self._client = client
+        self._keys = ElectionKeys(client, election=election)
+        self._session_name = f"coordsidecar {election.prefix}"
+        # As we found both keys when we took office. A guess, which saves a request: to give up
+        # changes nothing unless all is still so.
+        self._state: State | None = None
+
+    def open(
+        self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
+    ) -> Session:
+        wanted = {
+            "Name": self._session_name,
+            "TTL": _duration(ttl_s),
+            "Behavior": "release",
+            "LockDelay": _duration(min(takeover_delay_s, _LONGEST_LOCK_DELAY_S)),
+            # Both names of the same field: left out, Consul adds its own serfHealth.
+            "Checks": [],
+            "NodeChecks": [],
+        }
+
+        def create(agent: Agent) -> Any:
+            # Not agent.session.create: it refuses TTLs that a server may have been set up for.
+            return agent.put(CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted))
+
+        handle = self._client.call(create, needs="session:write", timeout_s=timeout_s)
+        if not isinstance(handle, str) or not _SESSION_ID.fullmatch(handle):
+            raise UnreachableError("Consul opened a session, but says no id of it")
+        return Session(handle=handle, ttl_s=ttl_s)
+
+    def renew(self, session: Session, *, timeout_s: float) -> float:
+        renewed = self._client.call(
+            lambda agent: agent.session.renew(session.handle),
+            needs="session:write",
+            timeout_s=timeout_s,
+        )
+        try:
+            granted_s = parse_duration(str(renewed["TTL"]))
+        except (TypeError, KeyError, ValueError) as e:
+            raise UnreachableError("Consul renewed a session, but says no TTL") from e
+        if not 0 < granted_s <= _LONGEST_TTL_S:
+            raise UnreachableError(f"Consul renewed a session for {granted_s:g}s, as it never does")
+        return granted_s
+
+    def campaign(
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
+    ) -> Standing:
+        deadline_s = time.monotonic() + timeout_s
+        if run and (standing := self._succeed(session, record, run, deadline_s)):
+            return standing
+        state = self._keys.read(deadline_s)
+        if state.held:
+            return self._standing(session, state)
+        run = run if state.office.clean else ""
+        refusal, won = self._keys.acquire(session, record, state, deadline_s, run=run)
+        if won is not None:
+            return self._won(session, won, run)
+        if "invalid session" in refusal:
+            raise SessionLostError(f"Consul: session {session.handle} is gone")
+        state = self._keys.read(deadline_s)
+        if "lock delay" not in refusal:
+            return self._standing(session, state, retry_after_s=_LOST_RACE_RETRY_S)
+        # Consul looks at the delay first, and at whether our session exists only after it.
+        self.renew(session, timeout_s=deadline_s - time.monotonic())
+        return self._standing(session, state, retry_after_s=_LOCK_DELAY_RETRY_S)
+
+    def _succeed(
+        self, session: Session, record: str, run: str, deadline_s: float
+    ) -> Standing | None:
+        """Take lock and office, if both are free by what was last seen, and still are."""
+        guess = _SEEN.pop(self._keys.lock_key, None) or self._keys.read(deadline_s, guess=True)
+        if guess.held or not guess.office.clean:
+            return None
+        _, won = self._keys.acquire(session, record, guess, deadline_s, run=run)
+        return None if won is None else self._won(session, won, run)
+
+    def standing(self, session: Session, *, timeout_s: float) -> Standing:
+        return self._standing(session, self._keys.read(time.monotonic() + timeout_s))
+
+    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
+        office = Office(led=token, run=run)
+        self._state = self._keys.take_office(session, office, time.monotonic() + timeout_s)
+        return self._state is not None
+
+    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        known, self._state = self._state, None
+        if known is not None and (known.lock is None or known.lock.session != session.handle):
+            known = None
+        for _ in range(_RESIGN_TRIES):
+            state, known = known or self._keys.read(deadline_s), None
+            office = None
+            if token is not None and state.office.led == token and not state.office.clean:
+                office = replace(state.office, released=token)
+            if not self._keys.give_up(session, state, office, deadline_s):
+                return
+        raise UnreachableError(f"Consul: {self._keys.lock_key} kept changing while we resigned")
+
+    def close(self, session: Session, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        # It is one more commit of Consul's log. Whoever follows us shall not have to wait for it.
+        time.sleep(min(_NEXT_FIRST_S, timeout_s / 2))
+        self._client.call(
+            lambda agent: agent.session.destroy(session.handle),
+            needs="session:write",
+            timeout_s=deadline_s - time.monotonic(),
+        )
+
+    def watch(
+        self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
+    ) -> bool:
+        deadline_s = time.monotonic() + timeout_s
+        if isinstance(standing, Vacant):
+            timeout_s = min(timeout_s, standing.retry_after_s)
+        # Without an index first: one that is too high, from before Consul lost or restored its
+        # data, would leave us deaf for the whole wait.
+        index, state = self._keys.look(deadline_s)
+        wait_s, slack_s = _split_wait(min(timeout_s, deadline_s - time.monotonic()))
+        if wait_s > 0 and state.lock_index == standing.cursor:
+            state = self._keys.wait(
+                index=index, wait_s=wait_s, timeout_s=wait_s * 17 / 16 + slack_s
+            )
+        _SEEN[self._keys.lock_key] = state
+        return state.lock_index != standing.cursor or isinstance(standing, Vacant)
+
+    def leader(self, *, timeout_s: float) -> Leader | None:
+        lock = self._keys.read(time.monotonic() + timeout_s).lock
+        if lock is None or not lock.session:
+            return None
+        return Leader(token=lock.modify_index, record=lock.value)
+
+    def _won(self, session: Session, state: State, run: str) -> Standing:
+        """How we stand, having taken the lock, and with a ``run`` office as well."""
+        standing = self._standing(session, state)
+        if not run or not isinstance(standing, Held) or state.office.led != standing.token:
+            return standing
+        self._state = state
+        return replace(standing, in_office=True)
+
+    def _standing(
+        self, session: Session, state: State, *, retry_after_s: float | None = None
+    ) -> Standing:
+        """``retry_after_s``: we have just campaigned in vain. None: to get it takes a campaign."""
+        lock = state.lock
+        if lock is None or (not lock.session and retry_after_s is None):
+            return Absent()
+        if lock.session == session.handle:
+            return state.office.held(lock.modify_index, cursor=lock.modify_index)
+        if lock.session:
+            return Behind(
+                leader=lock.value,
+                leader_token=lock.modify_index,
+                ahead=self._keys.lock_key,
+                cursor=lock.modify_index,
+            )
+        assert retry_after_s is not None
+        return Vacant(retry_after_s, cursor=lock.modify_index, last_led=state.office.led)
+
+
+def _duration(duration_s: float) -> str:
+    """A Go duration, rounded up to milliseconds: a TTL or delay must not come out shorter."""
+    return f"{-int(-duration_s * 1000 // 1)}ms"
+
+
+def _split_wait(left_s: float) -> tuple[float, float]:
+    """How long Consul may hold a query, and how much time its answer has, within ``left_s``.
+
+    Consul adds up to a sixteenth of the wait, so that waiting clients do not all ask at once.
+    """
+    slack_s = min(1.0, left_s / 4)
+    wait_s = min((left_s - slack_s) * 16 / 17, _LONGEST_WAIT_S)
+    return (wait_s, slack_s) if wait_s >= 0.005 else (0.0, 0.0)

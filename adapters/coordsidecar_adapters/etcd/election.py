@@ -1,0 +1,278 @@
+"""etcd's election recipe, over any transport.
+
+Each candidate holds one key, ``<prefix>/<lease id in hex>``, bound to its lease. The key that was
+created first leads; the others each wait for the one just before them, so that a change of leader
+wakes one of them and not all. The key's create revision is the fencing token. This is the recipe of
+Go's ``concurrency.Election`` and of ``etcdctl elect <prefix>``, which see and respect our
+candidates, and we theirs.
+
+Beside it, at ``<prefix>.office`` and without a lease, stands the record that tells an orderly end
+from a sudden one (`Office`); programs that know nothing of it do not disturb it.
+
+Every request may be repeated: it does nothing the second time, or reads back what the first did.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from coordsidecar.hints import Protocol
+from coordsidecar.store.protocol import (
+    Absent,
+    Behind,
+    Election,
+    Held,
+    Leader,
+    Office,
+    RefusedError,
+    Session,
+    SessionLostError,
+    Standing,
+    UnreachableError,
+    Vacant,
+)
+from coordsidecar.value import replace
+from coordsidecar_adapters.etcd.lease import lease_number, lease_of, lease_ttl_s
+from coordsidecar_adapters.etcd.txn import (
+    Answer,
+    Json,
+    b64,
+    created_at,
+    get,
+    none_older,
+    put,
+    range_end,
+    read_answer,
+    value_is,
+)
+
+__all__ = ["EtcdElection", "Transport"]
+
+# How often to start over when somebody else keeps changing our keys between two requests.
+_LOOKS = 4
+
+
+class Transport(Protocol):
+    """Requests in the shape of etcd's JSON gateway; errors are already `StoreError`."""
+
+    def call(self, path: str, body: Json, *, timeout_s: float) -> Json: ...
+
+    def changed(self, creates: Sequence[Json], *, timeout_s: float) -> bool: ...
+
+
+class EtcdElection:
+    """A `Store`: one election in one etcd."""
+
+    def __init__(self, transport: Transport, *, election: Election) -> None:
+        self._transport = transport
+        self._prefix = election.prefix
+        self._office_name = f"{election.prefix}.office"
+        # What we last saw: our key's create revision, and the office record. Both are guesses that
+        # save a round trip; a wrong one is found out by the next transaction, and costs one more.
+        self._created = 0
+        self._office: bytes | None = None
+
+    def open(
+        self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
+    ) -> Session:
+        """Grant a lease. etcd counts whole seconds: the TTL is rounded up."""
+        asked_s = math.ceil(ttl_s)
+        answer = self._transport.call("/v3/lease/grant", {"TTL": str(asked_s)}, timeout_s=timeout_s)
+        lease, granted_s = lease_number(answer, "ID"), lease_ttl_s(answer)
+        if lease <= 0:
+            # Lease 0 would mean "no lease": a key that never goes away.
+            raise UnreachableError("etcd answered, but granted no lease")
+        if granted_s < asked_s:
+            raise RefusedError(
+                f"etcd granted a TTL of {granted_s}s where {asked_s}s were asked for; "
+                f"use --ttl {granted_s}s"
+            )
+        return Session(handle=f"{lease:x}", ttl_s=float(granted_s))
+
+    def renew(self, session: Session, *, timeout_s: float) -> float:
+        body = {"ID": str(lease_of(session))}
+        answer = self._transport.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
+        if answer.get("ID") != body["ID"]:
+            raise UnreachableError("what answered the renewal is not etcd, or not about our lease")
+        ttl_s = lease_ttl_s(answer)
+        if ttl_s <= 0:
+            raise SessionLostError(f"etcd's lease {session.handle} has expired or was revoked")
+        return float(ttl_s)
+
+    def campaign(
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
+    ) -> Standing:
+        deadline_s = time.monotonic() + timeout_s
+        name = self._candidate(session)
+        if run and self._created:
+            standing = self._succeed(name, run, timeout_s=timeout_s)
+            if standing != Absent():
+                return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
+        reads = self._reads(name)
+        # Before our key is put, the last candidate of all is the one before us.
+        last = {"request_range": self._first_of("DESCEND")}
+        put = {"key": b64(name), "value": b64(record), "lease": str(lease_of(session))}
+        answer = self._txn(
+            compare=[created_at(name, 0)],
+            success=[last, {"request_put": put}, *reads[1:]],
+            failure=reads,
+            timeout_s=timeout_s,
+        )
+        if answer.succeeded:
+            self._created = answer.revision
+        standing = self._judge(answer)
+        return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
+
+    def _succeed(self, name: str, run: str, *, timeout_s: float) -> Standing | None:
+        """We were in the queue: take office, if we are first and our predecessor left in order.
+
+        How the office record looks then is known beforehand. Else say where we stand.
+        """
+        last = Office.decode(self._office)
+        released = replace(last, released=last.led).encode().encode()
+        ours = Office(led=self._created, released=last.led, run=run).encode()
+        answer = self._txn(
+            compare=[
+                created_at(name, self._created),
+                none_older(f"{self._prefix}/", self._created),
+                value_is(self._office_name, None if self._office is None else released),
+            ],
+            success=[put(self._office_name, ours)],
+            failure=self._reads(name),
+            timeout_s=timeout_s,
+        )
+        if not answer.succeeded:
+            return self._judge(answer)
+        self._office = ours.encode()
+        return Held(self._created, clean=True, last_run="", cursor=answer.revision, in_office=True)
+
+    def standing(self, session: Session, *, timeout_s: float) -> Standing:
+        deadline_s = time.monotonic() + timeout_s
+        for _ in range(_LOOKS):
+            left_s = deadline_s - time.monotonic()
+            reads = self._reads(self._candidate(session))
+            standing = self._judge(self._txn(success=reads, timeout_s=left_s))
+            if standing is not None:
+                return standing
+        raise UnreachableError(f"somebody keeps replacing our key {self._candidate(session)}")
+
+    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
+        # How the one before us left is worth keeping for whoever reads the record. That it may
+        # have changed since we looked does no harm: any `released` but our token means "in office".
+        last = Office.decode(self._office)
+        office = Office(led=token, released=last.released, run=run).encode()
+        answer = self._txn(
+            compare=[created_at(self._candidate(session), token)],
+            success=[put(self._office_name, office)],
+            timeout_s=timeout_s,
+        )
+        if answer.succeeded:
+            self._office = office.encode()
+        return answer.succeeded
+
+    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        name = self._candidate(session)
+        ours = True
+        for _ in range(_LOOKS):
+            office = Office.decode(self._office)
+            compare, change = [], []
+            if ours:
+                compare += [] if token is None else [created_at(name, token)]
+                change.append({"request_delete_range": {"key": b64(name)}})
+            if token is not None and office.led == token != office.released:
+                released = replace(office, released=token).encode()
+                change.append(put(self._office_name, released))
+            if not change:
+                return
+            if token is not None:
+                compare.append(value_is(self._office_name, self._office))
+            reads = [get(name), get(self._office_name)]
+            left_s = deadline_s - time.monotonic()
+            answer = self._txn(compare=compare, success=change, failure=reads, timeout_s=left_s)
+            if answer.succeeded:
+                return
+            key, record = answer.keys
+            ours = key is not None and key.created == token
+            self._office = None if record is None else record.value
+        raise UnreachableError(f"somebody keeps changing {self._office_name}")
+
+    def close(self, session: Session, *, timeout_s: float) -> None:
+        # That the lease is gone already is as good.
+        with suppress(SessionLostError):
+            body = {"ID": str(lease_of(session))}
+            self._transport.call("/v3/lease/revoke", body, timeout_s=timeout_s)
+
+    def watch(
+        self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
+    ) -> bool:
+        assert not isinstance(standing, Vacant), "etcd gives an election away at once"
+        gone = [self._candidate(session)]
+        if isinstance(standing, Behind):
+            gone.append(standing.ahead)
+        # Only deletions matter: what its owner writes into a key changes no standing.
+        start = {"start_revision": str(standing.cursor + 1), "filters": ["NOPUT"]}
+        creates: list[Json] = [{"key": b64(name)} | start for name in gone]
+        return self._transport.changed(creates, timeout_s=timeout_s)
+
+    def leader(self, *, timeout_s: float) -> Leader | None:
+        first = {"request_range": self._first_of("ASCEND")}
+        (key,) = self._txn(success=[first], timeout_s=timeout_s).keys
+        return None if key is None else Leader(token=key.created, record=key.text)
+
+    def _candidate(self, session: Session) -> str:
+        return f"{self._prefix}/{lease_of(session):x}"
+
+    def _first_of(self, order: str) -> Json:
+        """Ask for the candidate that was created first, or (``DESCEND``) last."""
+        return {
+            "key": b64(f"{self._prefix}/"),
+            "range_end": range_end(f"{self._prefix}/"),
+            "limit": "1",
+            "sort_target": "CREATE",
+            "sort_order": order,
+        }
+
+    def _reads(self, name: str) -> list[Json]:
+        """Ask for the key before ours, ours, the first, and the office record (see `_judge`)."""
+        ahead = self._first_of("DESCEND") | {"max_create_revision": str(self._created - 1)}
+        first = self._first_of("ASCEND")
+        return [
+            {"request_range": ahead},
+            get(name),
+            {"request_range": first},
+            get(self._office_name),
+        ]
+
+    def _judge(self, answer: Answer) -> Standing | None:
+        """Say where we stand; None: the key before ours was looked for in the wrong place."""
+        ahead, ours, first, office = answer.keys
+        self._office = None if office is None else office.value
+        if ours is None or first is None:
+            return Absent()
+        asked_for, self._created = self._created, ours.created
+        if first.name == ours.name:
+            return Office.decode(self._office).held(ours.created, cursor=answer.revision)
+        if asked_for != ours.created or ahead is None:
+            return None
+        return Behind(
+            leader=first.text,
+            leader_token=first.created,
+            ahead=ahead.name,
+            cursor=answer.revision,
+        )
+
+    def _txn(
+        self,
+        *,
+        compare: Sequence[Json] = (),
+        success: Sequence[Json],
+        failure: Sequence[Json] = (),
+        timeout_s: float,
+    ) -> Answer:
+        body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
+        answer = self._transport.call("/v3/kv/txn", body, timeout_s=timeout_s)
+        return read_answer(answer, success=success, failure=failure)

@@ -1,0 +1,142 @@
+"""The vocabulary of etcd's transactions, in the shape of its JSON gateway.
+
+A transaction compares, then does one of two lists of operations; here it reports the key that each
+of its reads found.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Sequence
+
+from coordsidecar.hints import Any
+from coordsidecar.store.protocol import UnreachableError
+from coordsidecar.value import Value
+
+__all__ = [
+    "Answer",
+    "Json",
+    "Key",
+    "b64",
+    "created_at",
+    "get",
+    "none_older",
+    "number",
+    "put",
+    "range_end",
+    "read_answer",
+    "value_is",
+]
+
+Json = dict[str, Any]
+
+
+class Key(Value):
+    """A key as etcd has it. Anybody may have written it."""
+
+    name: str
+    value: bytes
+    created: int
+
+    @property
+    def text(self) -> str:
+        return self.value.decode(errors="replace")
+
+
+class Answer(Value):
+    """What a transaction did, and the key that each of its reads found."""
+
+    succeeded: bool
+    keys: list[Key | None]
+    revision: int
+
+
+def b64(text: str) -> str:
+    # Names of other programs' keys need not be UTF-8: surrogates carry such bytes through.
+    return b2a_base64(text.encode(errors="surrogateescape"), newline=False).decode()
+
+
+def number(answer: Json, field: str) -> int:
+    """Read a 64-bit integer: a string to the gateway, left out if it is 0. Raises `ValueError`."""
+    value = answer.get(field, 0)
+    if type(value) is not int and type(value) is not str:
+        raise ValueError(f"{field} is no number")
+    read = int(value)
+    if not -(2**63) <= read < 2**63:
+        raise ValueError(f"{field} is out of range")
+    return read
+
+
+def _read_key(found: Json) -> Key | None:
+    """Read the one key of a RangeResponse."""
+    for kv in found.get("kvs", ()):
+        created = number(kv, "create_revision")
+        if created <= 0:
+            raise ValueError("a key that was never created")
+        return Key(
+            name=a2b_base64(kv["key"]).decode(errors="surrogateescape"),
+            value=a2b_base64(kv.get("value", "")),
+            created=created,
+        )
+    return None
+
+
+def get(name: str) -> Json:
+    return {"request_range": {"key": b64(name)}}
+
+
+def none_older(prefix: str, revision: int) -> Json:
+    """Compare: no key that begins with ``prefix`` (a slash at its end) was created earlier."""
+    return {
+        "key": b64(prefix),
+        "range_end": range_end(prefix),
+        "target": "CREATE",
+        "result": "GREATER",
+        "create_revision": str(revision - 1),
+    }
+
+
+def range_end(prefix: str) -> str:
+    """The first key that no longer begins with ``prefix``: in ASCII, 0 follows the slash."""
+    return b64(f"{prefix.removesuffix('/')}0")
+
+
+def put(name: str, value: str) -> Json:
+    return {"request_put": {"key": b64(name), "value": b64(value)}}
+
+
+def created_at(name: str, revision: int) -> Json:
+    """Compare: the key was created at this revision; 0: there is no such key."""
+    return {"key": b64(name), "target": "CREATE", "create_revision": str(revision)}
+
+
+def value_is(name: str, value: bytes | None) -> Json:
+    """Compare: the key has this value; None: there is no such key."""
+    if value is None:
+        return created_at(name, 0)
+    encoded = b2a_base64(value, newline=False).decode()
+    return {"key": b64(name), "target": "VALUE", "value": encoded}
+
+
+def read_answer(answer: Json, *, success: Sequence[Json], failure: Sequence[Json]) -> Answer:
+    """Read a TxnResponse, given the operations of both lists.
+
+    `UnreachableError` if it is none: whoever answered it, nothing is known.
+    """
+    try:
+        succeeded = answer.get("succeeded", False)
+        responses = answer.get("responses", [])
+        revision = number(answer.get("header", {}), "revision")
+        asked = success if succeeded else failure
+        if type(succeeded) is not bool or revision <= 0 or len(responses) != len(asked):
+            raise ValueError("no TxnResponse")
+        # Its reads are told by what was asked for: what answers may have left one out.
+        found = [
+            response["response_range"]
+            for operation, response in zip(asked, responses, strict=True)
+            if "request_range" in operation
+        ]
+        keys = [_read_key(one) for one in found]
+    except (TypeError, KeyError, ValueError, AttributeError) as e:
+        raise UnreachableError("what answered the transaction is not etcd") from e
+    return Answer(succeeded=succeeded, keys=keys, revision=revision)

@@ -1,0 +1,293 @@
+"""The store of one host: elections are lock files, and the kernel keeps them (``local:[FOLDER]``).
+
+The lock is `flock` on ``<folder>/<namespace>/<name>.lock``, the same that flock(1) takes. Such a
+lock belongs to the open file description, which guard, elector and job share; the kernel holds it
+for exactly as long as any of them has a descriptor of it. So a session has no TTL, and a lock that
+can be taken proves that every descriptor of the holder before is closed. What it does not prove:
+that processes which closed their descriptors are gone too; so `Held.last_run` names their run.
+
+Who may delete the lock file can split the election, as with any lock file. The holder notices at
+once (`watch`), and the next holder of a lock file made anew finds another lock id and waits the
+takeover delay. (A holder in the middle of writing the record when that happens may overwrite what
+the next one wrote; the window is a few milliseconds, and we see no way to close it.)
+
+The disk is outside of our ``timeout_s``: a write that hangs in the kernel hangs the call.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import pwd
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from coordsidecar.store.protocol import (
+    Absent,
+    Behind,
+    Election,
+    Held,
+    Leader,
+    RefusedError,
+    Session,
+    SessionLostError,
+    Standing,
+    Store,
+    UnreachableError,
+    Vacant,
+)
+from coordsidecar.value import replace
+from coordsidecar_adapters.local import inotify, lock
+from coordsidecar_adapters.local.record import Record, read_record, write_record
+
+__all__ = ["LocalStore", "connect"]
+
+_POLL_S = 0.25
+# inotify reports a close just before the kernel drops the lock, so we look again a few times.
+_LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010)
+# Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
+_CAMPAIGN_TRIES = 3
+_MOST_LEADER_CHARACTERS = 4096
+_REFUSALS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOLCK,
+    errno.EOPNOTSUPP,
+}
+
+
+def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
+    """Build a store for ``local:`` or ``local:/folder``. `ValueError` if ``url`` is neither."""
+    folder = url.removeprefix("local:")
+    if folder.startswith("//"):
+        folder = folder.removeprefix("//")
+    if not folder:
+        folder = _default_folder(environ)
+    if not folder.startswith("/") or "\0" in folder:
+        raise ValueError(f"local store needs an absolute folder, such as local:/srv/locks: {url!r}")
+    for part in election.prefix.split("/"):
+        if part in ("", ".", "..") or "\0" in part:
+            raise ValueError(f"local store cannot make a file name of {election.prefix!r}")
+    return LocalStore(os.path.join(folder, election.prefix))
+
+
+def _default_folder(environ: Mapping[str, str]) -> str:
+    """A folder that outlives a reboot, for the token counter has to."""
+    if os.geteuid() == 0:
+        return "/var/lib/coordsidecar"
+    state = environ.get("XDG_STATE_HOME", "")
+    if state.startswith("/"):  # The XDG specification says to ignore a relative one.
+        return os.path.join(state, "coordsidecar")
+    home = environ.get("HOME", "")
+    if not home:
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            raise ValueError("no home folder to keep locks in; use --store local:/folder") from None
+    return os.path.join(home, ".local/state/coordsidecar")
+
+
+class LocalStore:
+    """One election on this host; ``stem`` is the path of its files without their suffixes."""
+
+    def __init__(self, stem: str) -> None:
+        self._lock_path = f"{stem}.lock"
+        self._record_path = f"{stem}.json"
+        self._written: Record | None = None  # By us, the last time.
+        self._events: inotify.FileEvents | None = None
+
+    def open(
+        self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
+    ) -> Session:
+        with self._translated():
+            os.makedirs(os.path.dirname(self._lock_path), mode=0o755, exist_ok=True)
+            fd = lock.open_lock(self._lock_path)
+            return Session(handle=lock.new_handle(fd), ttl_s=math.inf, fds=(fd,))
+
+    def renew(self, session: Session, *, timeout_s: float) -> float:
+        with self._translated():
+            fd = lock.session_fd(session)
+            if not self._in_place(fd):
+                raise self._replaced()
+        return math.inf
+
+    def campaign(
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
+    ) -> Standing:
+        with self._translated():
+            fd = lock.session_fd(session)
+            acquired = lock.try_lock(fd, tries=_CAMPAIGN_TRIES)
+            if not self._in_place(fd):
+                if acquired:
+                    lock.unlock(fd)
+                raise self._replaced()
+            known = self._read_record(fd)
+            if not acquired:
+                return self._behind(known)
+            if known.holder == lock.session_id(session):
+                return known.held(lock.read_lock_id(fd))
+            try:
+                return self._win(fd, known, holder=lock.session_id(session), leader=record, run=run)
+            except OSError:
+                lock.unlock(fd)
+                raise
+
+    def _win(self, fd: int, known: Record, *, holder: str, leader: str, run: str) -> Held:
+        """The lock is ours: count a token; take office too, if the last one left it in order."""
+        token, lock_id = known.next_token(), lock.read_lock_id(fd)
+        in_office = bool(run) and known.office.clean and lock_id != ""
+        office = replace(known.office, led=token, run=run, lock=lock_id)
+        known = Record(token, holder, leader, office if in_office else known.office)
+        self._write_record(known, durable=True)
+        return replace(known.held(lock_id or lock.lock_id(fd)), in_office=in_office)
+
+    def standing(self, session: Session, *, timeout_s: float) -> Standing:
+        with self._translated():
+            fd = lock.session_fd(session)
+            if not self._in_place(fd):
+                return Absent()
+            known = self._known(session, fd)
+            # To lock what this description holds already changes nothing, and the record says that
+            # nobody else has held it since.
+            if known.holder == lock.session_id(session) and lock.try_lock(fd):
+                return known.held(lock.read_lock_id(fd))
+            with lock.probe(self._lock_path) as probe_fd:
+                if lock.is_locked(probe_fd):
+                    return self._behind(known)
+            return Absent()  # Nobody holds it, and nobody gets it without a campaign.
+
+    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
+        with self._translated():
+            fd = lock.session_fd(session)
+            known = self._known(session, fd)
+            if (known.holder, known.token) != (lock.session_id(session), token):
+                return False
+            if not lock.try_lock(fd) or not self._in_place(fd):
+                return False
+            office = replace(known.office, led=token, run=run, lock=lock.read_lock_id(fd))
+            if known.office != office:
+                self._write_record(replace(known, office=office))
+            return True
+
+    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+        with self._translated():
+            try:
+                fd = lock.session_fd(session)
+            except SessionLostError:
+                self._mend(token)
+                return
+            known = self._known(session, fd)
+            ours = (
+                known.holder == lock.session_id(session)
+                and self._in_place(fd)
+                and lock.try_lock(fd)
+            )
+            if ours:
+                self._write_record(known.resigned(token))
+            lock.unlock(fd)  # Explicitly: others may still have a descriptor of it.
+            if not ours:
+                self._mend(token)
+
+    def close(self, session: Session, *, timeout_s: float) -> None:
+        with self._translated():
+            try:
+                fd = lock.session_fd(session)
+            except SessionLostError:
+                return
+            lock.unlock(fd)
+            os.close(fd)
+
+    def watch(
+        self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
+    ) -> bool:
+        give_up_at_s = time.monotonic() + timeout_s
+        mask = inotify.REPLACED
+        if not isinstance(standing, Held):
+            mask |= inotify.CLOSE_WRITE
+        if isinstance(standing, Behind) and standing.leader_token == 0:
+            mask |= inotify.CLOSE_NOWRITE  # flock(1) opens the file for reading only.
+        with self._translated(), lock.probe(self._lock_path) as probe_fd:
+            self._events = events = self._events or inotify.FileEvents()
+            events.listen(self._lock_path, mask)
+            fd = lock.session_fd(session)
+            look_again = iter(_LOOK_AGAIN_S)
+            while self._in_place(fd):
+                if not isinstance(standing, Held) and (
+                    not lock.is_locked(probe_fd) or self._read_record(fd).token != standing.cursor
+                ):
+                    return True
+                left_s = give_up_at_s - time.monotonic()
+                if left_s <= 0:
+                    return False
+                if events.wait(min(next(look_again, _POLL_S), left_s)):
+                    look_again = iter(_LOOK_AGAIN_S)
+            return True
+
+    def leader(self, *, timeout_s: float) -> Leader | None:
+        with self._translated(), lock.probe(self._lock_path) as probe_fd:
+            if not lock.is_locked(probe_fd):
+                return None
+            behind = self._behind(read_record(self._record_path, existed=False))
+            return Leader(token=behind.leader_token, record=behind.leader)
+
+    def _mend(self, token: int | None) -> None:
+        """Record that the job of ``token`` is dead, if nobody holds the lock that is there now.
+
+        Whoever holds it has read the record already, and replaces it on taking office.
+        """
+        if token is None or not os.path.exists(self._record_path):
+            return
+        fd = lock.open_lock(self._lock_path)
+        try:
+            if lock.try_lock(fd) and self._in_place(fd):
+                known = self._read_record(fd)
+                if known.office.led == token and not known.office.clean:
+                    self._write_record(known.resigned(token))
+        finally:
+            os.close(fd)
+
+    def _behind(self, known: Record) -> Behind:
+        token, leader = known.token, known.leader[:_MOST_LEADER_CHARACTERS]
+        if not known.holder:
+            token, leader = 0, json.dumps({"id": f"another program that locks {self._lock_path}"})
+        return Behind(leader=leader, leader_token=token, ahead=self._lock_path, cursor=known.token)
+
+    def _read_record(self, fd: int) -> Record:
+        return read_record(self._record_path, existed=lock.read_lock_id(fd) != "")
+
+    def _known(self, session: Session, fd: int) -> Record:
+        """The record; of a lock that we hold what we wrote, whoever overwrote it meanwhile."""
+        ours = self._written
+        if ours is not None and ours.holder == lock.session_id(session) and lock.holds(fd):
+            return ours
+        return self._read_record(fd)
+
+    def _write_record(self, record: Record, *, durable: bool = False) -> None:
+        write_record(self._record_path, record, durable=durable)
+        self._written = record
+
+    def _in_place(self, fd: int) -> bool:
+        return lock.in_place(fd, self._lock_path)
+
+    def _replaced(self) -> SessionLostError:
+        return SessionLostError(f"lock file {self._lock_path} was deleted or replaced")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:
+            what = f"local store: {e.filename or self._lock_path}: {e.strerror}"
+            if e.errno in _REFUSALS:
+                raise RefusedError(
+                    f"{what}; name a folder that this user can write to: --store local:/folder"
+                ) from e
+            raise UnreachableError(what) from e

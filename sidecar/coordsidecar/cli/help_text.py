@@ -1,0 +1,114 @@
+"""What ``--help`` prints: written for somebody who has never seen the program."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import groupby
+
+import coordsidecar
+from coordsidecar.settings.options import OPTIONS, Option
+
+__all__ = ["check_help", "run_help", "version"]
+
+_WIDTH = 79
+_HELP_COLUMN = 26
+
+_INTRODUCTION = """\
+Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
+       coordsidecar check [OPTIONS] TOKEN
+
+Makes any command active-passive. Start the same line on several machines: one
+instance leads and runs COMMAND, the others stand by. When the leader stops,
+dies, hangs or is cut off, its COMMAND is ended and another instance takes over.
+
+Options stand before COMMAND; whatever follows its first word belongs to it.
+"""
+
+_EXAMPLES = """\
+Examples:
+  One active instance on this host, with nothing to install or set up:
+    coordsidecar -- python job.py
+  One active instance on any number of hosts that share an etcd:
+    coordsidecar --store etcd://etcd1:2379,etcd2:2379 --name nightly -- ./job.sh
+  Take over sooner, and run the job again when it fails:
+    coordsidecar --ttl 5s --restart on-failure --name mailer -- ./mailer
+  In the job, before a step that must not be done twice:
+    coordsidecar check "$COORDSIDECAR_TOKEN" || exit 1
+"""
+
+_PLACES = """\
+Every option can also be given as COORDSIDECAR_<OPTION> in the environment
+(COORDSIDECAR_STOP_TIMEOUT=25s) or in the file that --config names
+(stop-timeout = "25s"). The command line wins, then the environment, then the
+file. Durations have a unit: 500ms, 15s, 2m, 1h, 1m30s.
+"""
+
+_EXIT_CODES = """\
+Exit codes:
+  that of COMMAND, or 128+N if signal N ended it, or ended the wait for the lead
+  2    bad usage                   123  lead lost, with --on-lost exit
+  124  --wait ran out              125  coordsidecar itself failed
+  126  COMMAND cannot be executed  127  COMMAND was not found
+
+COMMAND finds COORDSIDECAR_ROLE, _TOKEN, _NAME, _NAMESPACE, _ID and _STORE in
+its environment. TOKEN grows with each new leader: have whatever COMMAND writes
+to refuse an older one.
+"""
+
+_CHECK = """\
+Usage: coordsidecar check [OPTIONS] TOKEN
+
+Says by its exit code whether TOKEN is still that of the leader. In a job, where
+COORDSIDECAR_NAME and the others are set, no option is needed:
+  coordsidecar check "$COORDSIDECAR_TOKEN" || exit 1
+
+Exit codes:
+  0  it is    1  it is not    2  bad usage    125  the store cannot be asked
+"""
+
+_CHECK_ROWS = [
+    ("--store URL", "Where to ask. Default: local:"),
+    ("--name NAME", "Whose leader to ask for; in a job, its own election by default."),
+    ("--namespace NS", "Goes before NAME. Default: default"),
+    ("--rpc-timeout TIME", "How long to wait for the answer. Default: 2s"),
+]
+_CONFIG = ("--config FILE", "Read options, and COMMAND as an array, from a TOML file.")
+_HELP = ("-h, --help", "Show this and exit.")
+_VERSION = ("--version", "Show the version and exit.")
+
+
+def version() -> str:
+    return f"coordsidecar {coordsidecar.__version__}\n"
+
+
+def run_help() -> str:
+    """Return the whole page, at most 79 columns wide."""
+    parts = [_INTRODUCTION, _EXAMPLES]
+    for group, options in groupby(OPTIONS, key=lambda option: option.group):
+        parts.append(_section(group, [_row(option) for option in options]))
+    parts += [_section("Other", [_CONFIG, _HELP, _VERSION]), _PLACES, _EXIT_CODES]
+    return "\n".join(parts)
+
+
+def check_help() -> str:
+    """Return the page of ``coordsidecar check --help``."""
+    return "\n".join([_CHECK, _section("Options", [*_CHECK_ROWS, _CONFIG, _HELP])])
+
+
+def _row(option: Option) -> tuple[str, str]:
+    return f"{option.flag} {option.metavar}", option.help
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> str:
+    lines = [f"{title}:"]
+    for left, right in rows:
+        wrapped = textwrap.wrap(
+            right, _WIDTH - _HELP_COLUMN, break_on_hyphens=False, break_long_words=False
+        )
+        head = f"  {left}"
+        if len(head) > _HELP_COLUMN - 2:
+            lines.append(head)
+            head = ""
+        lines += [f"{head:<{_HELP_COLUMN}}{wrapped[0]}"]
+        lines += [" " * _HELP_COLUMN + line for line in wrapped[1:]]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,75 @@
+"""The first steps, in the order that makes a start quick: takeovers wait for it.
+
+The elector is forked first and imports its store's client while this process, the guard, imports
+its own part. Both have everything that must be set up before in common: the signals, which are
+caught from here on, and the name of the run.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from binascii import crc32
+
+from coordsidecar.children.spawn import Dispositions, NotStartedError, assert_executable
+from coordsidecar.guard.elector_process import ElectorProcess
+from coordsidecar.linux import become_subreaper
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
+
+__all__ = ["run"]
+
+# Synchronous faults end the guard (and by PDEATHSIG the job), as they should.
+_NOT_HANDLED = {
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE),
+    *(signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE),
+}
+_TERMINAL_OUTPUT = (signal.SIGTTOU, signal.SIGTTIN)
+
+
+def run(settings: Settings) -> int:
+    """Run the command while this instance leads, and exit; returns if it cannot be run at all."""
+    try:
+        for command in (settings.command, settings.standby):
+            if command:
+                assert_executable(command[0])
+    except NotStartedError as error:
+        sys.stderr.write(f"coordsidecar: {error}\n")
+        return error.exit_code
+    dispositions = Dispositions.inherited()
+    signals_fd = _catch_signals(dispositions)
+    become_subreaper()
+    # Rule S10: unique per start, whatever --id says; and it tells the election.
+    tag = crc32(settings.election.prefix.encode())
+    run_mark = f"{tag:08x}-{os.urandom(8).hex()}"
+    gc.freeze()  # A collection would write to every object, and so unshare what a fork shares.
+    elector = ElectorProcess(settings, run_mark=run_mark)
+    elector.start(None, 0.0)
+
+    from coordsidecar.guard.loop import Guard
+
+    log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
+    exit_code = Guard(settings, log, dispositions, elector, signals_fd=signals_fd).run()
+    # What the interpreter would clean up takes 5 ms of a processor, just when the next one starts.
+    os._exit(exit_code)
+
+
+def _catch_signals(dispositions: Dispositions) -> int:
+    """Turn every signal into a byte on a pipe; return the end to read."""
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(read_fd, False)
+    os.set_blocking(write_fd, False)
+    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    for signum in signal.valid_signals() - _NOT_HANDLED:
+        if signum in _TERMINAL_OUTPUT:
+            signal.signal(signum, signal.SIG_IGN)  # We hand the terminal over from the background.
+        elif signum not in dispositions.ignored or signum == signal.SIGTERM:
+            signal.signal(signum, _noted)
+    signal.signal(signal.SIGCHLD, _noted)  # Whatever the shell said: we live by it.
+    return read_fd
+
+
+def _noted(signum: int, frame: object) -> None:
+    """The wake-up descriptor has it."""

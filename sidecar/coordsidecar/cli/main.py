@@ -1,0 +1,209 @@
+"""The command line: what the user types and, if it cannot be done, the one sentence they read.
+
+click splits the words; what they mean stands in `options` and `settings`. Everything is imported
+late: whoever is to take over waits for this start-up, and an interrupt must find no half-imported
+program that answers with a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from coordsidecar.hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coordsidecar.settings.options import Option
+
+__all__ = ["main", "split", "split_by_click", "split_plain"]
+
+_USAGE = 2
+_NOT_CURRENT = 1
+_OWN_FAILURE = 125
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line ``argv``, by default the process's own. Always ends in `SystemExit`."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until the guard takes the signals over, an interrupt ends us as it ends any program.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        status = _check(words[1:]) if words[:1] == ["check"] else _run(words)
+    except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
+        status = _complain(_OWN_FAILURE, _own_failure(error))
+    sys.exit(status)
+
+
+def _run(words: list[str]) -> int:
+    from coordsidecar.settings.options import OPTIONS
+    from coordsidecar.settings.settings import UsageError, build_settings
+
+    if words[:1] == ["run"]:
+        words = words[1:]
+    try:
+        flags, command = split(words, OPTIONS, interspersed=False)
+        if "help" in flags or "version" in flags:
+            return _show("run" if "help" in flags else "version")
+        settings = build_settings(flags=flags, command=command, environ=os.environ)
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    from coordsidecar.cli.launch import run
+
+    return run(settings)
+
+
+def _check(words: list[str]) -> int:
+    from coordsidecar.cli.check import why_not_current
+    from coordsidecar.settings.options import CHECK_OPTIONS
+    from coordsidecar.settings.settings import UsageError
+    from coordsidecar.store.protocol import StoreError
+
+    try:
+        flags, arguments = split(words, CHECK_OPTIONS, interspersed=True)
+        if "help" in flags or "version" in flags:
+            return _show("check" if "help" in flags else "version")
+        if len(arguments) != 1:
+            raise UsageError('check takes one TOKEN: coordsidecar check "$COORDSIDECAR_TOKEN"')
+        reason = why_not_current(arguments[0], flags=flags, environ=os.environ)
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    except StoreError as error:
+        return _complain(_OWN_FAILURE, f"the store cannot be asked: {error}")
+    return _complain(_NOT_CURRENT, reason) if reason else 0
+
+
+def split(
+    words: list[str], options: tuple[Option, ...], *, interspersed: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Split ``words`` into the options' texts by name and the rest. Raises `UsageError`.
+
+    Without ``interspersed`` the first word that is no option ends the options: all that follows
+    belongs to the job.
+    """
+    plain = split_plain(words, options, interspersed=interspersed)
+    return plain or split_by_click(words, options, interspersed=interspersed)
+
+
+def split_plain(
+    words: list[str], options: tuple[Option, ...], *, interspersed: bool
+) -> tuple[dict[str, str], tuple[str, ...]] | None:
+    """The same for words that need no explaining; None for any others, which are click's to judge.
+
+    A start in production never imports click: 20 ms and 3 MB for each of our processes.
+    """
+    known = {option.flag for option in options} | {"--config"}
+    given: dict[str, list[str]] = {}
+    rest: list[str] = []
+    left = iter(words)
+    for word in left:
+        flag, equals, text = word.partition("=")
+        if word == "--":
+            rest += left
+        elif not word.startswith("-"):
+            rest.append(word)
+            rest += [] if interspersed else left
+        elif flag in known:
+            text = text if equals else next(left, "-")
+            if text.startswith("-"):
+                return None
+            given.setdefault(flag.removeprefix("--"), []).append(text)
+        else:
+            return None
+    flags = {name: texts[-1] for name, texts in given.items()}
+    for option in options:
+        if option.join and option.repeats and option.name in given:
+            flags[option.name] = option.join(given[option.name])
+    return flags, tuple(rest)
+
+
+def split_by_click(
+    words: list[str], options: tuple[Option, ...], *, interspersed: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The same for any words, with a sentence about those that are wrong."""
+    import click
+
+    from coordsidecar.settings.settings import UsageError
+
+    names = [option.name for option in options] + ["config"]
+    params: list[click.Parameter] = [
+        click.Option([option.flag, _identifier(option.name)], multiple=option.repeats)
+        for option in options
+    ]
+    params += [
+        click.Option(["--config", "config"]),
+        click.Option(["-h", "--help", "help"], is_flag=True),
+        click.Option(["--version", "version"], is_flag=True),
+        click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED),
+    ]
+    command = click.Command(
+        "coordsidecar",
+        params=params,
+        add_help_option=False,
+        context_settings={"allow_interspersed_args": interspersed},
+    )
+    try:
+        found = command.make_context("coordsidecar", list(words)).params
+    except click.NoSuchOption as error:
+        raise UsageError(_no_such_option(error.option_name, names)) from error
+    except click.UsageError as error:
+        message = error.format_message().rstrip(".")
+        raise UsageError(message[:1].lower() + message[1:]) from error
+    texts = {name: found[_identifier(name)] for name in names}
+    for option in options:
+        if option.join and option.repeats:
+            texts[option.name] = option.join(list(texts[option.name])) or None
+    # An empty text stays: --name "$UNSET" must be refused, not passed over.
+    flags = {name: text for name, text in texts.items() if text is not None}
+    flags |= {name: "yes" for name in ("help", "version") if found[name]}
+    return flags, tuple(found["rest"])
+
+
+def _identifier(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _no_such_option(given: str, names: list[str]) -> str:
+    import difflib
+
+    flags = ["--" + name for name in (*names, "help", "version")]
+    nearest = difflib.get_close_matches(given, flags, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "coordsidecar --help lists them"
+    return f"no such option: {given[:40]}; {hint}"
+
+
+def _complain(status: int, sentence: str) -> int:
+    from coordsidecar.log import one_line
+    from coordsidecar.store.registry import redact
+
+    line = f"coordsidecar: {one_line(redact(sentence))}\n"
+    _write(2, line)
+    return status
+
+
+def _own_failure(error: Exception) -> str:
+    place = ""
+    traceback = error.__traceback__
+    while traceback is not None:
+        room, file = traceback.tb_frame.f_code.co_filename.split(os.sep)[-2:]
+        place = f" ({room}/{file}:{traceback.tb_lineno})"
+        traceback = traceback.tb_next
+    return f"internal error: {type(error).__name__}: {error}{place}; please report it"
+
+
+def _show(page: str) -> int:
+    from coordsidecar.cli import help_text
+
+    pages = {"run": help_text.run_help, "check": help_text.check_help}
+    _write(1, pages.get(page, help_text.version)())
+    return 0
+
+
+def _write(fd: int, text: str) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        pass  # Whoever was to read it has gone (`coordsidecar --help | head`).

@@ -1,0 +1,245 @@
+"""What the elector makes of the store's answers: yes, no, or none at all (rule S7)."""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import rules
+from coordsidecar.core.election.moves import (
+    Aims,
+    Answered,
+    Campaign,
+    Close,
+    Effect,
+    Gone,
+    Look,
+    Open,
+    Refused,
+    Renew,
+    Renewed,
+    Report,
+    Resign,
+    Silent,
+    TakeOffice,
+    TellGuard,
+    Took,
+)
+from coordsidecar.core.election.phases import (
+    Adopting,
+    Claiming,
+    Elector,
+    Joining,
+    Leading,
+    Opening,
+    Resigning,
+    Waiting,
+    token_of,
+)
+from coordsidecar.hints import assert_never
+from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
+from coordsidecar.value import replace
+
+Step = tuple[Elector, list[Effect]]
+
+_RETRY_FIRST_S = 0.1
+_RETRY_MAX_S = 5.0
+
+
+def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
+    """Take the answer to the one call that was under way."""
+    op = answer.op
+    if not isinstance(op, Open) and (
+        elector.session is None or elector.session.handle != op.session.handle
+    ):
+        return elector, []  # Of a session that we have left behind.
+    if isinstance(answer.result, Silent | Refused):
+        return _unanswered(elector, answer, answer.result, now_s, aims)
+    elector = replace(elector, failures=0)
+    match op:
+        case Open():
+            return _opened(elector, answer, now_s, aims)
+        case Renew():
+            return _renewed(elector, answer, now_s, aims)
+        case Campaign() | Look():
+            return _found(elector, answer, now_s, aims)
+        case TakeOffice():
+            return _took_office(elector, answer, now_s, aims)
+        case Resign():
+            return _released(elector)
+        case Close():
+            return rules.resigned(elector, now_s)
+        case _:
+            assert_never(op)
+
+
+def _unanswered(
+    elector: Elector, answer: Answered, result: Silent | Refused, now_s: float, aims: Aims
+) -> Step:
+    """Nothing is known: keep every deadline, and try again with back-off and jitter."""
+    if isinstance(answer.op, Close):
+        return rules.resigned(elector, now_s)
+    failures = elector.failures + 1
+    longest_s = _RETRY_MAX_S if isinstance(answer.op, Open) else aims.timing.renew_every_s / 2
+    backoff_s = min(_RETRY_FIRST_S * 2.0 ** min(failures - 1, 10), longest_s)
+    again_s = now_s + backoff_s * (0.5 + answer.draw)
+    elector = replace(elector, failures=failures)
+    match answer.op:
+        case Renew():
+            elector = replace(elector, renew_at_s=again_s)
+        case Look() | Campaign():
+            elector = replace(elector, look_at_s=again_s)
+        case _:
+            pass
+    elector = replace(elector, retry_at_s=again_s)
+    if not elector.connected and isinstance(elector.phase, Opening):
+        return _not_yet_connected(elector, result, now_s, aims)
+    if failures > 1:
+        return elector, []
+    kind = "refused" if isinstance(result, Refused) else "unreachable"
+    return elector, [Report(kind, result.reason, token_of(elector.phase))]
+
+
+def _not_yet_connected(
+    elector: Elector, result: Silent | Refused, now_s: float, aims: Aims
+) -> Step:
+    """At the start a mistake is likelier than an outage: say so, rather than wait for ever."""
+    give_up_at_s = elector.started_at_s + aims.timing.ttl_s
+    if isinstance(result, Silent) and now_s < give_up_at_s:
+        elector = replace(elector, retry_at_s=min(elector.retry_at_s, give_up_at_s))
+        left = f"; trying for another {give_up_at_s - now_s:.0f}s"
+        return elector, [
+            Report("connecting", result.reason + left)
+        ] if elector.failures == 1 else []
+    tell = TellGuard(msg.Failed(rules.SIDECAR_EXIT_CODE, result.reason))
+    elector, effects = rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    return elector, [tell, *effects]
+
+
+def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
+    session = answer.result
+    if not isinstance(session, Session):
+        return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
+    elector = replace(
+        elector,
+        session=session,
+        connected=True,
+        renewed_at_s=answer.sent_at_s,
+        renew_at_s=answer.sent_at_s + aims.timing.renew_every_s,
+        retry_at_s=now_s,
+    )
+    if isinstance(elector.phase, Opening):
+        elector = elector.to(Joining())
+    holding = TellGuard(msg.Holding(session.handle, session.ttl_s), session.fds)
+    return elector, [holding, Report("campaigning", f"connected to {aims.where}")]
+
+
+def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
+    if isinstance(answer.result, Gone):
+        elector = replace(elector, renew_at_s=math.inf)
+        return rules.session_lost(elector, answer.result.reason, now_s, aims)
+    assert isinstance(answer.result, Renewed)
+    assert elector.session is not None
+    elector = replace(
+        elector,
+        session=replace(elector.session, ttl_s=answer.result.ttl_s),
+        renewed_at_s=max(elector.renewed_at_s, answer.sent_at_s),
+        renew_at_s=answer.sent_at_s + aims.timing.renew_every_s * (1 - 0.1 * answer.draw),
+    )
+    match elector.phase:
+        case Leading(held):
+            return elector, [rules.tell_lease(elector, held.token, aims)]
+        case Adopting() as phase:
+            return elector.to(replace(phase, renewed=True)), []
+        case _:
+            return elector, []
+
+
+def _found(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
+    if isinstance(answer.result, Gone):
+        return rules.session_lost(elector, answer.result.reason, now_s, aims)
+    standing = answer.result
+    assert isinstance(standing, Held | Behind | Vacant | Absent)
+    match elector.phase:
+        case Leading() | Adopting(token=int()):
+            return _look_back(elector, standing, now_s, aims)
+        case Joining() | Waiting() | Claiming() | Adopting():
+            return _stand(elector, standing, now_s, aims)
+        case Resigning(token=None) as phase if isinstance(standing, Held) and standing.in_office:
+            # We were leaving, and were elected: what was taken is to be released.
+            return elector.to(replace(phase, token=standing.token)), []
+        case _:
+            return elector, []
+
+
+def _look_back(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Step:
+    """Is the election that we lead still ours? (rule S6)"""
+    phase = elector.phase
+    assert isinstance(phase, Leading | Adopting)
+    token = phase.held.token if isinstance(phase, Leading) else phase.token
+    assert token is not None
+    if isinstance(standing, Held) and standing.token == token:
+        adopted = isinstance(phase, Adopting)
+        look_at_s = now_s + aims.timing.renew_every_s
+        elector = replace(elector.to(Leading(standing)), watch_at_s=now_s, look_at_s=look_at_s)
+        return elector, [rules.tell_lease(elector, token, aims)] if adopted else []
+    match standing:
+        case Behind(leader=record):
+            why = f"{rules.leader_name(record)} holds the election now"
+        case Held():
+            why = "our key was written anew by somebody else"
+        case _:
+            why = "our key was deleted"
+    return rules.lose(elector, token, why, now_s, aims)
+
+
+def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Step:
+    """Where does a candidate stand?"""
+    match standing:
+        case Held():
+            return rules.claim(elector, standing, now_s, aims)
+        case Absent():
+            # Who is no candidate does not know whether somebody else leads meanwhile.
+            elector = replace(elector.to(Joining()), vacant_since_s=None)
+            return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
+        case Vacant(retry_after_s, last_led=last_led):
+            elector, _ = rules.vacant_since(elector, last_led, now_s)
+            look_at_s = now_s + max(retry_after_s, _RETRY_FIRST_S / 2)
+            effects: list[Effect] = []
+        case Behind(leader=record, leader_token=token):
+            elector = replace(elector, vacant_since_s=None)
+            look_at_s = now_s + aims.timing.ttl_s  # The watch says when; this is its safety net.
+            name = rules.leader_name(record)
+            effects = []
+            if name != elector.following:
+                effects = [TellGuard(msg.Following(name, token))]
+            elector = replace(elector, following=name)
+        case _:
+            assert_never(standing)
+    elector = replace(elector.to(Waiting(standing)), watch_at_s=now_s, look_at_s=look_at_s)
+    if aims.try_once:
+        elector, more = rules.give_up_waiting(elector, now_s, aims)
+        effects += more
+    return elector, effects
+
+
+def _took_office(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
+    match elector.phase, answer.result:
+        case _, Gone(reason):
+            return rules.session_lost(elector, reason, now_s, aims)
+        case Claiming(held), Took(office=True):
+            return rules.lead(elector, held, now_s, aims)
+        case Claiming(), Took(office=False):
+            elector = replace(elector.to(Joining()), retry_at_s=now_s, look_at_s=math.inf)
+            return replace(elector, vacant_since_s=None), []
+        case _:
+            return elector, []
+
+
+def _released(elector: Elector) -> Step:
+    match elector.phase:
+        case Resigning(token, resigned=False) as phase:
+            elector = elector.to(replace(phase, resigned=True))
+            return elector, [TellGuard(msg.Released(token))] if token is not None else []
+        case _:
+            return elector, []

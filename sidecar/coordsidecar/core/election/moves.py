@@ -1,0 +1,219 @@
+"""The elector's vocabulary: calls to the store, what can happen (events), what to do (effects)."""
+
+from __future__ import annotations
+
+from coordsidecar.core.messages import FromElector, FromGuard
+from coordsidecar.core.timing import Timing
+from coordsidecar.store.protocol import Absent, Behind, Held, Session, Vacant
+from coordsidecar.value import Value
+
+__all__ = [
+    "Aims",
+    "Answered",
+    "Call",
+    "Campaign",
+    "Close",
+    "Done",
+    "Effect",
+    "Event",
+    "Exit",
+    "Gone",
+    "GuardDied",
+    "HeardGuard",
+    "KillTree",
+    "Look",
+    "Op",
+    "Open",
+    "Refused",
+    "Renew",
+    "Renewed",
+    "Report",
+    "Resign",
+    "Result",
+    "Silent",
+    "Sweep",
+    "Swept",
+    "TakeOffice",
+    "TellGuard",
+    "Tick",
+    "Took",
+    "TreeKilled",
+    "Watch",
+    "Watched",
+]
+
+
+class Aims(Value, kw_only=True):
+    """What the user asked for, as far as it concerns the elector.
+
+    ``run`` is this sidecar's own mark, see `coordsidecar.store.protocol.Office`; up to a dash it is
+    the same for all of an election. ``wait_until_s``: give up if not leading by then; ``try_once``:
+    give up as soon as somebody else holds the election. ``where``: the store, for the log.
+    """
+
+    timing: Timing
+    run: str
+    wait_until_s: float | None = None
+    try_once: bool = False
+    where: str = "the store"
+
+
+# ── calls to the store, and what comes of them ─────────────────────────────────────────────────
+
+
+class Open(Value):
+    pass
+
+
+class Renew(Value):
+    session: Session
+
+
+class Campaign(Value):
+    session: Session
+
+
+class Look(Value):
+    """`Store.standing`."""
+
+    session: Session
+
+
+class TakeOffice(Value):
+    session: Session
+    token: int
+
+
+class Resign(Value):
+    session: Session
+    token: int | None
+
+
+class Close(Value):
+    session: Session
+
+
+Op = Open | Renew | Campaign | Look | TakeOffice | Resign | Close
+
+
+class Renewed(Value):
+    ttl_s: float
+
+
+class Took(Value):
+    office: bool
+
+
+class Done(Value):
+    pass
+
+
+class Silent(Value):
+    """No answer at all: nothing is known (rule S7)."""
+
+    reason: str
+
+
+class Gone(Value):
+    """The store's no: the session is lost."""
+
+    reason: str
+
+
+class Refused(Value):
+    """The store will not serve us until somebody changes something."""
+
+    reason: str
+
+
+Result = Session | Renewed | Held | Behind | Vacant | Absent | Took | Done | Silent | Gone | Refused
+
+
+# ── events ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Tick(Value):
+    """Time has passed."""
+
+
+class Answered(Value):
+    """A call ended. ``sent_at_s`` is from before it was sent; ``draw`` in [0, 1) makes jitter."""
+
+    op: Op
+    sent_at_s: float
+    result: Result
+    draw: float
+
+
+class Watched(Value):
+    """The watch ended: something may have changed, or ``failed``, or neither."""
+
+    changed: bool
+    failed: bool = False
+
+
+class HeardGuard(Value):
+    message: FromGuard
+
+
+class GuardDied(Value):
+    pass
+
+
+class TreeKilled(Value):
+    """Guard and job tree are confirmed dead, by our own hand."""
+
+
+class Swept(Value):
+    """No process of the earlier run is left on this host."""
+
+
+Event = Tick | Answered | Watched | HeardGuard | GuardDied | TreeKilled | Swept
+
+
+# ── effects ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Call(Value):
+    """Make this call, one at a time, and report `Answered`."""
+
+    op: Op
+
+
+class Watch(Value):
+    """Watch our standing beside the calls, and report `Watched`; one at a time."""
+
+    session: Session
+    standing: Held | Behind | Vacant
+
+
+class TellGuard(Value):
+    """Send the message, and the session's descriptors with it."""
+
+    message: FromElector
+    fds: tuple[int, ...] = ()
+
+
+class KillTree(Value):
+    """Kill the job's tree, then the guard, until both are confirmed dead; report `TreeKilled`."""
+
+
+class Sweep(Value):
+    """Kill what is left on this host of an earlier ``run``; report `Swept` when nothing is."""
+
+    run: str
+
+
+class Report(Value):
+    """A transition and its reason, for the log."""
+
+    event: str
+    message: str
+    token: int | None = None
+
+
+class Exit(Value):
+    pass
+
+
+Effect = Call | Watch | TellGuard | KillTree | Sweep | Report | Exit

@@ -1,0 +1,173 @@
+"""The phases of the elector's core, and the state around them."""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core.election.moves import Op
+from coordsidecar.core.timing import Timing
+from coordsidecar.store.protocol import Behind, Held, Session, Vacant
+from coordsidecar.value import Value, replace
+
+__all__ = [
+    "Adopting",
+    "Claiming",
+    "Elector",
+    "Ended",
+    "Joining",
+    "Killing",
+    "Leading",
+    "Losing",
+    "Opening",
+    "Phase",
+    "Resigning",
+    "Resting",
+    "Waiting",
+    "lasting_s",
+    "token_of",
+]
+
+
+class Opening(Value):
+    """We have no session yet."""
+
+
+class Adopting(Value):
+    """An earlier elector died; its session is renewed and looked at before it is ours (rule S6)."""
+
+    token: int | None
+    renewed: bool = False
+
+
+class Joining(Value):
+    """We have a session and are about to be a candidate."""
+
+
+class Waiting(Value):
+    """Somebody is before us."""
+
+    standing: Behind | Vacant
+
+
+class Claiming(Value):
+    """The election is ours; the job may start at ``start_at_s`` (rule S9), once office is taken."""
+
+    held: Held
+    start_at_s: float
+    sweeping: bool = False
+    swept: bool = False
+
+
+class Leading(Value):
+    """The guard was told that the job may run."""
+
+    held: Held
+
+
+class Losing(Value):
+    """The store said no; the guard was told, and must confirm until ``kill_at_s``."""
+
+    token: int
+    kill_at_s: float
+
+
+class Killing(Value):
+    """The guard is dead or frozen: we kill what is left ourselves. ``None``: nothing was led."""
+
+    token: int | None
+
+
+class Resigning(Value):
+    """The tree is confirmed dead: give the election up, close the session, then rest or leave."""
+
+    token: int | None
+    rest_s: float
+    leave: bool
+    give_up_at_s: float
+    resigned: bool = False
+
+
+class Resting(Value):
+    """Not a candidate until ``until_s``."""
+
+    until_s: float
+
+
+class Ended(Value):
+    pass
+
+
+Phase = (
+    Opening
+    | Adopting
+    | Joining
+    | Waiting
+    | Claiming
+    | Leading
+    | Losing
+    | Killing
+    | Resigning
+    | Resting
+    | Ended
+)
+
+
+class Elector(Value, kw_only=True):
+    """The whole state. Times are absolute, in seconds; `math.inf` means never.
+
+    ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
+    we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
+    ``guard_due_s``: the guard counts as frozen from then on. ``woke_at_s``: when we last found that
+    we had been frozen ourselves.
+    """
+
+    phase: Phase
+    started_at_s: float
+    last_step_s: float
+    guard_due_s: float
+    call: Op | None = None
+    watching: bool = False
+    watch_at_s: float = 0.0
+    session: Session | None = None
+    renewed_at_s: float = -math.inf
+    renew_at_s: float = 0.0
+    look_at_s: float = math.inf
+    retry_at_s: float = 0.0
+    failures: int = 0
+    connected: bool = False
+    vacant_since_s: float | None = None
+    vacant_led: int = 0
+    ping_at_s: float = 0.0
+    pings: int = 0
+    woke_at_s: float = -math.inf
+    suspended: bool = False
+    following: str = ""
+
+    def to(self, phase: Phase) -> Elector:
+        return replace(self, phase=phase)
+
+    def lease_until_s(self, timing: Timing) -> float:
+        """Rule S1: from the sending of the last renewal, with the TTL that was granted."""
+        if self.session is None:
+            return -math.inf
+        return self.renewed_at_s + lasting_s(self.session, timing) - timing.margin_s
+
+
+def lasting_s(session: Session, timing: Timing) -> float:
+    """The TTL granted; for a kernel lock, which never runs out, the TTL that was asked for.
+
+    Its file may be deleted, and made anew by a candidate who then waits for the takeover delay.
+    Whoever has not looked at it for so long may not run a job any more.
+    """
+    return session.ttl_s if math.isfinite(session.ttl_s) else timing.ttl_s
+
+
+def token_of(phase: Phase) -> int | None:
+    """The token under which a job may be running, or could have been about to."""
+    match phase:
+        case Claiming(held) | Leading(held):
+            return held.token
+        case Losing(token) | Killing(token) | Resigning(token) | Adopting(token):
+            return token
+        case _:
+            return None

@@ -1,0 +1,301 @@
+"""The elector's moves between its phases; `election.step` says which one is due."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election.moves import (
+    Aims,
+    Effect,
+    Event,
+    Exit,
+    KillTree,
+    Report,
+    TellGuard,
+)
+from coordsidecar.core.election.phases import (
+    Adopting,
+    Claiming,
+    Elector,
+    Ended,
+    Joining,
+    Killing,
+    Leading,
+    Losing,
+    Opening,
+    Phase,
+    Resigning,
+    Resting,
+    Waiting,
+    token_of,
+)
+from coordsidecar.store.protocol import Held
+from coordsidecar.value import replace
+
+Step = tuple[Elector, list[Effect]]
+
+WAIT_EXIT_CODE = 124
+SIDECAR_EXIT_CODE = 125
+
+
+def may_run(phase: Phase) -> bool:
+    """Whether the guard may have the job running: then nothing may be released on our own."""
+    return isinstance(phase, Leading | Losing | Adopting) and token_of(phase) is not None
+
+
+def due_s(elector: Elector, aims: Aims) -> float:
+    """When the elector must act by itself, because the guard has not."""
+    reserve_s = aims.timing.kill_reserve_s
+    awake_since_s = max(elector.woke_at_s, elector.started_at_s)
+    match elector.phase:
+        case Leading() | Adopting(token=int()):
+            # The guard kills at `run_until - K`; half of K later nobody may trust that it will.
+            lease_due_s = elector.lease_until_s(aims.timing) - reserve_s / 2
+            return min(elector.guard_due_s, max(lease_due_s, awake_since_s + reserve_s))
+        case Losing(kill_at_s=kill_at_s):
+            return min(elector.guard_due_s, max(kill_at_s, elector.woke_at_s + reserve_s))
+        case Killing() | Resigning() | Ended():
+            return math.inf
+        case _:
+            return elector.guard_due_s
+
+
+def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
+    """What time alone decides, before any event is looked at."""
+    if now_s < due_s(elector, aims):
+        return elector, []
+    if may_run(elector.phase):
+        why = "the guard does not react; ending the job ourselves"
+        return kill_tree(elector, why, aims)
+    # A guard that hangs cannot run a job: make way. Should it wake up, it starts a new elector.
+    report = Report("withdrawing", "the guard does not react")
+    elector, effects = resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    return elector, [report, *effects]
+
+
+def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
+    """Waits and rests that are over."""
+    match elector.phase:
+        case Opening() | Joining() | Waiting() if (
+            aims.wait_until_s is not None and now_s >= aims.wait_until_s
+        ):
+            return give_up_waiting(elector, now_s, aims)
+        case Resting(until_s) if now_s >= until_s:
+            return replace(elector.to(Opening()), retry_at_s=now_s), []
+        case Resigning(give_up_at_s=give_up_at_s) if (
+            elector.session is None or now_s >= give_up_at_s
+        ):
+            return resigned(elector, now_s)
+        case _:
+            return elector, []
+
+
+def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
+    """`--wait` ran out."""
+    why = f"{elector.following or 'somebody else'} leads"
+    if not elector.connected:
+        why = "the store does not answer"
+    tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, f"{why}, and --wait is over"))
+    elector, effects = resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    return elector, [tell, *effects]
+
+
+def needs_sweep(held: Held, aims: Aims) -> bool:
+    """Whether an earlier run, of this election as its mark tells, may have left processes here."""
+    of_ours = held.last_run.partition("-")[0] == aims.run.partition("-")[0]
+    return of_ours and held.last_run != aims.run
+
+
+def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
+    """The election is ours. The job may start at once only after an orderly end (rule S9)."""
+    if held.in_office:
+        return lead(elector, held, now_s, aims)  # Such an end it was, or there would be no office.
+    phase = elector.phase
+    if isinstance(phase, Claiming) and phase.held.token != held.token:
+        elector = replace(elector, vacant_since_s=None)  # Somebody else may have led meanwhile.
+    elector, since_s = vacant_since(elector, held.last_led, now_s)
+    elector = replace(elector, look_at_s=math.inf)
+    # Our own run ended under the guard that now stands by, so we know that its tree is gone.
+    orderly = held.clean or held.last_run == aims.run
+    start_at_s = now_s if orderly else since_s + _takeover_delay_s(elector, aims)
+    effects: list[Effect] = []
+    if start_at_s > now_s:
+        # The leader before us may still confirm that its job is over: look again.
+        elector = replace(elector, look_at_s=now_s + aims.timing.ping_every_s)
+        why = f"elected; the last leader did not resign, so the job waits {start_at_s - now_s:.1f}s"
+        if not isinstance(elector.phase, Claiming):
+            effects.append(Report("elected", why, held.token))
+    if isinstance(elector.phase, Claiming) and elector.phase.held.token == held.token:
+        return elector.to(replace(elector.phase, held=held, start_at_s=start_at_s)), effects
+    return replace(elector.to(Claiming(held, start_at_s)), retry_at_s=now_s), effects
+
+
+def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector, float]:
+    """From when on the takeover delay counts: since then nobody else has led, as far as we know.
+
+    We may have been cut off between two looks; who led meanwhile has left its token.
+    """
+    if elector.vacant_since_s is None or elector.vacant_led != last_led:
+        return replace(elector, vacant_since_s=now_s, vacant_led=last_led), now_s
+    return elector, elector.vacant_since_s
+
+
+def _takeover_delay_s(elector: Elector, aims: Aims) -> float:
+    """A server that grants a longer TTL than was asked for grants it to every leader."""
+    timing = aims.timing
+    granted_s = elector.session.ttl_s if elector.session is not None else timing.ttl_s
+    if math.isinf(granted_s):
+        return timing.takeover_delay_s
+    return timing.takeover_delay_s * max(1.0, granted_s / timing.ttl_s)
+
+
+def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
+    """Office is taken: tell the guard, if there is still time enough (rule S5)."""
+    timing = aims.timing
+    needed_s = timing.lost_grace_s + timing.kill_reserve_s
+    if elector.lease_until_s(timing) - now_s <= needed_s:
+        report = Report("too-late", "elected, but too little of the lease is left", held.token)
+        elector, effects = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
+        return elector, [report, *effects]
+    elector = replace(
+        elector.to(Leading(held)),
+        watch_at_s=now_s,
+        look_at_s=now_s + timing.renew_every_s,
+        vacant_since_s=None,
+        following="",
+    )
+    return elector, [tell_lease(elector, held.token, aims)]
+
+
+def tell_lease(elector: Elector, token: int, aims: Aims) -> Effect:
+    """The deadlines that follow from the last renewal (rules S1, S2)."""
+    timing = aims.timing
+    run_until_s = elector.lease_until_s(timing)
+    step_down_at_s = run_until_s - timing.lost_grace_s - timing.kill_reserve_s
+    return TellGuard(msg.Leased(token, step_down_at_s, run_until_s))
+
+
+def lose(elector: Elector, token: int, why: str, now_s: float, aims: Aims) -> Step:
+    """The store said no: the guard must stop the job, with what grace the lease leaves (S6)."""
+    timing = aims.timing
+    latest_s = elector.lease_until_s(timing) - timing.kill_reserve_s / 2
+    kill_at_s = min(now_s + timing.lost_grace_s + timing.kill_reserve_s, latest_s)
+    elector = replace(elector.to(Losing(token, kill_at_s)), look_at_s=math.inf)
+    return elector, [TellGuard(msg.Lost(token, why))]
+
+
+def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
+    """The session is gone, and our candidacy with it."""
+    match elector.phase:
+        case Leading(held):
+            return lose(elector, held.token, why, now_s, aims)
+        case Adopting(int(token)):
+            return lose(elector, token, why, now_s, aims)
+        case Claiming(held):
+            # Office may have been recorded, though no job ran: mend the record.
+            return resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
+        case Adopting() | Joining() | Waiting():
+            elector = replace(elector.to(Opening()), session=None, retry_at_s=now_s)
+            elector = replace(elector, vacant_since_s=None)
+            return elector, [Report("session-lost", why)]
+        case _:
+            return elector, []
+
+
+def tree_gone(
+    elector: Elector, token: int, rest_s: float, leave: bool, now_s: float, aims: Aims
+) -> Step:
+    """The guard confirms that nothing of the job is left: only now may we release (rule S4)."""
+    match elector.phase:
+        case Killing():
+            return elector, []  # Only our own eyes count now.
+        case Leading() | Losing() | Claiming() | Adopting() if token_of(elector.phase) == token:
+            # The guard knows what is to be released, so our successor may adopt the session for it.
+            elector, _ = resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
+            return elector, []
+        case _:
+            # That term is long over, or has no session any more that we could end.
+            released: list[Effect] = [TellGuard(msg.Released(token))]
+            if not leave:
+                return elector, released
+            elector, effects = resign(elector, None, rest_s, leave=True, now_s=now_s, aims=aims)
+            return elector, released + effects
+
+
+def resign(
+    elector: Elector, token: int | None, rest_s: float, *, leave: bool, now_s: float, aims: Aims
+) -> Step:
+    """Give up the election, or our place in the queue."""
+    timing = aims.timing
+    give_up_at_s = now_s + 2 * timing.rpc_timeout_s
+    if elector.session is not None and not leave:
+        # It ends by itself then; but a kernel lock lasts for as long as we do.
+        give_up_at_s = max(give_up_at_s, elector.renewed_at_s + elector.session.ttl_s)
+    match elector.phase:
+        case Resigning() as phase:
+            at_s = min(give_up_at_s, phase.give_up_at_s)
+            return elector.to(replace(phase, leave=phase.leave or leave, give_up_at_s=at_s)), []
+        case Ended():
+            return elector, []
+        case _ as phase:
+            token = token if token is not None else token_of(phase)
+            elector = elector.to(Resigning(token, rest_s, leave, give_up_at_s))
+            # Nobody may go on with this session: our request to end it may arrive late.
+            effects: list[Effect] = []
+            if elector.session is not None and not isinstance(phase, Killing):
+                effects = [TellGuard(msg.Released(0))]
+            return replace(elector, retry_at_s=now_s, failures=0), effects
+
+
+def resigned(elector: Elector, now_s: float) -> Step:
+    """Released and closed, or given up: a session that was not closed dies of itself."""
+    phase = elector.phase
+    if not isinstance(phase, Resigning):
+        return elector, []  # The guard died meanwhile: first things first.
+    effects: list[Effect] = []
+    if phase.token is not None and not phase.resigned:
+        effects.append(TellGuard(msg.Released(phase.token)))
+    elector = replace(elector, session=None, following="", vacant_since_s=None)
+    if phase.leave:
+        return elector.to(Ended()), [*effects, Exit()]
+    return elector.to(Resting(now_s + phase.rest_s)), effects
+
+
+def kill_tree(elector: Elector, why: str, aims: Aims) -> Step:
+    """The guard is dead or frozen: whatever is left of the tree, and the guard, must die."""
+    if isinstance(elector.phase, Killing | Ended):
+        return elector, []
+    token = token_of(elector.phase)
+    return elector.to(Killing(token)), [KillTree(), Report("killing", why, token)]
+
+
+def tree_killed(elector: Elector, now_s: float, aims: Aims) -> Step:
+    if not isinstance(elector.phase, Killing):
+        return elector, []
+    report = Report("released", "the job is confirmed dead; releasing", elector.phase.token)
+    elector, effects = resign(elector, elector.phase.token, 0.0, leave=True, now_s=now_s, aims=aims)
+    return elector, [report, *effects]
+
+
+def guard_suspended(elector: Elector, now_s: float, aims: Aims) -> Step:
+    """Ctrl-Z. A leader may pause for as long as its lease lasts; a standby withdraws."""
+    if isinstance(elector.phase, Killing):
+        return elector, []  # Nothing may be released before the tree is dead (rule S4).
+    elector = replace(elector, suspended=True)
+    if not may_run(elector.phase):
+        return resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    timing = aims.timing
+    stop_at_s = elector.lease_until_s(timing) - timing.kill_reserve_s
+    return replace(elector, guard_due_s=max(elector.guard_due_s, stop_at_s)), []
+
+
+def leader_name(record: str) -> str:
+    """A short name for whoever wrote ``record``, which may be anybody."""
+    try:
+        fields = json.loads(record)
+        name = fields["id"] if isinstance(fields, dict) else record
+    except (ValueError, KeyError, RecursionError):
+        name = record
+    return str(name)[:200] or "somebody"

@@ -1,0 +1,247 @@
+"""The elector's core: campaigns, leads, resigns. Decides only; does nothing.
+
+::
+
+    Opening ─▶ Joining ─▶ Waiting ─▶ Claiming ─▶ Leading ──────────▶ Resigning ─▶ Resting
+       ▲                     ▲  somebody   │ takeover    │ the store says   ▲  TreeGone     │
+       │                     └─ before us ─┘ delay, then │ no: Losing ──────┤               │
+       │                                     take office │                  │               │
+       │                       the guard is dead or frozen: Killing ────────┘               │
+       └────────────────────────────────────────────────────────────────────────────────────┘
+
+One call to the store is under way at a time, and the phase says which one is wanted next
+(`_wanted_calls`); a watch runs beside it and is only ever a hint to look again. Silence changes
+nothing but the time of the next try (rule S7); only a yes extends a deadline, from the moment its
+question was sent (S1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import answers, rules
+from coordsidecar.core.election.moves import (
+    Aims,
+    Answered,
+    Call,
+    Campaign,
+    Close,
+    Effect,
+    Event,
+    GuardDied,
+    HeardGuard,
+    Look,
+    Op,
+    Open,
+    Renew,
+    Resign,
+    Sweep,
+    Swept,
+    TakeOffice,
+    TellGuard,
+    Tick,
+    TreeKilled,
+    Watch,
+    Watched,
+)
+from coordsidecar.core.election.phases import (
+    Adopting,
+    Claiming,
+    Elector,
+    Ended,
+    Joining,
+    Killing,
+    Leading,
+    Losing,
+    Opening,
+    Resigning,
+    Resting,
+    Waiting,
+)
+from coordsidecar.hints import assert_never
+from coordsidecar.store.protocol import Session
+from coordsidecar.value import replace
+
+__all__ = ["begin", "next_wake_s", "step"]
+
+Step = tuple[Elector, list[Effect]]
+
+
+def begin(
+    now_s: float, aims: Aims, *, adopt: Session | None = None, token: int | None = None
+) -> Elector:
+    """An elector as it starts: afresh, or with the session that a dead elector left behind."""
+    return Elector(
+        phase=Opening() if adopt is None else Adopting(token),
+        session=adopt,
+        connected=adopt is not None,
+        started_at_s=now_s,
+        last_step_s=now_s,
+        guard_due_s=now_s + aims.timing.guard_silence_s,
+        ping_at_s=now_s,
+    )
+
+
+def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
+    """Take one event at ``now_s``; return the new state and what to do, in this order."""
+    timing = aims.timing
+    if now_s - elector.last_step_s > timing.elector_silence_s / 2:
+        # We were not running ourselves: the guard's silence proves nothing.
+        due_s = max(elector.guard_due_s, now_s + timing.guard_silence_s)
+        elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s)
+    elector = replace(elector, last_step_s=now_s)
+    effects: list[Effect] = []
+    for rule in (rules.enforce, _take, rules.pass_time, _start_calls):
+        elector, more = rule(elector, event, now_s, aims)
+        effects += more
+    return elector, effects
+
+
+def next_wake_s(elector: Elector, aims: Aims) -> float:
+    """When `step` must be called with a `Tick`, at the latest."""
+    wakes_s = [elector.ping_at_s, rules.due_s(elector, aims)]
+    if elector.call is None:
+        wakes_s += [at_s for _, at_s in _wanted_calls(elector)]
+    match elector.phase:
+        case Resting(until_s):
+            wakes_s.append(until_s)
+        case Claiming(start_at_s=start_at_s, sweeping=False, swept=False):
+            wakes_s.append(start_at_s)
+        case Resigning(give_up_at_s=give_up_at_s):
+            # Without a session there is nothing to give up.
+            wakes_s.append(give_up_at_s if elector.session else elector.last_step_s)
+        case Waiting() | Leading() if not elector.watching:
+            wakes_s.append(elector.watch_at_s)
+        case Opening() | Joining() | Waiting():
+            if aims.wait_until_s is not None:
+                wakes_s.append(aims.wait_until_s)
+        case _:
+            pass
+    return min(wakes_s)
+
+
+def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
+    """What the event itself asks for."""
+    match event:
+        case Answered():
+            if elector.call != event.op:
+                return elector, []
+            return answers.answered(replace(elector, call=None), event, now_s, aims)
+        case Watched():
+            return _watched(replace(elector, watching=False), event, now_s, aims), []
+        case HeardGuard(message):
+            return _hear(elector, message, now_s, aims)
+        case GuardDied():
+            return rules.kill_tree(elector, "the guard is dead", aims)
+        case TreeKilled():
+            return rules.tree_killed(elector, now_s, aims)
+        case Swept():
+            if isinstance(elector.phase, Claiming):
+                elector = elector.to(replace(elector.phase, sweeping=False, swept=True))
+            return elector, []
+        case Tick():
+            return elector, []
+        case _:
+            assert_never(event)
+
+
+def _watched(elector: Elector, event: Watched, now_s: float, aims: Aims) -> Elector:
+    if event.failed:
+        return replace(elector, watch_at_s=now_s + aims.timing.renew_every_s / 4)
+    if event.changed:
+        # Look first: a watch from the same place would only fire again.
+        return replace(elector, look_at_s=now_s, watch_at_s=math.inf)
+    return replace(elector, watch_at_s=now_s)
+
+
+def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) -> Step:
+    """A message from the guard."""
+    due_s = now_s + aims.timing.guard_silence_s
+    elector = replace(elector, guard_due_s=max(elector.guard_due_s, due_s))
+    match message:
+        case msg.TreeGone(token, rest_s, leave):
+            return rules.tree_gone(elector, token, rest_s, leave, now_s, aims)
+        case msg.Leave():
+            return rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+        case msg.Suspended():
+            return rules.guard_suspended(elector, now_s, aims)
+        case msg.Resumed():
+            return replace(elector, suspended=False, guard_due_s=due_s), []
+        case msg.Pong() | msg.JobIs():
+            return elector, []
+        case _:
+            assert_never(message)
+
+
+def _start_calls(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
+    """Whatever the phase now wants from the store; and the pings."""
+    effects: list[Effect] = []
+    if now_s >= elector.ping_at_s:
+        effects.append(TellGuard(msg.Ping(elector.pings)))
+        next_s = now_s + aims.timing.ping_every_s
+        elector = replace(elector, pings=elector.pings + 1, ping_at_s=next_s)
+    if elector.call is None:
+        due = next((call for call, at_s in _wanted_calls(elector) if now_s >= at_s), None)
+        if due is not None:
+            op = due()
+            elector = replace(elector, call=op)
+            effects.append(Call(op))
+    phase, session = elector.phase, elector.session
+    match phase:
+        case Waiting(standing) | Leading(standing) if session and not elector.watching:
+            if now_s >= elector.watch_at_s:
+                elector = replace(elector, watching=True)
+                effects.append(Watch(session, standing))
+        case Claiming(held, start_at_s, sweeping=False, swept=False):
+            if now_s >= start_at_s and rules.needs_sweep(held, aims):
+                elector = elector.to(replace(phase, sweeping=True))
+                effects.append(Sweep(held.last_run))
+            elif now_s >= start_at_s:
+                elector = elector.to(replace(phase, swept=True))
+                return _again(elector, event, now_s, aims, effects)
+        case _:
+            pass
+    return elector, effects
+
+
+def _again(elector: Elector, event: Event, now_s: float, aims: Aims, effects: list[Effect]) -> Step:
+    elector, more = _start_calls(elector, event, now_s, aims)
+    return elector, effects + more
+
+
+def _wanted_calls(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
+    """The calls to the store that the phase wants, the most urgent first, and from when on."""
+    phase, session = elector.phase, elector.session
+    if isinstance(phase, Opening):
+        return [(Open, elector.retry_at_s)]
+    if session is None:
+        return []
+    renew = (lambda: Renew(session), elector.renew_at_s)
+    look = (lambda: Look(session), elector.look_at_s)
+    match phase:
+        case Adopting(renewed=False):
+            return [(lambda: Renew(session), elector.retry_at_s)]
+        case Adopting():
+            return [renew, (lambda: Look(session), elector.retry_at_s)]
+        case Joining():
+            return [renew, (lambda: Campaign(session), elector.retry_at_s)]
+        case Claiming(held, start_at_s, swept=True):
+            take_at_s = max(start_at_s, elector.retry_at_s)
+            return [renew, (lambda: TakeOffice(session, held.token), take_at_s), look]
+        case Waiting():
+            # Looking again is campaigning again: a lock that is free has to be taken.
+            return [renew, (lambda: Campaign(session), elector.look_at_s)]
+        case Claiming() | Leading():
+            return [renew, look]
+        case Killing():
+            return [renew]
+        case Resigning(token, resigned=False):
+            return [(lambda: Resign(session, token), elector.retry_at_s)]
+        case Resigning():
+            return [(lambda: Close(session), -math.inf)]
+        case Losing() | Resting() | Ended():
+            return []
+        case _:
+            assert_never(phase)

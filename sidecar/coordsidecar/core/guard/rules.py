@@ -1,0 +1,289 @@
+"""The guard's moves between its phases; `guard.step` says which one is due."""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.moves import (
+    AwaitObedience,
+    Effect,
+    Finish,
+    FreezeTree,
+    KillTree,
+    Plan,
+    Report,
+    Role,
+    ShowRole,
+    SignalJob,
+    StartJob,
+    StopTree,
+    Tell,
+    ThawTree,
+)
+from coordsidecar.core.guard.phases import (
+    Backoff,
+    Done,
+    Guard,
+    Idle,
+    Lead,
+    Leaving,
+    Phase,
+    Quit,
+    Rejoin,
+    Rerun,
+    Running,
+    Stopping,
+    Yielding,
+    lease_of,
+)
+from coordsidecar.hints import assert_never
+from coordsidecar.value import replace
+
+Step = tuple[Guard, list[Effect]]
+
+LOST_EXIT_CODE = 123
+_RESTART_FIRST_S = 0.1
+
+
+def show(role: Role, lease: msg.Leased | None, guard: Guard) -> ShowRole:
+    if lease is None:
+        return ShowRole(role, None, None, guard.leader)
+    return ShowRole(role, lease.token, lease.run_until_s, None)
+
+
+def kill_due_s(kill_at_s: float, lease: msg.Leased | None, plan: Plan) -> float:
+    """When SIGKILL is due: the grace is over, or the lease leaves no more (rule S2)."""
+    if lease is None:
+        return kill_at_s
+    return min(kill_at_s, lease.run_until_s - plan.timing.kill_reserve_s)
+
+
+def kill_at_latest_s(phase: Phase, now_s: float, plan: Plan) -> float:
+    """The grace of `--stop-timeout`; but who had to yield already gains no time by it."""
+    stop_by_s = now_s + plan.stop_timeout_s
+    return min(phase.kill_at_s, stop_by_s) if isinstance(phase, Yielding) else stop_by_s
+
+
+def enter_idle(guard: Guard, plan: Plan, *, tree: str = "none") -> Step:
+    """Stand by; with the standby command, or with the job that is signalled, running."""
+    effects: list[Effect] = []
+    if tree == "none" and (plan.has_standby_command or plan.while_standby == "signal"):
+        tree = "standby" if plan.has_standby_command else "held"
+        effects = [StartJob("standby", None)]
+    assert tree in ("none", "standby", "held", "frozen")
+    guard = guard.to(Idle(tree))  # type: ignore[arg-type]  # asserted above
+    return guard, [show("standby", None, guard), *effects]
+
+
+def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, plan: Plan) -> Step:
+    """Leadership is ours: wake the job that was kept, or clear what stood by and start the job."""
+    if now_s >= lease.step_down_at_s:
+        # Rule S5: the yes came too late to be safe.
+        return given_back(guard, lease), release_effects(lease.token, 0.0, leave=False)
+    guard = replace(guard, leader=None)
+    if idle.tree in ("frozen", "held"):
+        guard = replace(guard, token_floor=lease.token).to(Running(lease))
+        wake: Effect = ThawTree() if idle.tree == "frozen" else SignalJob(plan.lead_signal)
+        report = transition("leading", "the job goes on", lease, now_s)
+        return guard, [show("leader", lease, guard), wake, report]
+    phase = Stopping(lease, kill_at_s=now_s + plan.stop_timeout_s, after=Lead())
+    return guard.to(phase), [StopTree(plan.stop_signal)]
+
+
+def lose(guard: Guard, lease: msg.Leased, why: str, now_s: float, plan: Plan) -> Step:
+    """Leadership is over, or about to be: the job goes, with what grace the lease leaves."""
+    kill_at_s = now_s + plan.timing.lost_grace_s
+    report = transition("lost", why, lease, now_s)
+    after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin()
+    match guard.phase:
+        case Running() if now_s >= kill_due_s(kill_at_s, lease, plan):
+            # We were frozen past all grace: a stop signal would only let the job act once more.
+            guard = guard.to(Stopping(lease, kill_at_s, after, killing=True))
+            return guard, [KillTree(), show("stopping", lease, guard), report]
+        case Running() if plan.while_standby != "stop" and not plan.exit_on_lost:
+            return _yield(guard, lease, kill_at_s, report, now_s, plan)
+        case Running():
+            guard = guard.to(Stopping(lease, kill_at_s, after))
+            return guard, [show("stopping", lease, guard), StopTree(plan.stop_signal), report]
+        case Stopping(after=was) as phase:
+            after = was if isinstance(was, Quit) else after
+            kill_at_s = min(phase.kill_at_s, kill_at_s)
+            return guard.to(replace(phase, kill_at_s=kill_at_s, after=after)), [report]
+        case Backoff():
+            guard, effects = _over(guard, lease, after, None, now_s, plan)
+            return guard, [report, *effects]
+        case _:
+            return guard, []  # Yielding already, at the same pace.
+
+
+def _yield(
+    guard: Guard, lease: msg.Leased, kill_at_s: float, report: Report, now_s: float, plan: Plan
+) -> Step:
+    if plan.while_standby == "freeze":
+        guard = guard.to(Yielding(lease, kill_at_s))
+        return guard, [show("stopping", lease, guard), FreezeTree(), report]
+    tell = SignalJob(plan.standby_signal)
+    if plan.standby_timeout_s is None:
+        # The job is trusted to obey at once; the user chose so.
+        guard, effects = _hand_back(guard, lease, plan)
+        return guard, [tell, report, *effects]
+    guard = guard.to(Yielding(lease, min(kill_at_s, now_s + plan.standby_timeout_s)))
+    return guard, [AwaitObedience(), tell, show("stopping", lease, guard), report]
+
+
+def _hand_back(guard: Guard, lease: msg.Leased, plan: Plan) -> Step:
+    """Release, keeping the job for the next time."""
+    effects = release_effects(lease.token, 0.0, leave=False)
+    kept = "frozen" if plan.while_standby == "freeze" else "held"
+    guard, more = enter_idle(given_back(guard, lease), plan, tree=kept)
+    return guard, effects + more
+
+
+def tree_held(guard: Guard, plan: Plan) -> Step:
+    """Everything is frozen, or the job has said that it stands by."""
+    if not isinstance(guard.phase, Yielding):
+        return guard, []
+    return _hand_back(guard, guard.phase.lease, plan)
+
+
+def kill_instead_of_yielding(guard: Guard, lease: msg.Leased, plan: Plan) -> Step:
+    report = Report("killing", "the job could not be made to stand by in time", lease.token)
+    after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin()
+    phase = Stopping(lease, kill_at_s=-math.inf, after=after, killing=True)
+    return guard.to(phase), [KillTree(), report]
+
+
+def job_ended(
+    guard: Guard, exit_code: int, now_s: float, plan: Plan, *, why: str = "the job ended"
+) -> Step:
+    """The main process is gone; whatever is left of its tree must go too, with the usual grace."""
+    lease = lease_of(guard.phase)
+    report = transition("job-ended", f"{why}; exit code {exit_code}", lease, now_s)
+    match guard.phase:
+        case Idle("frozen"):
+            # Not a stop signal to the rest: to act on it, it would have to run, and it must not.
+            guard, after = _after_end(guard, exit_code, lease, now_s, plan)
+            phase = Stopping(None, now_s, after, killing=True, job_code=exit_code)
+            return guard.to(phase), [report, KillTree()]
+        case Running() | Yielding() | Idle("held"):
+            guard, after = _after_end(guard, exit_code, lease, now_s, plan)
+        case Idle("standby"):
+            return guard.to(Idle()), [report, KillTree()]
+        case Stopping() as phase:
+            return guard.to(replace(phase, job_code=exit_code)), [report]
+        case _:
+            return guard, []
+    kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
+    guard = guard.to(Stopping(lease, kill_at_s, after, job_code=exit_code))
+    return guard, [report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
+
+
+def _after_end(
+    guard: Guard, exit_code: int, lease: msg.Leased | None, now_s: float, plan: Plan
+) -> tuple[Guard, Quit | Rerun | Rejoin]:
+    """What `--restart` says about a job that ended by itself."""
+    if plan.restart == "never" or (plan.restart == "on-failure" and exit_code == 0):
+        return guard, Quit()
+    since_s = now_s - plan.max_restarts_window_s
+    recent = tuple(at_s for at_s in guard.restarts_s if at_s > since_s)
+    if len(recent) >= plan.max_restarts:
+        guard = replace(guard, restarts_s=())
+        rest_s = plan.max_restarts_window_s
+        return guard, Rejoin(rest_s) if lease else Rerun(rest_s)
+    guard = replace(guard, restarts_s=(*recent, now_s))
+    return guard, Rerun(_RESTART_FIRST_S * 2 ** min(len(recent), 10))
+
+
+def tree_empty(guard: Guard, now_s: float, plan: Plan) -> Step:
+    """Nothing is left of the tree: only now may anything be started or released (rule S4)."""
+    if not isinstance(guard.phase, Stopping):
+        return guard, []
+    phase = guard.phase
+    return _over(guard, phase.lease, phase.after, phase.job_code, now_s, plan)
+
+
+def _over(
+    guard: Guard,
+    lease: msg.Leased | None,
+    after: Lead | Rejoin | Rerun | Quit,
+    job_code: int | None,
+    now_s: float,
+    plan: Plan,
+) -> Step:
+    in_time = lease is None or now_s < lease.step_down_at_s
+    match after:
+        case Lead() if in_time:
+            return run_again(guard, lease, plan)
+        case Rerun(delay_s) if in_time:
+            report = Report("restarting", f"the job starts again in {delay_s:.1f}s")
+            return guard.to(Backoff(lease, now_s + delay_s)), [report]
+        case Quit(exit_code):
+            code = exit_code if exit_code is not None else (job_code or 0)
+            return leave(guard, code, lease, now_s, plan)
+        case Lead() | Rerun() | Rejoin():
+            rest_s = after.rest_s if isinstance(after, Rejoin) else 0.0
+            if lease is None:
+                return enter_idle(guard, plan)
+            guard, effects = enter_idle(given_back(guard, lease), plan)
+            return guard, release_effects(lease.token, rest_s, leave=False) + effects
+        case _:
+            assert_never(after)
+
+
+def run_again(guard: Guard, lease: msg.Leased | None, plan: Plan) -> Step:
+    """Start the job: as the leader under ``lease``, or to stand by."""
+    if lease is None:
+        return enter_idle(guard, plan)
+    guard = replace(guard, token_floor=max(guard.token_floor, lease.token)).to(Running(lease))
+    return guard, [show("leader", lease, guard), StartJob("leader", lease.token)]
+
+
+def leave(guard: Guard, code: int, lease: msg.Leased | None, now_s: float, plan: Plan) -> Step:
+    """Nothing runs any more: withdraw from the election, then exit."""
+    give_up_at_s = now_s + 2 * plan.timing.rpc_timeout_s + 1.0
+    tell: list[Effect] = [Tell(msg.Leave())]
+    if lease is not None:
+        guard = given_back(guard, lease)
+        tell = release_effects(lease.token, 0.0, leave=True)
+    guard = guard.to(Leaving(code, give_up_at_s))
+    if guard.elector_start_at_s is None:
+        return guard, tell
+    if guard.unreleased is None:
+        return finish(guard, code)  # There is no elector, and nothing to wait for.
+    return replace(guard, elector_start_at_s=now_s), []  # Another one, to resign.
+
+
+def given_back(guard: Guard, lease: msg.Leased) -> Guard:
+    """The term is over, to be released by an elector; a lease on it may still be on its way."""
+    floor = max(guard.token_floor, lease.token)
+    return replace(guard, unreleased=lease.token, token_floor=floor)
+
+
+def finish(guard: Guard, exit_code: int) -> Step:
+    return guard.to(Done(exit_code)), [Finish(exit_code)]
+
+
+def give_up(guard: Guard, exit_code: int, reason: str, now_s: float, plan: Plan) -> Step:
+    """The elector found something that only people can mend."""
+    report = Report("failed", reason)
+    if not isinstance(guard.phase, Idle):
+        return guard, [report]  # A job is under way: its deadline decides, not this.
+    tree = guard.phase.tree
+    if tree == "none":
+        guard, effects = finish(guard, exit_code)
+        return guard, [report, *effects]
+    killing = tree == "frozen"
+    phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(exit_code), killing=killing)
+    return guard.to(phase), [report, KillTree() if killing else StopTree(plan.stop_signal)]
+
+
+def release_effects(token: int, rest_s: float, *, leave: bool) -> list[Effect]:
+    return [Tell(msg.TreeGone(token, rest_s, leave))]
+
+
+def transition(event: str, message: str, lease: msg.Leased | None, now_s: float) -> Report:
+    if lease is None:
+        return Report(event, message)
+    left_s = lease.run_until_s - now_s
+    return Report(event, message, lease.token, left_s if math.isfinite(left_s) else None)

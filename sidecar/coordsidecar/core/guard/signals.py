@@ -1,0 +1,89 @@
+"""What the guard makes of signals: they work in every phase (rule S12)."""
+
+from __future__ import annotations
+
+import signal
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.moves import (
+    Effect,
+    FreezeTree,
+    KillTree,
+    Plan,
+    Report,
+    SignalJob,
+    StopTree,
+    SuspendSelf,
+    Tell,
+    ThawTree,
+)
+from coordsidecar.core.guard.phases import (
+    Backoff,
+    Done,
+    Guard,
+    Idle,
+    Leaving,
+    Quit,
+    Running,
+    Stopping,
+    Yielding,
+    lease_of,
+)
+from coordsidecar.core.guard.rules import (
+    finish,
+    kill_at_latest_s,
+    leave,
+    show,
+    transition,
+)
+from coordsidecar.value import replace
+
+Step = tuple[Guard, list[Effect]]
+
+_ASKING_TO_STOP = frozenset({signal.SIGTERM, signal.SIGINT})
+_ENDING_WITHOUT_JOB = _ASKING_TO_STOP | {signal.SIGHUP, signal.SIGQUIT}
+
+
+def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
+    quit_code = 128 + signum
+    match guard.phase:
+        case Idle("none") | Backoff() if signum in _ENDING_WITHOUT_JOB:
+            return leave(guard, quit_code, lease_of(guard.phase), now_s, plan)
+        case Idle("frozen") if signum in _ENDING_WITHOUT_JOB:
+            # Not a stop signal: to act on it, the job would have to run, and it must not.
+            phase = Stopping(None, now_s, Quit(quit_code), killing=True, asked=True)
+            return guard.to(phase), [KillTree()]
+        case Idle(tree) if signum in _ASKING_TO_STOP and tree != "none":
+            phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(quit_code), asked=True)
+            return guard.to(phase), [StopTree(plan.stop_signal)]
+        case Running(lease) | Yielding(lease) if signum in _ASKING_TO_STOP:
+            stop_signal = plan.stop_signal if signum == signal.SIGTERM else signum
+            kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
+            guard = guard.to(Stopping(lease, kill_at_s, Quit(), asked=True))
+            name = signal.Signals(signum).name
+            report = transition("stopping", f"{name}: stopping the job", lease, now_s)
+            return guard, [show("stopping", lease, guard), StopTree(stop_signal), report]
+        case Stopping() as phase if signum in _ASKING_TO_STOP:
+            if phase.asked:
+                return guard.to(replace(phase, killing=True)), [KillTree()]
+            after = phase.after if isinstance(phase.after, Quit) else Quit(quit_code)
+            return guard.to(replace(phase, asked=True, after=after)), []
+        case Leaving(exit_code) if signum in _ASKING_TO_STOP:
+            return finish(guard, exit_code)
+        case Idle("none") | Backoff() | Idle("frozen") | Leaving() | Done():
+            return guard, []
+        case _:
+            return guard, [SignalJob(signum)]
+
+
+def suspend(guard: Guard) -> Step:
+    """Ctrl-Z: never stopped ourselves while the job runs on, for then nobody would guard it."""
+    report = Report("suspended", "suspended; the job is paused with us")
+    freeze: list[Effect] = [FreezeTree()] if isinstance(guard.phase, Running) else []
+    return guard, [*freeze, report, Tell(msg.Suspended()), SuspendSelf()]
+
+
+def resume(guard: Guard) -> Step:
+    """Continued; a deadline that passed meanwhile has been seen to before."""
+    thaw: list[Effect] = [ThawTree()] if isinstance(guard.phase, Running) else []
+    return guard, [Tell(msg.Resumed()), *thaw]

@@ -1,0 +1,267 @@
+"""The guard's core: owns the job's process tree, and ends it in time. Decides only; does nothing.
+
+::
+
+             Leased                    tree empty
+    Idle ──────────────▶ Stopping ────────────────▶ Running ◀─┐
+     ▲                   (what stood by)             │  └─────┘ Leased: extend
+     │                                               │
+     │                                               │ D passed, Lost, a signal, the job ended
+     │   tree empty: TreeGone                        ▼
+     ├◀────────────────────────────────────────── Stopping ───▶ Backoff ───▶ Running (--restart)
+     │   tree frozen, or standing by                 │ │
+     ├◀─────────────────── Yielding ◀────────────────┘ │
+     │                                                 ▼
+     └── a signal ─────────────────────────────────▶ Leaving ───▶ Done
+
+Two things come before any event is looked at: a job past its deadline is stopped (rules S1, S2:
+what was read late must not revive it), and what the guard missed while it was itself frozen is not
+blamed on the elector.
+"""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.guard import rules, signals
+from coordsidecar.core.guard.moves import (
+    Continued,
+    Effect,
+    ElectorExited,
+    Event,
+    Heard,
+    JobExited,
+    JobNotStarted,
+    KillElector,
+    KillTree,
+    Plan,
+    Report,
+    Role,
+    Signalled,
+    StartElector,
+    Tell,
+    TerminalStop,
+    Tick,
+    TreeEmpty,
+    TreeHeld,
+)
+from coordsidecar.core.guard.phases import (
+    Backoff,
+    Done,
+    Guard,
+    Idle,
+    Leaving,
+    Quit,
+    Running,
+    Stopping,
+    Yielding,
+    lease_of,
+)
+from coordsidecar.hints import assert_never
+from coordsidecar.value import replace
+
+__all__ = ["begin", "next_wake_s", "step"]
+
+Step = tuple[Guard, list[Effect]]
+
+_ELECTOR_RESTART_MAX_S = 5.0
+_ELECTOR_HASTE_S = 0.1
+_ELECTOR_START_S = 30.0
+
+
+def begin(now_s: float, plan: Plan) -> Step:
+    """The guard as it starts, beside its first elector; and the first things to do."""
+    guard = Guard(phase=Idle(), elector_heard_s=now_s, last_step_s=now_s)
+    return rules.enter_idle(guard, plan)
+
+
+def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
+    """Take one event at ``now_s``; return the new state and what to do, in this order."""
+    if isinstance(guard.phase, Done):
+        return guard, []
+    if now_s - guard.last_step_s > _longest_nap_s(plan):
+        # We were not running ourselves: the elector's silence proves nothing.
+        guard = replace(guard, elector_heard_s=now_s)
+    guard = replace(guard, last_step_s=now_s)
+    guard, effects = _enforce_deadlines(guard, now_s, plan)
+    for rule in (_look_after_elector, _take):
+        guard, more = rule(guard, event, now_s, plan)
+        effects += more
+    return guard, effects
+
+
+def next_wake_s(guard: Guard, plan: Plan) -> float:
+    """When `step` must be called with a `Tick`, at the latest."""
+    # Awake often enough to tell the elector's silence from our own absence.
+    wakes_s = [guard.last_step_s + _longest_nap_s(plan) * 2 / 3]
+    if guard.elector_start_at_s is not None:
+        wakes_s.append(guard.elector_start_at_s)
+    lease = lease_of(guard.phase)
+    match guard.phase:
+        case Running():
+            wakes_s.append(guard.phase.lease.step_down_at_s)
+        case Stopping(killing=False) | Yielding():
+            wakes_s.append(rules.kill_due_s(guard.phase.kill_at_s, lease, plan))
+        case Backoff(restart_at_s=restart_at_s):
+            wakes_s.append(min(restart_at_s, lease.step_down_at_s if lease else math.inf))
+        case Leaving(give_up_at_s=give_up_at_s):
+            wakes_s.append(give_up_at_s)
+        case _:
+            pass
+    return min(wakes_s)
+
+
+def _longest_nap_s(plan: Plan) -> float:
+    """Whoever did not step for longer was frozen, or the host overloaded."""
+    return plan.timing.elector_silence_s / 2
+
+
+def _enforce_deadlines(guard: Guard, now_s: float, plan: Plan) -> Step:
+    """What time alone decides (rule S2: before any message is read)."""
+    phase = guard.phase
+    lease = lease_of(phase)
+    match phase:
+        case Running(lease) if now_s >= lease.step_down_at_s:
+            late_s = now_s - lease.step_down_at_s
+            why = "the lease could not be renewed in time"
+            if late_s > plan.timing.lost_grace_s:
+                why = f"this host was frozen or overloaded for {late_s:.1f}s past the deadline"
+            return rules.lose(guard, lease, why, now_s, plan)
+        case Stopping(killing=False) if now_s >= rules.kill_due_s(phase.kill_at_s, lease, plan):
+            report = Report(
+                "killing", "the job did not stop in time", lease.token if lease else None
+            )
+            return guard.to(replace(phase, killing=True)), [KillTree(), report]
+        case Yielding(lease) if now_s >= rules.kill_due_s(phase.kill_at_s, lease, plan):
+            return rules.kill_instead_of_yielding(guard, lease, plan)
+        case Backoff(lease=lease) if lease and now_s >= lease.step_down_at_s:
+            return rules.lose(guard, lease, "the lease could not be renewed in time", now_s, plan)
+        case Backoff(restart_at_s=restart_at_s) if now_s >= restart_at_s:
+            return rules.run_again(guard, phase.lease, plan)
+        case Leaving(exit_code, give_up_at_s) if now_s >= give_up_at_s:
+            return rules.finish(guard, exit_code)
+        case _:
+            return guard, []
+
+
+def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
+    """Notice that the elector died or went silent, and replace it; the job does not notice."""
+    match event:
+        case ElectorExited():
+            if isinstance(guard.phase, Leaving) and guard.unreleased is None:
+                return rules.finish(guard, guard.phase.exit_code)
+            # Under a lease there is no time to lose; the time that a start takes is pause enough.
+            hasty = lease_of(guard.phase) is not None or isinstance(guard.phase, Leaving)
+            longest_s = _ELECTOR_HASTE_S if hasty else _ELECTOR_RESTART_MAX_S
+            wait_s = 0.0
+            if guard.elector_deaths:
+                wait_s = min(0.05 * 2.0 ** min(guard.elector_deaths, 10), longest_s)
+            match guard.phase:
+                case Stopping(lease=None, after=Quit()) if guard.unreleased is None:
+                    wait_s = math.inf  # We leave; there is nothing to be elected for.
+                case _:
+                    pass
+            guard = replace(
+                guard, elector_start_at_s=now_s + wait_s, elector_deaths=guard.elector_deaths + 1
+            )
+        case Heard():
+            guard = replace(guard, elector_heard_s=now_s, elector_deaths=0, elector_new=False)
+        case _:
+            pass
+    if guard.elector_start_at_s is None:
+        # Its first word may take long: on a busy host, imports alone take seconds.
+        patience_s = _ELECTOR_START_S if guard.elector_new else plan.timing.elector_silence_s
+        if now_s - guard.elector_heard_s < patience_s:
+            return guard, []
+        # Its death will be reported as `ElectorExited`.
+        guard = replace(guard, elector_heard_s=now_s)
+        return guard, [KillElector(), Report("elector-silent", "the elector hangs; replacing it")]
+    if now_s < guard.elector_start_at_s:
+        return guard, []
+    lease = lease_of(guard.phase)
+    token = lease.token if lease else None
+    effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0)]
+    if guard.unreleased is not None:
+        effects = [
+            StartElector(guard.unreleased, 0.0),
+            Tell(msg.TreeGone(guard.unreleased, 0.0, leave=isinstance(guard.phase, Leaving))),
+        ]
+    effects.append(Report("elector-replaced", "started a new elector", token))
+    guard = replace(guard, elector_start_at_s=None, elector_heard_s=now_s, elector_new=True)
+    return guard, effects
+
+
+def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
+    """What the event itself asks for."""
+    match event:
+        case Heard(message):
+            return _hear(guard, message, now_s, plan)
+        case JobExited(exit_code):
+            return rules.job_ended(guard, exit_code, now_s, plan)
+        case JobNotStarted(exit_code, reason):
+            return rules.job_ended(guard, exit_code, now_s, plan, why=reason)
+        case TreeEmpty():
+            return rules.tree_empty(guard, now_s, plan)
+        case TreeHeld():
+            return rules.tree_held(guard, plan)
+        case Signalled(signum):
+            return signals.signalled(guard, signum, now_s, plan)
+        case TerminalStop():
+            return signals.suspend(guard)
+        case Continued():
+            return signals.resume(guard)
+        case Tick() | ElectorExited():
+            return guard, []
+        case _:
+            assert_never(event)
+
+
+def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> Step:
+    """A message from the elector."""
+    match message:
+        case msg.Leased():
+            return _extend_or_begin(guard, message, now_s, plan)
+        case msg.Lost(token, reason):
+            lease = lease_of(guard.phase)
+            if lease is None or lease.token != token:
+                return guard, []
+            return rules.lose(guard, lease, reason, now_s, plan)
+        case msg.Released(token):
+            return replace(
+                guard, unreleased=None if guard.unreleased == token else guard.unreleased
+            ), []
+        case msg.Following(leader, token):
+            guard = replace(guard, leader=leader)
+            report = Report("standing-by", f"{leader} leads", token)
+            if not isinstance(guard.phase, Idle):
+                return guard, []
+            return guard, [report, rules.show("standby", None, guard)]
+        case msg.Failed(exit_code, reason):
+            return rules.give_up(guard, exit_code, reason, now_s, plan)
+        case msg.Ping(number):
+            return guard, [Tell(msg.Pong(number))]
+        case msg.Holding():
+            return guard, []  # The driver keeps it, with its descriptors, for `StartElector`.
+        case _:
+            assert_never(message)
+
+
+def _extend_or_begin(guard: Guard, offer: msg.Leased, now_s: float, plan: Plan) -> Step:
+    phase, lease = guard.phase, lease_of(guard.phase)
+    if lease is not None and lease.token == offer.token:
+        # Deadlines only move forward; and a tree that is being stopped stays on its way out.
+        longer = msg.Leased(
+            offer.token,
+            max(lease.step_down_at_s, offer.step_down_at_s),
+            max(lease.run_until_s, offer.run_until_s),
+        )
+        assert isinstance(phase, Running | Stopping | Yielding | Backoff)
+        guard = guard.to(replace(phase, lease=longer))
+        role: Role = "leader" if isinstance(phase, Running) else "stopping"
+        return guard, [rules.show(role, longer, guard)]
+    if lease is not None and offer.token > lease.token:
+        return rules.lose(guard, lease, "the election went on without us", now_s, plan)
+    if isinstance(phase, Idle) and offer.token > guard.token_floor:
+        return rules.begin_leading(guard, phase, offer, now_s, plan)
+    return guard, []  # An old lease, of a term that is over.

@@ -1,0 +1,272 @@
+"""The elector: the process that talks to the store. It may crash, hang and be replaced.
+
+One loop: wait for {the guard's messages and death, answers of the store, the timer}; all decisions
+are the core's (`coordsidecar.core.election.step`). The threads that may block are in `workers`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import (
+    Aims,
+    Call,
+    Effect,
+    Event,
+    Exit,
+    GuardDied,
+    HeardGuard,
+    KillTree,
+    Report,
+    Sweep,
+    Swept,
+    TellGuard,
+    Tick,
+    TreeKilled,
+    Watch,
+)
+from coordsidecar.core.election.phases import Claiming, Leading, lasting_s, token_of
+from coordsidecar.elector.workers import Inbox, Workers
+from coordsidecar.hints import Any, assert_never
+from coordsidecar.linux import BootTimer, boottime_s
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
+from coordsidecar.store import registry as stores
+from coordsidecar.store.protocol import Session
+from coordsidecar.trees.hunt import Hunt
+from coordsidecar.trees.remains import Remains
+from coordsidecar.value import replace
+from coordsidecar.wire import Wire
+
+__all__ = ["run"]
+
+_CHORE_EVERY_S = 0.003
+
+
+def run(
+    settings: Settings,
+    wire: Wire,
+    *,
+    guard_pidfd: int,
+    adopt: Session | None,
+    token: int | None,
+    run_until_s: float,
+    run_mark: str,
+) -> None:
+    """Serve one guard until it, or the election, is over.
+
+    ``adopt`` is the session a dead elector held, ``token`` the election it led with it; the job may
+    be running until ``run_until_s``.
+    """
+    log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
+    try:
+        elector = Elector(settings, wire, log, guard_pidfd=guard_pidfd, run_mark=run_mark)
+    except ValueError as error:  # What the store's URL or its settings say cannot be.
+        wire.send(msg.Failed(2, str(error)[:2000]))
+        return
+    if adopt is not None:
+        elector.adopt(adopt, token, run_until_s)
+    try:
+        elector.serve_status()
+    except OSError as error:
+        why = "--http {}:{}: {}".format(*settings.http or ("", 0), error.strerror)
+        if adopt is None:
+            wire.send(msg.Failed(125, f"{why}; choose another address"))
+            return
+        log.event("status", f"{why}; going on without the status page")
+    elector.run()
+
+
+class Elector:
+    """The loop: events in, the core's effects out."""
+
+    def __init__(
+        self, settings: Settings, wire: Wire, log: Log, *, guard_pidfd: int, run_mark: str
+    ) -> None:
+        self._settings = settings
+        self._wire = wire
+        self._log = log
+        self._guard_pidfd = guard_pidfd
+        self._remains = Remains(
+            guard_pid=os.getppid(),
+            guard_pidfd=guard_pidfd,
+            run=run_mark,
+            leave_out=(os.getpid(),),
+        )
+        self._inbox = Inbox()
+        self._timer = BootTimer()
+        self._chore: KillTree | Sweep | None = None
+        self._hunt: Hunt | None = None
+        self._over = self._guard_died = False
+        self._since_unix_s = time.time()
+        wait_s = settings.wait_s
+        self._aims = Aims(
+            timing=settings.timing,
+            run=run_mark,
+            wait_until_s=boottime_s() + wait_s if wait_s else None,
+            try_once=wait_s == 0,
+            where=_where(settings),
+        )
+        self._workers = Workers(
+            lambda: stores.connect(settings.store, election=settings.election, environ=os.environ),
+            self._inbox,
+            timing=settings.timing,
+            run=run_mark,
+            record=_record(settings),
+        )
+        # Only now: what the store's client took to import is not the store's fault.
+        self._state = core.begin(boottime_s(), self._aims)
+
+    def adopt(self, session: Session, token: int | None, run_until_s: float) -> None:
+        """Begin with what a dead elector left, not afresh."""
+        self._state = core.begin(boottime_s(), self._aims, adopt=session, token=token)
+        if math.isfinite(run_until_s):
+            # What the guard was promised, until a renewal of our own says more.
+            timing = self._settings.timing
+            sent_at_s = run_until_s + timing.margin_s - lasting_s(session, timing)
+            self._state = replace(self._state, renewed_at_s=sent_at_s)
+
+    def serve_status(self) -> None:
+        """Answer on ``--http``, from a thread of its own. Raises `OSError` if the port is taken."""
+        if self._settings.http is not None:
+            from coordsidecar.elector.status import serve
+
+            serve(*self._settings.http, self._snapshot)
+
+    def run(self) -> None:
+        while not self._over:
+            self._step(Tick())
+            for event in self._incoming():
+                self._step(event)
+            if not self._over:
+                self._wait()
+
+    def _wait(self) -> None:
+        self._timer.arm(core.next_wake_s(self._state, self._aims))
+        poll = select.poll()
+        for fd in (self._wire.fd, self._timer.fd, self._inbox.fd, self._guard_pidfd):
+            if not (self._guard_died and fd in (self._guard_pidfd, self._wire.fd)):
+                poll.register(fd, select.POLLIN)
+        poll.poll(None if self._chore is None else math.ceil(_CHORE_EVERY_S * 1000))
+
+    def _step(self, event: Event) -> None:
+        was = token_of(self._state.phase)
+        self._state, effects = core.step(self._state, event, boottime_s(), self._aims)
+        if token_of(self._state.phase) != was:
+            self._since_unix_s = time.time()
+        for effect in effects:
+            self._do(effect)
+
+    def _incoming(self) -> Iterator[Event]:
+        for message, fds in self._wire.receive():
+            if isinstance(message, msg.JobIs):
+                self._remains.job_is(message.pid, fds[0])
+            assert isinstance(message, msg.FromGuard)
+            yield HeardGuard(message)
+        if not self._guard_died and _readable(self._guard_pidfd):
+            self._guard_died = True
+            yield GuardDied()
+        yield from self._inbox.take()
+        yield from self._chores()
+
+    def _chores(self) -> Iterator[Event]:
+        match self._chore:
+            case KillTree():
+                if self._remains.kill_pass():
+                    self._chore = None
+                    yield TreeKilled()
+            case Sweep():
+                assert self._hunt is not None
+                if killed := self._hunt.kill_pass():
+                    self._log.event("sweeping", "killed what an earlier run left", pids=killed[:20])
+                elif self._hunt.over:
+                    self._chore = None
+                    yield Swept()
+            case None:
+                pass
+            case _:
+                assert_never(self._chore)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Call(op):
+                self._workers.call(op)
+            case Watch():
+                self._workers.watch(effect)
+            case TellGuard(message, fds):
+                self._wire.send(message, fds)
+            case KillTree():
+                self._chore = effect
+            case Sweep(run) if self._chore is None:  # Never in the way of burying our own guard.
+                self._chore, self._hunt = effect, Hunt(run)
+            case Sweep():
+                pass
+            case Report(event, message, token):
+                fields = {} if token is None else {"token": token}
+                self._log.event(event, message, **fields)
+            case Exit():
+                self._over = True
+            case _:
+                assert_never(effect)
+
+    def _snapshot(self) -> dict[str, Any]:
+        """For the status page, from another thread: the state is one immutable object."""
+        state, timing = self._state, self._settings.timing
+        leads = isinstance(state.phase, Leading)
+        left_s = state.lease_until_s(timing) - boottime_s()
+        return {
+            "role": "leader" if leads else "standby",
+            "token": token_of(state.phase),
+            "leader": self._settings.id if leads else state.following or None,
+            "election": self._settings.election.prefix,
+            "id": self._settings.id,
+            "since_unix_s": self._since_unix_s,
+            "deadline_left_s": left_s if leads and math.isfinite(left_s) else None,
+            "reason": _REASONS.get(type(state.phase).__name__, ""),
+        }
+
+
+_REASONS = {
+    "Opening": "connecting to the store",
+    "Adopting": "taking over from an elector that died",
+    "Joining": "joining the election",
+    "Waiting": "somebody else leads",
+    Claiming.__name__: "elected; the takeover delay is not over",
+    "Leading": "elected",
+    "Losing": "leadership is lost; the job is being stopped",
+    "Killing": "the guard is dead or frozen; ending its job",
+    "Resigning": "resigning",
+    "Resting": "resting before the next campaign",
+}
+
+
+def _record(settings: Settings) -> str:
+    return json.dumps(
+        {
+            "id": settings.id,
+            "host": socket.gethostname(),
+            "pid": os.getppid(),
+            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+    )
+
+
+def _where(settings: Settings) -> str:
+    where = stores.public_url(settings.store)
+    if settings.name_was_derived:
+        where += "; the election is named after the command, --name sets another"
+    return where
+
+
+def _readable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,147 @@
+"""The guard's handle on the elector: fork it, talk to it, remember what the next one must adopt."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+
+from coordsidecar.children.spawn import all_signals_blocked, detach
+from coordsidecar.core import messages as msg
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
+from coordsidecar.store.protocol import Session
+from coordsidecar.trees.tree import descendants
+from coordsidecar.wire import Wire, wire_pair
+
+__all__ = ["ElectorProcess"]
+
+_BLIND = (
+    "/proc does not show the processes that we start; it must be mounted, and belong to the same "
+    "PID namespace (unshare --mount-proc)"
+)
+
+
+class ElectorProcess:
+    """The elector that lives now, if any, and the session that outlives it."""
+
+    def __init__(self, settings: Settings, *, run_mark: str) -> None:
+        self.pid: int | None = None
+        self._settings = settings
+        self.run_mark = run_mark
+        self.guard_pidfd = os.pidfd_open(os.getpid())
+        self._wire: Wire | None = None
+        self._session: Session | None = None
+        self._seen = False
+
+    @property
+    def wire_fd(self) -> int | None:
+        return self._wire.fd if self._wire else None
+
+    @property
+    def session_fds(self) -> tuple[int, ...]:
+        """Descriptors that hold the session, for the job to hold too."""
+        return self._session.fds if self._session else ()
+
+    def start(self, token: int | None, run_until_s: float) -> None:
+        """Fork an elector that adopts the session we know of.
+
+        It must not die with us: it has our job to bury. That is why it has no PDEATHSIG, and a
+        process group of its own, which no `kill -9 -GROUP` meant for us reaches.
+        """
+        ours, theirs = wire_pair()
+        with all_signals_blocked():
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    ours.close()
+                    detach()
+                    from coordsidecar.elector.loop import run
+
+                    run(
+                        self._settings,
+                        theirs,
+                        guard_pidfd=self.guard_pidfd,
+                        adopt=self._session,
+                        token=token,
+                        run_until_s=run_until_s,
+                        run_mark=self.run_mark,
+                    )
+                    status = 0
+                except Exception:  # noqa: BLE001  # Said in full; then the guard starts another.
+                    import traceback
+
+                    traceback.print_exc()
+                finally:
+                    os._exit(status)
+        theirs.close()
+        self.pid, self._wire = pid, ours
+
+    def receive(self, log: Log) -> list[msg.FromElector]:
+        """The messages that wait. An elector that talks nonsense is replaced."""
+        messages: list[msg.FromElector] = []
+        if self._wire is None:
+            return messages
+        if not self._seen:
+            if not _sees_child(self.pid):
+                self.kill()
+                self._close_wire()  # Once is enough.
+                return [msg.Failed(125, _BLIND)]
+            self._seen = True
+        try:
+            for message, fds in self._wire.receive():
+                match message:
+                    case msg.Holding(handle, ttl_s):
+                        self._keep(Session(handle, ttl_s, fds))
+                    case msg.Released():
+                        self._keep(None)
+                    case _:
+                        pass
+                if not isinstance(message, msg.FromElector):
+                    raise msg.MessageError(f"the elector sent {type(message).__name__}")
+                messages.append(message)
+        except msg.MessageError as error:
+            log.event("elector-confused", f"replacing the elector: {error}")
+            self.kill()
+        return messages
+
+    def tell(self, message: msg.FromGuard, *, fds: Sequence[int] = ()) -> None:
+        """A message that does not get through is none that safety rests on: the elector is dead, or
+        hangs and is about to be replaced, and the core repeats what its successor must know."""
+        if self._wire is not None:
+            self._wire.send(message, fds)
+
+    def kill(self) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
+
+    def was_reaped(self) -> None:
+        """From now on its pid may be anybody's; its last words may still be on the wire."""
+        self.pid = None
+
+    def is_gone(self) -> None:
+        self._close_wire()
+
+    def _close_wire(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+        self._wire = None
+
+    def _keep(self, session: Session | None) -> None:
+        if self._session is not None:
+            for fd in self._session.fds:
+                os.close(fd)
+        self._session = session
+
+
+def _sees_child(pid: int | None) -> bool:
+    """Whether /proc shows a child of ours; if not, we would take a job's tree that lives for dead.
+
+    By its number alone we might take a stranger of another PID namespace for it.
+    """
+    try:
+        ours = os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+    return ours and pid in descendants(os.getpid(), leave_out=())

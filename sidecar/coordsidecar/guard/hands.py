@@ -1,0 +1,293 @@
+"""The guard's hands: carry out what its core decides, and keep at what takes more than one try."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Iterator, Sequence
+
+from coordsidecar.children.spawn import Dispositions, NotStartedError
+from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.moves import (
+    AwaitObedience,
+    Continued,
+    Effect,
+    Event,
+    Finish,
+    FreezeTree,
+    JobNotStarted,
+    KillElector,
+    KillTree,
+    Report,
+    ShowRole,
+    SignalJob,
+    StartElector,
+    StartJob,
+    StopTree,
+    SuspendSelf,
+    Tell,
+    ThawTree,
+    TreeEmpty,
+    TreeHeld,
+)
+from coordsidecar.guard.elector_process import ElectorProcess
+from coordsidecar.guard.fuse import Fuse
+from coordsidecar.guard.job import Job
+from coordsidecar.guard.role_file import write_role
+from coordsidecar.hints import assert_never
+from coordsidecar.linux import boottime_s
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
+from coordsidecar.trees.tree import descendants, freeze_pass, kill_pass, signal_all
+
+__all__ = ["Hands"]
+
+_KILL_EVERY_S = 0.002
+_OBEY_EVERY_S = 0.010
+_SHOUT_EVERY_S = 5.0
+_FREEZE_AT_MOST_S = 0.5
+_LISTEN_AT_MOST_S = 10.0
+
+
+class Hands:
+    """Everything with a side effect. `do` returns the events that an effect brings at once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        dispositions: Dispositions,
+        elector: ElectorProcess,
+    ) -> None:
+        self.exit_code: int | None = None
+        self._settings = settings
+        self._log = log
+        self.elector = elector
+        self._fuse = Fuse(
+            log,
+            run_mark=elector.run_mark,
+            guard_pidfd=elector.guard_pidfd,
+            reserve_s=settings.timing.kill_reserve_s / 4,
+        )
+        self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
+        self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
+        self._chore_since_s = self._shouted_s = 0.0
+        self._unheard: int | None = None
+        self._unheard_since_s = 0.0
+        self._frozen = self._to_thaw = False
+
+    # ── what the loop asks ─────────────────────────────────────────────────────────────────────
+
+    @property
+    def wire_fd(self) -> int | None:
+        return self.elector.wire_fd
+
+    @property
+    def chore_every_s(self) -> float:
+        """How soon `chores` wants to be called again, whatever happens."""
+        match self._chore:
+            case KillTree() | FreezeTree():
+                return _KILL_EVERY_S
+            case AwaitObedience():
+                return _OBEY_EVERY_S
+            case _ if self._unheard is not None:
+                return _OBEY_EVERY_S
+            case _:
+                return math.inf  # A process of the tree that ends says so by SIGCHLD.
+
+    def messages(self) -> list[msg.FromElector]:
+        return self.elector.receive(self._log)
+
+    def other_is_gone(self, pid: int) -> None:
+        """An orphan of the tree; or the fuse, which gets a successor."""
+        self.job.child_is_gone(pid)
+        if pid == self._fuse.pid:
+            self._fuse.pid = None
+            if self.job.pid is not None:
+                self._fuse.start(self.job.pid)
+
+    def chores(self) -> Iterator[Event]:
+        """Keep at it: stopping, killing or freezing a tree takes as many passes as it takes."""
+        guard, helpers = os.getpid(), self._helpers()
+        self._wake_up()
+        self._signal_again()
+        match self._chore:
+            case StopTree():
+                if not descendants(guard, leave_out=helpers):
+                    yield self._chore_done(TreeEmpty())
+            case KillTree():
+                if kill_pass(guard, leave_out=helpers) == 0:
+                    yield self._chore_done(TreeEmpty())
+                else:
+                    self._shout(descendants(guard, leave_out=helpers))
+            case FreezeTree():
+                if freeze_pass(guard, leave_out=helpers):
+                    self._frozen = True
+                    yield self._chore_done(TreeHeld())
+            case AwaitObedience():
+                if self.job.stands_by:
+                    yield self._chore_done(TreeHeld())
+            case None:
+                pass
+            case _:
+                assert_never(self._chore)
+
+    # ── what the core decides ──────────────────────────────────────────────────────────────────
+
+    def do(self, effect: Effect) -> list[Event]:
+        match effect:
+            case StartJob(role, token):
+                return self._start_job(role, token)
+            case StopTree(signum):
+                self._begin_chore(effect)
+                signal_all(tree := self._tree(), signum, signal.SIGCONT)
+                return [] if tree else [self._chore_done(TreeEmpty())]
+            case KillTree():
+                self._begin_chore(effect)
+                return list(self.chores())
+            case FreezeTree():
+                self.job.terminal.take()  # Ctrl-C is for us while the job cannot act on it.
+                self._begin_chore(effect)
+                return list(self.chores())
+            case ThawTree():
+                self._chore, self._frozen = None, False
+                self.job.give_terminal_back()
+                signal_all(self._tree(), signal.SIGCONT)
+            case SignalJob(signum):
+                self._signal_job(signum)
+            case AwaitObedience():
+                self.job.ask_to_stand_by()
+                self._begin_chore(effect)
+            case Tell(message):
+                self.elector.tell(message)
+            case StartElector(token, run_until_s):
+                self.elector.start(token, run_until_s)
+                self._fuse.elector_is(self.elector.pid or 0)
+                self._introduce_job()
+            case KillElector():
+                self.elector.kill()
+            case SuspendSelf():
+                return self._suspend()
+            case ShowRole():
+                self._show_role(effect)
+            case Report():
+                self._report(effect)
+            case Finish(exit_code):
+                self.job.tidy()
+                self.exit_code = exit_code
+            case _:
+                assert_never(effect)
+        return []
+
+    def _start_job(self, role: str, token: int | None) -> list[Event]:
+        self._chore = self._unheard = None
+        self._frozen = False
+        try:
+            self.job.start(role, token, keep_fds=self.elector.session_fds)
+        except NotStartedError as error:
+            self.job.is_gone()
+            return [JobNotStarted(error.exit_code, str(error))]
+        self._introduce_job()
+        return []
+
+    def _signal_job(self, signum: int) -> None:
+        """A job that has only just started must not be killed by the news that it leads."""
+        self._unheard = None
+        if signum == self._settings.lead_signal and self.job.would_die_of(signum):
+            self._unheard, self._unheard_since_s = signum, boottime_s()
+            self._log.event(
+                "signal", "the job is told that it leads as soon as it listens", signal=signum
+            )
+        else:
+            self.job.signal(signum)
+
+    def _signal_again(self) -> None:
+        patient = boottime_s() < self._unheard_since_s + _LISTEN_AT_MOST_S
+        if self._unheard is not None and not (patient and self.job.would_die_of(self._unheard)):
+            self.job.signal(self._unheard)
+            self._unheard = None
+
+    def _introduce_job(self) -> None:
+        """The elector gets a pidfd of the job: should we die, it makes sure that the job does."""
+        if self.job.pid is None:
+            return
+        pidfd = os.pidfd_open(self.job.pid)
+        self.elector.tell(msg.JobIs(self.job.pid), fds=(pidfd,))
+        os.close(pidfd)
+
+    def _tree(self) -> list[int]:
+        return descendants(os.getpid(), leave_out=self._helpers())
+
+    def _helpers(self) -> tuple[int | None, ...]:
+        """Our children that are not part of the job's tree."""
+        return (self.elector.pid, self._fuse.pid, self.job.prefork_pid)
+
+    def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
+        self._chore = chore
+        self._chore_since_s = self._shouted_s = boottime_s()
+
+    def _chore_done(self, event: Event) -> Event:
+        self._chore = None
+        if event == TreeEmpty():
+            self._fuse.remove()
+        return event
+
+    def _shout(self, pids: Sequence[int]) -> None:
+        """A tree that survives SIGKILL (state D) keeps leadership with us: say so (rule S4)."""
+        now_s = boottime_s()
+        if now_s - self._shouted_s >= _SHOUT_EVERY_S:
+            self._shouted_s = now_s
+            self._log.event(
+                "unkillable",
+                "processes survive SIGKILL (uninterruptible I/O?); leadership is not released "
+                "while they live",
+                pids=pids[:20],
+                since_s=now_s - self._chore_since_s,
+            )
+
+    def _suspend(self) -> list[Event]:
+        """Stop ourselves as the terminal would; whatever of the tree runs is frozen first."""
+        core_thaws = isinstance(self._chore, FreezeTree)
+        if core_thaws:
+            self._chore = None
+        until_s = boottime_s() + _FREEZE_AT_MOST_S
+        while not freeze_pass(os.getpid(), leave_out=self._helpers()) and boottime_s() < until_s:
+            pass
+        self.job.terminal.take()
+        self.job.terminal.stop_with_group()
+        self._to_thaw = not core_thaws and not self._frozen
+        return [Continued()]
+
+    def _wake_up(self) -> None:
+        """After a suspension, and after the core has looked at the clock: what is not the core's
+        to thaw goes on being stopped, or standing by."""
+        if self._to_thaw and not isinstance(self._chore, KillTree):
+            self.job.give_terminal_back()
+            signal_all(self._tree(), signal.SIGCONT)
+        self._to_thaw = False
+
+    def _show_role(self, effect: ShowRole) -> None:
+        settings = self._settings
+        self._fuse.lasts_until(effect.run_until_s)
+        if effect.leader and self.job.pid is None:
+            self.job.prepare()
+        if settings.role_file is None:
+            return
+        try:
+            write_role(
+                settings.role_file,
+                role=effect.role,
+                token=effect.token,
+                leader=settings.id if effect.role == "leader" else effect.leader,
+                election=settings.election,
+                node_id=settings.id,
+                run_until_boottime_s=effect.run_until_s,
+            )
+        except OSError as error:
+            self._log.event("role-file", f"cannot write {settings.role_file}: {error.strerror}")
+
+    def _report(self, effect: Report) -> None:
+        fields = {"token": effect.token, "deadline_left_s": effect.deadline_left_s}
+        known = {key: value for key, value in fields.items() if value is not None}
+        self._log.event(effect.event, effect.message, **known)

@@ -1,0 +1,132 @@
+"""The job: the user's command as a process, with its environment, terminal, fuse and lock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from coordsidecar.children.spawn import Dispositions, Prefork
+from coordsidecar.guard.fuse import Fuse
+from coordsidecar.guard.job_env import job_environment, token_variable
+from coordsidecar.guard.terminal import Terminal
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
+
+__all__ = ["Job"]
+
+_CARES = ("SigBlk", "SigIgn", "SigCgt")  # It waits for the signal, ignores it, or has a handler.
+
+
+class Job:
+    """The main process of the tree, if there is one: the command, or the standby command."""
+
+    def __init__(
+        self, settings: Settings, log: Log, dispositions: Dispositions, fuse: Fuse, *, run_mark: str
+    ) -> None:
+        self.pid: int | None = None
+        self.terminal = Terminal()
+        self._settings = settings
+        self._log = log
+        self._dispositions = dispositions
+        self._fuse = fuse
+        self._run_mark = run_mark
+        self._group = 0
+        self._prefork: Prefork | None = None
+        self._prefork_role = ""
+        self._ack_path: str | None = None
+
+    @property
+    def prefork_pid(self) -> int | None:
+        """The process that waits to become the job; not yet part of its tree."""
+        return self._prefork.pid if self._prefork else None
+
+    def prepare(self, role: str = "leader") -> None:
+        """Have everything done that can be done before a start as ``role``."""
+        if self._prefork is not None:
+            if self._prefork_role == role and self._prefork.lives:
+                return
+            self._prefork.discard()
+        if self._settings.standby_timeout_s is not None and self._ack_path is None:
+            import tempfile  # Late: it imports half the library.
+
+            folder = tempfile.mkdtemp(prefix="coordsidecar-")
+            self._ack_path = os.path.join(folder, "standing-by")
+        environ = job_environment(
+            os.environ, self._settings, run=self._run_mark, role=role, ack_path=self._ack_path
+        )
+        self._prefork = Prefork(self._dispositions, self._command(role), environ=environ)
+        self._prefork_role = role
+
+    def child_is_gone(self, pid: int) -> None:
+        """A child was reaped: nobody may wait for it any more."""
+        if pid == self.prefork_pid:
+            self._prefork = None
+
+    def start(self, role: str, token: int | None, *, keep_fds: Sequence[int]) -> None:
+        """Start what ``role`` asks for. ``keep_fds`` hold a lock for as long as the job lives.
+
+        Raises `NotStartedError`.
+        """
+        self.prepare(role)
+        assert self._prefork is not None
+        prefork, self._prefork = self._prefork, None
+        self.pid = self._group = prefork.pid
+        self.terminal.give(self._group)
+        prefork.execute(late=token_variable(token), keep_fds=keep_fds)
+        standby_command = self._command(role) is not self._settings.command
+        if not standby_command:
+            self._fuse.start(self.pid)
+        what = "started the standby command" if standby_command else "started the job"
+        self._log.event(role, what, token=token, pid=self.pid)
+
+    def _command(self, role: str) -> Sequence[str]:
+        settings = self._settings
+        return settings.standby if role == "standby" and settings.standby else settings.command
+
+    def is_gone(self) -> None:
+        self.pid = None
+        self.terminal.take()
+
+    def signal(self, signum: int) -> None:
+        """Hand a signal to the job's process group."""
+        if self.pid is None:
+            return
+        try:
+            os.killpg(self._group, signum)
+        except (ProcessLookupError, PermissionError) as error:
+            self._log.event("signal", f"the job could not be signalled: {error}", signal=signum)
+
+    def would_die_of(self, signum: int) -> bool:
+        """Whether the job has not yet said what the signal is to do: it has only just started."""
+        try:
+            with open(f"/proc/{self.pid}/wchan", encoding="ascii", errors="replace") as file:
+                if "sigtimedwait" in file.read():
+                    return False  # The kernel unblocks what it waits for.
+            with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+                masks = [line.split()[1] for line in file if line[:6] in _CARES]
+        except OSError:
+            return False
+        return not any(int(mask, 16) & 1 << (signum - 1) for mask in masks)
+
+    def give_terminal_back(self) -> None:
+        self.terminal.give(self._group)
+
+    def ask_to_stand_by(self) -> None:
+        """From now on `stands_by` tells whether the job has acknowledged."""
+        if self._ack_path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._ack_path)
+
+    @property
+    def stands_by(self) -> bool:
+        return self._ack_path is not None and os.path.exists(self._ack_path)
+
+    def tidy(self) -> None:
+        """Leave no process behind, and no file, not even what the job put there."""
+        if self._prefork is not None:
+            self._prefork.discard()
+        if self._ack_path is not None:
+            import shutil
+
+            shutil.rmtree(os.path.dirname(self._ack_path), ignore_errors=True)

@@ -1,0 +1,65 @@
+"""The job's environment: who it is in the election, and none of our secrets (rule S15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordsidecar.settings.settings import Settings
+from coordsidecar.store.registry import public_url
+
+__all__ = ["RUN_VARIABLE", "job_environment", "token_variable"]
+
+RUN_VARIABLE = "COORDSIDECAR_RUN"
+_OURS = "COORDSIDECAR_"
+_SECRETS = frozenset(
+    {
+        "NOTIFY_SOCKET",  # systemd's: the job must not report readiness in our name.
+        "ETCDCTL_USER",
+        "ETCDCTL_PASSWORD",
+        "ETCDCTL_KEY",
+        "CONSUL_HTTP_TOKEN",
+        "CONSUL_HTTP_TOKEN_FILE",
+        "CONSUL_HTTP_AUTH",
+        "CONSUL_CLIENT_KEY",
+    }
+)
+
+
+def job_environment(
+    environ: Mapping[str, str],
+    settings: Settings,
+    *,
+    run: str,
+    role: str,
+    ack_path: str | None,
+) -> dict[str, str]:
+    """What the job sees: our environment, less our options and secrets, plus its role.
+
+    The token is not yet known when this is prepared: see `token_variable`.
+    ``run`` marks every process of the tree, so that it can be found after the guard's death; marks
+    of a sidecar around this one stay in it.
+    """
+    marks = [mark for mark in environ.get(RUN_VARIABLE, "").split(":") if mark]
+    job = {
+        name: value
+        for name, value in environ.items()
+        if name in settings.pass_env or not (name.startswith(_OURS) or name in _SECRETS)
+    }
+    job |= {
+        "COORDSIDECAR_ROLE": role,
+        "COORDSIDECAR_NAME": settings.election.name,
+        "COORDSIDECAR_NAMESPACE": settings.election.namespace,
+        "COORDSIDECAR_ID": settings.id,
+        "COORDSIDECAR_STORE": public_url(settings.store),
+        RUN_VARIABLE: ":".join([*marks, run]),
+    }
+    if settings.role_file is not None:
+        job["COORDSIDECAR_ROLE_FILE"] = settings.role_file
+    if ack_path is not None:
+        job["COORDSIDECAR_ACK"] = ack_path
+    return job
+
+
+def token_variable(token: int | None) -> dict[str, str]:
+    """The token under which the job is started, for its environment."""
+    return {} if token is None else {"COORDSIDECAR_TOKEN": str(token)}

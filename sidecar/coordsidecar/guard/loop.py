@@ -1,0 +1,161 @@
+"""The guard: the process whose pid the user knows. It owns the job's tree and keeps its deadline.
+
+One thread, light imports, one loop: wait for {signals, the elector's messages, the timer}; look at
+the clock; only then read. All decisions are the core's (`coordsidecar.core.guard.step`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+from collections.abc import Iterator
+
+from coordsidecar.children.spawn import Dispositions
+from coordsidecar.core.guard import step as core
+from coordsidecar.core.guard.moves import (
+    Effect,
+    ElectorExited,
+    Event,
+    Heard,
+    JobExited,
+    Plan,
+    Report,
+    Signalled,
+    SuspendSelf,
+    TerminalStop,
+    Tick,
+)
+from coordsidecar.guard.elector_process import ElectorProcess
+from coordsidecar.guard.hands import Hands
+from coordsidecar.linux import BootTimer, boottime_s
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
+
+__all__ = ["Guard"]
+
+
+def plan_of(settings: Settings) -> Plan:
+    """The part of the settings that the core decides by."""
+    return Plan(
+        timing=settings.timing,
+        stop_signal=settings.stop_signal,
+        stop_timeout_s=settings.stop_timeout_s,
+        while_standby=settings.while_standby,
+        has_standby_command=bool(settings.standby),
+        lead_signal=settings.lead_signal or 0,
+        standby_signal=settings.standby_signal or 0,
+        standby_timeout_s=settings.standby_timeout_s,
+        restart=settings.restart,
+        max_restarts=settings.max_restarts,
+        max_restarts_window_s=settings.max_restarts_window_s,
+        exit_on_lost=settings.on_lost == "exit",
+    )
+
+
+class Guard:
+    """The loop: events in, the core's effects out."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        dispositions: Dispositions,
+        elector: ElectorProcess,
+        *,
+        signals_fd: int,
+    ) -> None:
+        """``signals_fd``: a pipe on which every signal arrives as a byte."""
+        self._plan = plan_of(settings)
+        self._signals_fd = signals_fd
+        self._timer = BootTimer()
+        self._hands = Hands(settings, log, dispositions, elector)
+        self._reports: list[Report] = []
+
+    def run(self) -> int:
+        self._state, effects = core.begin(boottime_s(), self._plan)
+        self._act(effects)
+        while (exit_code := self._hands.exit_code) is None:
+            self._wait()
+            self._step(Tick())  # The clock first (rule S2): nothing read late revives a lease.
+            for event in self._incoming():
+                self._step(event)
+        self._write_reports()
+        return exit_code
+
+    def _wait(self) -> None:
+        self._write_reports()
+        self._timer.arm(core.next_wake_s(self._state, self._plan))
+        poll = select.poll()
+        for fd in (self._signals_fd, self._timer.fd, self._hands.wire_fd):
+            if fd is not None:
+                poll.register(fd, select.POLLIN)
+        timeout_s = self._hands.chore_every_s
+        poll.poll(None if math.isinf(timeout_s) else math.ceil(timeout_s * 1000))
+
+    def _step(self, event: Event) -> None:
+        self._state, effects = core.step(self._state, event, boottime_s(), self._plan)
+        self._act(effects)
+
+    def _act(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Report):
+                self._reports.append(effect)
+                continue
+            if isinstance(effect, SuspendSelf):
+                self._write_reports()
+            for event in self._hands.do(effect):
+                self._step(event)
+
+    def _write_reports(self) -> None:
+        """The log comes last: whoever takes over shall not wait for it."""
+        for report in self._reports:
+            self._hands.do(report)
+        self._reports.clear()
+
+    def _incoming(self) -> Iterator[Event]:
+        yield from self._messages()
+        yield from self._signals()
+        yield from self._hands.chores()
+
+    def _messages(self) -> Iterator[Event]:
+        for message in self._hands.messages():
+            yield Heard(message)
+
+    def _signals(self) -> Iterator[Event]:
+        try:
+            numbers = os.read(self._signals_fd, 4096)
+        except BlockingIOError:
+            return
+        for number in numbers:
+            if number == signal.SIGCHLD:
+                yield from self._reap()
+            elif number == signal.SIGTSTP:
+                yield TerminalStop()
+            elif number != signal.SIGCONT:
+                yield Signalled(number)
+
+    def _reap(self) -> Iterator[Event]:
+        """Collect every child that ended: the job, the elector, and orphans of the tree."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if os.WIFSTOPPED(status):
+                if pid == self._hands.job.pid and self._hands.job.terminal.given:
+                    yield TerminalStop()
+            elif pid == self._hands.elector.pid:
+                self._hands.elector.was_reaped()
+                yield from self._messages()  # Its last words.
+                self._hands.elector.is_gone()
+                yield ElectorExited()
+            elif pid == self._hands.job.pid:
+                self._hands.job.is_gone()
+                code = os.waitstatus_to_exitcode(status)
+                yield JobExited(code if code >= 0 else 128 - code)
+            else:
+                self._hands.other_is_gone(pid)

@@ -1,0 +1,263 @@
+"""The settings: checked once, here, and frozen. Settings that cannot work cannot be built.
+
+What the user said comes from three places. The command line wins over the environment
+(``COORDSIDECAR_TTL``), the environment over the configuration file; an error names the place.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+from collections.abc import Callable, Iterable, Mapping
+
+from coordsidecar.core.timing import Timing
+from coordsidecar.duration import parse_duration
+from coordsidecar.hints import Any, Literal
+from coordsidecar.settings.config_file import ConfigFile, read_config_file
+from coordsidecar.settings.options import OPTIONS, Option, read_id, read_name
+from coordsidecar.store.protocol import Election
+from coordsidecar.value import Value
+
+__all__ = ["Settings", "Sources", "UsageError", "build_settings", "derived_name"]
+
+DEFAULT_TTL_S = 15.0
+_LEAST_TTL_S = 2.0
+
+
+class UsageError(ValueError):
+    """What the user asked for cannot be done. The message is one sentence for the user."""
+
+
+class Settings(Value, kw_only=True):
+    """All that the guard and the elector need to know; times in seconds.
+
+    ``store`` may carry credentials: show `stores.public_url` of it. ``wait_s`` None: for ever.
+    ``name_was_derived``: the election is named after the command, which the log should tell.
+    Raises `UsageError` for combinations that cannot work.
+    """
+
+    _secret = ("store",)
+
+    command: tuple[str, ...]
+    election: Election
+    id: str
+    store: str = "local:"
+    timing: Timing = Timing.for_ttl(DEFAULT_TTL_S)
+    stop_signal: int = signal.SIGTERM
+    stop_timeout_s: float = 25.0
+    wait_s: float | None = None
+    restart: Literal["never", "on-failure", "always"] = "never"
+    max_restarts: int = 3
+    max_restarts_window_s: float = 60.0
+    on_lost: Literal["rejoin", "exit"] = "rejoin"
+    standby: tuple[str, ...] = ()
+    while_standby: Literal["stop", "signal", "freeze"] = "stop"
+    lead_signal: int | None = None
+    standby_signal: int | None = None
+    standby_timeout_s: float | None = None
+    role_file: str | None = None
+    http: tuple[str, int] | None = None
+    log_format: Literal["text", "json"] = "text"
+    pass_env: tuple[str, ...] = ()
+    name_was_derived: bool = False
+
+    def __post_init__(self) -> None:
+        _check_command(self.command)
+        for what, text, check in (
+            ("--name", self.election.name, read_name),
+            ("--namespace", self.election.namespace, read_name),
+            ("--id", self.id, read_id),
+        ):
+            _read(what, text, check)
+        for flag, value in (
+            ("--stop-timeout", self.stop_timeout_s),
+            ("--wait", self.wait_s),
+            ("--standby-timeout", self.standby_timeout_s),
+        ):
+            if value is not None and not 0 <= value < math.inf:
+                raise UsageError(f"{flag} must be a length of time")
+        if self.standby_timeout_s == 0:
+            raise UsageError("--standby-timeout must be more than 0s")
+        self._check_standby()
+
+    def _check_standby(self) -> None:
+        mode = self.while_standby
+        if self.standby and mode != "stop":
+            raise UsageError(
+                f"--standby runs a command while the job is stopped, but with --while-standby "
+                f"{mode} the job is never stopped; leave one of them out"
+            )
+        if mode == "signal":
+            if self.lead_signal is None or self.standby_signal is None:
+                raise UsageError(
+                    "--while-standby signal needs both --lead-signal and --standby-signal, "
+                    "for example USR1 and USR2"
+                )
+            if self.lead_signal == self.standby_signal:
+                raise UsageError("--lead-signal and --standby-signal must not be the same signal")
+            return
+        for flag, value in (
+            ("--lead-signal", self.lead_signal),
+            ("--standby-signal", self.standby_signal),
+            ("--standby-timeout", self.standby_timeout_s),
+        ):
+            if value is not None:
+                raise UsageError(f"{flag} has a meaning only with --while-standby signal")
+
+
+class Sources:
+    """The three places where options are given, in the order in which they win."""
+
+    def __init__(
+        self, *, flags: Mapping[str, str], environ: Mapping[str, str], file: ConfigFile | None
+    ) -> None:
+        """``flags``: the texts given on the command line, by option name."""
+        self._flags = flags
+        self._environ = environ
+        self.file = file
+
+    @classmethod
+    def gather(cls, flags: Mapping[str, str], environ: Mapping[str, str]) -> Sources:
+        """Read the configuration file too, where ``--config`` or its variable names one."""
+        path = flags.get("config") or environ.get("COORDSIDECAR_CONFIG")
+        try:
+            file = read_config_file(path) if path else None
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        return cls(flags=flags, environ=environ, file=file)
+
+    def find(self, option: Option) -> tuple[str, str] | None:
+        """Where ``option`` was given, and its text. An empty variable counts as unset."""
+        if option.name in self._flags:
+            return option.flag, self._flags[option.name]
+        if self._environ.get(option.variable):
+            return option.variable, self._environ[option.variable]
+        if self.file and option.name in self.file.texts:
+            return f"{self.file.path}: {option.name}", self.file.texts[option.name]
+        return None
+
+    def values(self, options: Iterable[Option]) -> dict[str, Any]:
+        """Read all of ``options`` that were given; by option name."""
+        found = ((option, self.find(option)) for option in options)
+        return {option.name: _read(*place, option.read) for option, place in found if place}
+
+
+def build_settings(
+    *, flags: Mapping[str, str], command: tuple[str, ...], environ: Mapping[str, str]
+) -> Settings:
+    """Put the settings together; ``flags`` are the texts from the command line by option name.
+
+    Raises `UsageError`.
+    """
+    sources = Sources.gather(flags, environ)
+    values = sources.values(OPTIONS)
+    command = command or (sources.file.command if sources.file else ())
+    _check_command(command)
+    timing = _timing(values)
+    name = values.pop("name", None)
+    _refuse_what_is_of_the_job_around(sources, environ)
+    if "max-restarts" in values:
+        values["max-restarts"], values["max-restarts-window-s"] = values["max-restarts"]
+    return Settings(
+        command=command,
+        election=Election(
+            namespace=values.pop("namespace", "default"), name=name or derived_name(command)
+        ),
+        id=values.pop("id", None) or os.uname().nodename or "unnamed",
+        timing=timing,
+        name_was_derived=name is None,
+        **{_field(option): value for option, value in values.items()},
+    )
+
+
+def derived_name(command: tuple[str, ...]) -> str:
+    """Name an election after a command, so that every host arrives at the same name.
+
+    The program's base name; for an interpreter that of its script, module or, with ``-c``, a slug
+    of the program text. Neither the interpreter nor the arguments count: hosts may differ in
+    both, and two names would be two leaders.
+    """
+    program = os.path.basename(command[0])
+    if _SHELL.fullmatch(program):
+        program = _script(command[1:], program_flag=r"-[a-z]*c") or program
+    elif _INTERPRETER.fullmatch(program):
+        program = _script(command[1:], program_flag=r"-[a-z]*[ce]|-m|-r") or program
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", program).strip("-.")
+    if len(slug) > 60:
+        import zlib
+
+        slug = f"{slug[:51]}-{zlib.crc32(program.encode('utf-8', 'surrogateescape')):08x}"
+    if not slug:
+        raise UsageError("no name can be made from the command; give --name")
+    return slug
+
+
+_SHELL = re.compile(r"(?:ba|da|k|z)?sh")
+_INTERPRETER = re.compile(r"(?:python|pypy|node|deno|bun|ruby|perl|php|lua|Rscript|java)[0-9.]*")
+_FLAGS_WITH_A_VALUE = {"-W", "-X", "-cp", "-classpath", "--class-path"}
+
+
+def _script(arguments: tuple[str, ...], *, program_flag: str) -> str | None:
+    """Find what an interpreter is to run: a file's base name, a module, or the program itself."""
+    rest = iter(arguments)
+    for word in rest:
+        if word in _FLAGS_WITH_A_VALUE:
+            next(rest, None)
+        elif re.fullmatch(program_flag, word):
+            return next(rest, None)
+        elif not word.startswith("-"):
+            return os.path.basename(word)
+    return None
+
+
+def _refuse_what_is_of_the_job_around(sources: Sources, environ: Mapping[str, str]) -> None:
+    if not environ.get("COORDSIDECAR_RUN"):
+        return
+    # A job finds its election in its environment, and its role file. A sidecar that it starts
+    # would take them for its own settings: wait for ever for the one around it to give up the
+    # lead, and write over its role file.
+    for option in OPTIONS:
+        place = sources.find(option) if option.name in {"name", "role-file"} else None
+        if place and place[0] == option.variable:
+            raise UsageError(
+                f"this runs inside a job, and {option.variable} ({place[1][:40]!r}) is that job's; "
+                f"give {option.flag}, or unset the variable"
+            )
+
+
+def _check_command(command: tuple[str, ...]) -> None:
+    if not command:
+        raise UsageError("no command given; write it last: coordsidecar -- python job.py")
+    if not command[0]:
+        raise UsageError("the first word of the command is empty")
+
+
+def _timing(values: dict[str, Any]) -> Timing:
+    ttl_s = values.pop("ttl", DEFAULT_TTL_S)
+    if ttl_s < _LEAST_TTL_S:
+        raise UsageError(f"--ttl {ttl_s:g}s is too short to be kept; use 2s or more")
+    derived = ("renew-every", "rpc-timeout", "lost-grace", "kill-reserve", "margin")
+    given = {
+        _field(name): values.pop(name) for name in (*derived, "takeover-delay") if name in values
+    }
+    try:
+        return Timing.for_ttl(ttl_s, **given)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _field(option_name: str) -> str:
+    name = option_name.replace("-", "_")
+    return name if name not in _DURATIONS else name + "_s"
+
+
+_DURATIONS = {option.name.replace("-", "_") for option in OPTIONS if option.read is parse_duration}
+
+
+def _read(place: str, text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}") from error

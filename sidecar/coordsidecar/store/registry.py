@@ -1,0 +1,114 @@
+"""From a store URL to a store, and to the part of the URL that may be shown.
+
+Stores are plug-ins: any installed package may add one by the entry-point group
+``coordsidecar.stores``. Reading the entry points takes as long as starting the interpreter three
+times over, and start-up is part of every failover, so the stores that ship with coordsidecar are
+known here by name. They are loaded like any other, and only the one that is used is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+
+from coordsidecar.hints import cast
+from coordsidecar.store.protocol import Election, Store, StoreFactory
+
+__all__ = ["check_scheme", "connect", "public_url", "redact"]
+
+_GROUP = "coordsidecar.stores"
+
+# A copy of the entry points in pyproject.toml; a test keeps the two the same.
+_BUILT_IN = {
+    "local": "coordsidecar_adapters.local.store:connect",
+    "etcd": "coordsidecar_adapters.etcd.gateway:connect",
+    "etcds": "coordsidecar_adapters.etcd.gateway:connect",
+    "etcd+grpc": "coordsidecar_adapters.etcd.grpc:connect",
+    "etcds+grpc": "coordsidecar_adapters.etcd.grpc:connect",
+    "consul": "coordsidecar_adapters.consul.store:connect",
+    "consuls": "coordsidecar_adapters.consul.store:connect",
+}
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+_EXAMPLES = "local:, etcd://host:2379 or consul://host:8500"
+
+
+def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
+    """Build the store that ``url`` names; talks to nobody yet.
+
+    ``environ`` is where the store finds what its own tools read, such as ``ETCDCTL_CACERT``.
+    `ValueError` says in one sentence what is wrong with ``url`` or what is not installed.
+    """
+    scheme = check_scheme(url)
+    try:
+        factory = _load(scheme)
+    except (ImportError, AttributeError) as error:
+        remedy = "pip install 'coordsidecar[grpc]'" if scheme.endswith("+grpc") else "reinstall it"
+        raise ValueError(f"the {scheme} store cannot be loaded ({error}); {remedy}") from error
+    return factory(url, election=election, environ=environ)
+
+
+def check_scheme(url: str) -> str:
+    """Return the scheme of ``url`` if there is a store for it; imports no store.
+
+    `ValueError` names the schemes there are, and the nearest.
+    """
+    match = _SCHEME.match(url)
+    if match is None:
+        raise ValueError(f"the store is not a URL; write it as {_EXAMPLES}")
+    scheme, rest = match[1].lower(), match[2]
+    if scheme in _BUILT_IN:
+        return scheme
+    known = [*_BUILT_IN, *_entry_points()]
+    if scheme in known:
+        return scheme
+    if re.fullmatch(r"[0-9]+(?:[,/].*)?", rest):
+        raise ValueError(f"the store has no scheme; write it as {_EXAMPLES}")
+    import difflib
+
+    nearest = difflib.get_close_matches(scheme, known, n=1)
+    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    raise ValueError(f"unknown store {scheme!r}; {hint}There are: {', '.join(sorted(known))}")
+
+
+def public_url(url: str) -> str:
+    """Return ``url`` without credentials: fit for a log, and for the job to ask the store itself.
+
+    Whatever stands between ``//`` and the last ``@`` counts as credentials, so that a password
+    with odd characters in it cannot show through; so do query parameters with a telling name.
+    """
+    bare = re.sub(r"^([^:/]*:(?://(?!/))?)(?!/).*@", r"\1", url, flags=re.DOTALL)
+    head, mark, query = bare.partition("?")
+    if not mark:
+        return bare
+    telling = re.compile(r"pass|pwd|token|secret|auth|cred", re.IGNORECASE)
+    kept = [part for part in query.split("&") if not telling.search(part.partition("=")[0])]
+    return head + ("?" + "&".join(kept) if kept else "")
+
+
+def redact(message: str) -> str:
+    """Return ``message`` with the credentials of a URL in it blotted out.
+
+    For messages of others, who may quote what the user typed. Rather too much than too little.
+    """
+    blotted = re.sub(r"//(?!/).*@", "//***@", message, flags=re.DOTALL)
+    return re.sub(
+        r"((?:pass|pwd|token|secret|auth|cred)[a-z_]*=)[^&\s'\"]+", r"\1***", blotted, flags=re.I
+    )
+
+
+def _entry_points() -> list[str]:
+    from importlib import metadata
+
+    return sorted({point.name for point in metadata.entry_points(group=_GROUP)} - _BUILT_IN.keys())
+
+
+def _load(scheme: str) -> StoreFactory:
+    if scheme in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[scheme].partition(":")
+        return cast(StoreFactory, getattr(importlib.import_module(module), attribute))
+    from importlib import metadata
+
+    (point, *_) = metadata.entry_points(group=_GROUP, name=scheme)
+    return cast(StoreFactory, point.load())

@@ -1,0 +1,100 @@
+"""Finding and killing what a dead guard has left behind (rule S3, second half).
+
+While the guard lives, its tree is what descends from it. Once it is dead, its orphans have gone to
+init or to some other subreaper; they are found by the mark that every process of the run carries in
+its environment, and by the job's process group. A process that has wiped its environment, called
+setsid and lost its guard is not found: the README says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Collection
+
+from coordsidecar.trees.hunt import Hunt
+from coordsidecar.trees.tree import DEAD_STATES, descendants, group_of, signal_all, state_of
+
+__all__ = ["Remains", "has_ended"]
+
+
+class Remains:
+    """A guard and its job's tree, to be killed and confirmed dead.
+
+    ``leave_out``: helpers below the guard that are not part of the job's tree.
+    """
+
+    def __init__(
+        self, *, guard_pid: int, guard_pidfd: int, run: str, leave_out: Collection[int]
+    ) -> None:
+        self._guard_pid = guard_pid
+        self._guard_pidfd = guard_pidfd
+        self._hunt = Hunt(run)
+        self._leave_out = leave_out
+        self._job_pid: int | None = None
+        self._job_pidfd: int | None = None
+        self._passes = 0
+
+    def job_is(self, pid: int, pidfd: int) -> None:
+        """The job's main process; we keep ``pidfd``, which cannot be confused by a reused pid."""
+        if self._job_pidfd is not None:
+            os.close(self._job_pidfd)
+        self._job_pid, self._job_pidfd = pid, pidfd
+
+    def group_is(self, pid: int) -> None:
+        """The job's process group, for those who have no pidfd of it."""
+        self._job_pid = pid
+
+    def kill_pass(self) -> bool:
+        """Kill all that can be found; True if guard and tree are confirmed dead.
+
+        A frozen guard still has its tree below it, so the tree goes first: once the guard is dead,
+        nothing but the mark leads to those who called setsid.
+        """
+        self._passes += 1
+        if not has_ended(self._guard_pidfd):
+            below = descendants(self._guard_pid, leave_out=self._leave_out)
+            living = [pid for pid in below if state_of(pid) not in DEAD_STATES]
+            signal_all(living, signal.SIGKILL)
+            if living and self._passes < 100:
+                return False  # Whoever forks faster than we look is caught by the passes to come.
+            _kill_by(self._guard_pidfd)
+        if self._job_pidfd is not None and not has_ended(self._job_pidfd):
+            if self._job_pid is not None:
+                _kill_group(self._job_pid)
+            _kill_by(self._job_pidfd)
+        in_group, marked = self._kill_group(), self._hunt.kill_pass()
+        job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
+        none_left = not in_group and not marked and self._hunt.over
+        return none_left and job_ended and has_ended(self._guard_pidfd)
+
+    def _kill_group(self) -> list[int]:
+        """Whoever is left of the job's process group; while it has members, its number is its own.
+
+        The kernel signals a group as a whole, so nobody can fork away from under it.
+        """
+        if self._job_pid is None:
+            return []
+        pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+        members = [pid for pid in pids if group_of(pid) == self._job_pid]
+        if members:
+            _kill_group(self._job_pid)
+        return members
+
+
+def has_ended(pidfd: int) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _kill_by(pidfd: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # It was quicker.
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)

@@ -1,0 +1,223 @@
+"""The elector's core: becoming the leader, and what it makes of the store's answers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import (
+    Call,
+    Campaign,
+    Exit,
+    Gone,
+    Look,
+    Open,
+    Refused,
+    Renew,
+    Renewed,
+    Resign,
+    Silent,
+    Sweep,
+    Swept,
+    TakeOffice,
+    TellGuard,
+    Tick,
+    Took,
+    Watch,
+    Watched,
+)
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Ended,
+    Leading,
+    Losing,
+    Opening,
+    Resigning,
+    Waiting,
+)
+from coordsidecar.store.protocol import Absent, Session
+from coordsidecar.value import replace
+from tests.core.election.electors import (
+    AIMS,
+    BEHIND,
+    CLEAN,
+    LEASED,
+    SESSION,
+    UNCLEAN,
+    answer,
+    calls,
+    elector,
+    take,
+)
+
+# ── becoming the leader ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_candidate_opens_campaigns_takes_office_and_then_tells_the_guard() -> None:
+    state, first = take(replace(core.begin(100.0, AIMS), ping_at_s=1e9), Tick(), 100.0)
+    state, second = answer(state, SESSION, 100.1, sent_at_s=100.0)
+    state, third = answer(state, CLEAN, 100.2)
+    state, last = answer(state, Took(True), 100.3)
+
+    assert first == [Call(Open())]
+    assert second == [TellGuard(msg.Holding("s1", 15.0)), Call(Campaign(SESSION))]
+    assert third == [Call(TakeOffice(SESSION, 7))]
+    assert last == [TellGuard(LEASED), Watch(SESSION, CLEAN)]
+    assert state.phase == Leading(CLEAN)
+
+
+def test_who_is_elected_into_office_leads_at_once() -> None:
+    elected = replace(CLEAN, in_office=True)
+
+    state, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), elected, 100.3)
+
+    assert effects == [TellGuard(LEASED)]
+    assert state.phase == Leading(elected)
+
+
+def test_an_election_into_office_with_too_little_of_the_lease_left_is_given_back() -> None:
+    elected = replace(CLEAN, in_office=True)
+
+    _, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), elected, 108.0)
+
+    assert effects[-1] == Call(Resign(SESSION, 7))
+
+
+def test_the_deadline_counts_from_the_sending_and_by_the_ttl_that_was_granted() -> None:
+    state = elector(Leading(CLEAN), call=Renew(SESSION))
+
+    state, effects = answer(state, Renewed(20.0), 104.0, sent_at_s=102.5)
+
+    assert effects == [TellGuard(msg.Leased(7, step_down_at_s=115.5, run_until_s=120.5))]
+
+
+def test_a_late_answer_never_moves_the_deadline_back() -> None:
+    state = elector(Leading(CLEAN), call=Renew(SESSION), renewed_at_s=103.0)
+
+    state, effects = answer(state, Renewed(15.0), 104.0, sent_at_s=100.0)
+
+    assert effects[0] == TellGuard(msg.Leased(7, step_down_at_s=111.0, run_until_s=116.0))
+
+
+def test_a_kernel_lock_is_led_under_for_no_longer_than_the_ttl_asked_for() -> None:
+    """Its file may be deleted, and whoever makes it anew waits for the takeover delay only."""
+    lock = Session("s1", math.inf, fds=(3,))
+    state = elector(Leading(CLEAN), session=lock, call=Renew(lock))
+
+    state, effects = answer(state, Renewed(math.inf), 104.0, sent_at_s=103.0)
+
+    assert effects[0] == TellGuard(msg.Leased(7, step_down_at_s=111.0, run_until_s=116.0))
+
+
+def test_an_election_won_with_too_little_of_the_lease_left_is_given_back() -> None:
+    state = elector(Claiming(CLEAN, 100.0, swept=True), call=TakeOffice(SESSION, 7))
+
+    state, effects = answer(state, Took(True), 108.0)
+
+    assert effects[-1] == Call(Resign(SESSION, 7))
+    assert not any(isinstance(effect, TellGuard) and effect.message == LEASED for effect in effects)
+    assert isinstance(state.phase, Resigning)
+
+
+def test_after_a_sudden_end_the_job_waits_for_the_takeover_delay() -> None:
+    state, first = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
+    state, early = take(state, Tick(), 114.9)
+    state, due = take(replace(state, call=None), Tick(), 115.0)
+
+    assert TakeOffice(SESSION, 7) not in [call.op for call in calls(first + early)]
+    assert Sweep("election-theirs") in due
+
+
+def test_no_run_of_another_election_is_swept() -> None:
+    """Whoever can write our record could have any run's processes killed."""
+    foreign = replace(UNCLEAN, last_run="another-healthy")
+    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), foreign, 100.0)
+
+    state, due = take(replace(state, call=None), Tick(), 115.0)
+    state, then = answer(state, foreign, 115.1)
+
+    assert Sweep("another-healthy") not in due + then
+    assert calls(then) == [Call(TakeOffice(SESSION, 7))]
+
+
+def test_what_is_left_of_the_last_run_is_swept_before_office_is_taken() -> None:
+    state = elector(Claiming(UNCLEAN, 100.0, sweeping=True))
+
+    state, effects = take(state, Swept(), 115.0)
+
+    assert effects == [Call(TakeOffice(SESSION, 7))]
+
+
+def test_a_leader_that_confirms_its_end_meanwhile_shortens_the_wait() -> None:
+    state = elector(Claiming(UNCLEAN, 115.0), call=Look(SESSION), vacant_since_s=100.0)
+
+    state, effects = answer(state, CLEAN, 101.0)
+
+    assert effects == [Call(TakeOffice(SESSION, 7))]
+
+
+def test_our_own_earlier_term_is_not_waited_for() -> None:
+    """Its guard is the one that stands by now, and knows that the tree is gone."""
+    ours = replace(UNCLEAN, last_run="election-ours")
+
+    _, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), ours, 100.0)
+
+    assert effects == [Call(TakeOffice(SESSION, 7))]
+
+
+# ── yes, no, or not at all (S7) ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("nothing", [Silent("cut off"), Refused("token expired")])
+def test_silence_changes_no_deadline_and_is_asked_again(nothing: object) -> None:
+    state = elector(Leading(CLEAN), call=Renew(SESSION))
+
+    state, effects = answer(state, nothing, 102.0)
+    state, later = take(state, Tick(), 103.0)
+
+    assert effects == []
+    assert state.phase == Leading(CLEAN)
+    assert state.renewed_at_s == 100.0
+    assert later == [Call(Renew(SESSION))]
+
+
+def test_a_lost_session_stops_the_job() -> None:
+    state = elector(Leading(CLEAN), call=Renew(SESSION))
+
+    state, effects = answer(state, Gone("expired"), 102.0)
+
+    assert effects == [TellGuard(msg.Lost(7, "expired"))]
+    assert isinstance(state.phase, Losing)
+
+
+@pytest.mark.parametrize("found", [Absent(), BEHIND, replace(CLEAN, token=8)])
+def test_a_session_that_lives_is_not_ownership(found: object) -> None:
+    state = elector(Leading(CLEAN), call=Look(SESSION))
+
+    state, effects = answer(state, found, 102.0)
+
+    assert isinstance(effects[0], TellGuard)
+    assert isinstance(effects[0].message, msg.Lost)
+    assert isinstance(state.phase, Losing)
+
+
+def test_a_watch_is_only_a_hint_to_look() -> None:
+    state, effects = take(elector(Leading(CLEAN)), Watched(changed=True), 101.0)
+
+    assert effects == [Call(Look(SESSION))]
+    assert state.phase == Leading(CLEAN)
+
+
+def test_at_the_start_a_refusal_ends_us_and_later_it_is_waited_out() -> None:
+    starting, _ = take(replace(core.begin(100.0, AIMS), ping_at_s=1e9), Tick(), 100.0)
+    later = elector(Opening(), session=None, call=Open())
+
+    ended, effects = answer(starting, Refused("wrong password"), 100.1)
+    waiting, _ = answer(later, Refused("wrong password"), 100.1)
+
+    assert effects == [TellGuard(msg.Failed(125, "wrong password")), Exit()]
+    assert ended.phase == Ended()
+    assert waiting.phase == Opening()

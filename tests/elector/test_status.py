@@ -1,0 +1,134 @@
+"""The status page answers probes, and nobody who connects can keep it from doing so."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from coordsidecar.elector.status import serve
+
+LEADING = {"role": "leader", "token": 7, "deadline_left_s": float("inf"), "reason": "a\x1bb"}
+
+
+def get(
+    port: int, path: str, *, method: str = "GET", host: str = "127.0.0.1"
+) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection(host, port, timeout=60)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def serve_role(role: str) -> int:
+    return serve("127.0.0.1", 0, lambda: {"role": role})
+
+
+def test_the_root_shows_the_snapshot_as_json() -> None:
+    port = serve("127.0.0.1", 0, lambda: LEADING)
+
+    status, headers, body = get(port, "/")
+
+    assert status == 200
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Cache-Control"] == "no-store"
+    assert json.loads(body) == {
+        "role": "leader",
+        "token": 7,
+        "deadline_left_s": None,
+        "reason": "a\\x1bb",
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"), [("leader", 200), ("standby", 503), ("stopping", 503), ("", 503)]
+)
+def test_only_the_leader_answers_yes_to_a_load_balancer(role: str, expected: int) -> None:
+    port = serve_role(role)
+
+    assert get(port, "/leader")[0] == expected
+    assert get(port, "/leader?x=1")[0] == expected
+    assert get(port, "/healthz")[0] == 200
+
+
+def test_head_has_the_headers_and_no_body() -> None:
+    port = serve("127.0.0.1", 0, lambda: LEADING)
+
+    status, headers, body = get(port, "/", method="HEAD")
+
+    assert (status, body) == (200, b"")
+    assert int(headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [("GET", "/etc/passwd", 404), ("GET", "/../leader", 404), ("POST", "/", 501)],
+)
+def test_there_is_nothing_else(method: str, path: str, expected: int) -> None:
+    assert get(serve_role("leader"), path, method=method)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [b"GET /" + b"x" * 100_000, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 1000, b"\x00\xff\r\n\r\n"],
+    ids=["long-line", "many-headers", "garbage"],
+)
+def test_a_request_that_is_too_much_is_cut_off_and_the_next_is_served(
+    request_bytes: bytes,
+) -> None:
+    port = serve_role("leader")
+
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as rude:
+        try:
+            rude.sendall(request_bytes)
+            while rude.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+
+    assert get(port, "/leader")[0] == 200
+
+
+def test_those_who_connect_and_say_nothing_do_not_keep_a_probe_out() -> None:
+    port = serve_role("leader")
+    idle = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(40)]
+    try:
+        assert get(port, "/leader")[0] == 200
+        # The oldest were sent away to make room.
+        assert idle[0].recv(1) == b""
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_a_snapshot_that_fails_does_not_end_the_service() -> None:
+    answers: list[dict[str, Any]] = [{"role": "leader"}]
+    port = serve("127.0.0.1", 0, lambda: answers.pop())
+    assert get(port, "/leader")[0] == 200
+
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        get(port, "/leader")
+
+    assert get(port, "/healthz")[0] == 200
+
+
+def test_it_listens_on_ipv6_too() -> None:
+    try:
+        port = serve("::1", 0, lambda: LEADING)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+
+    assert get(port, "/leader", host="::1")[0] == 200
+
+
+def test_a_port_that_is_taken_is_an_error_at_once() -> None:
+    port = serve_role("leader")
+
+    with pytest.raises(OSError, match="in use"):
+        serve("127.0.0.1", port, lambda: LEADING)

@@ -1,0 +1,128 @@
+"""A store is found by the scheme of its URL, and its URL is shown without what is secret in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from coordsidecar.store import registry as stores
+from tests.cli.command import coordsidecar, install_store, refusal
+
+
+def test_the_built_in_stores_are_those_the_package_declares() -> None:
+    declared = metadata.distribution("coordsidecar").entry_points.select(
+        group="coordsidecar.stores"
+    )
+
+    assert {point.name: point.value for point in declared} == stores._BUILT_IN
+
+
+@pytest.mark.parametrize("url", ["local:", "LOCAL:/x", "etcd://h", "etcds+grpc://h", "consul://h"])
+def test_a_known_scheme_is_found_without_reading_entry_points(url: str) -> None:
+    program = (
+        "import sys; from coordsidecar.store.registry import check_scheme\n"
+        "check_scheme(sys.argv[1])\n"
+        "assert 'importlib.metadata' not in sys.modules\n"
+        "assert not [name for name in sys.modules if name.startswith('coordsidecar_adapters')]"
+    )
+
+    subprocess.run([sys.executable, "-I", "-c", program, url], check=True, timeout=60)
+
+
+def test_another_packages_store_is_found_by_its_entry_point(tmp_path: Path) -> None:
+    environ = install_store(tmp_path)
+
+    sentence = refusal("--store", "leaderfil:/x", "x", environ=environ)
+
+    assert "mean leaderfile?" in sentence
+
+
+def test_what_a_store_says_about_its_url_is_bad_usage(tmp_path: Path) -> None:
+    environ = install_store(tmp_path)
+
+    sentence = refusal("check", "7", "--name=x", "--store=leaderfile:", environ=environ)
+
+    assert sentence == "--store: leaderfile: needs a path"
+
+
+def test_check_is_quiet_while_the_token_is_the_leaders(tmp_path: Path) -> None:
+    environ = install_store(tmp_path) | _job_environ(tmp_path, '{"ns/nightly": 7}')
+
+    result = coordsidecar("check", "7", environ=environ)
+
+    assert (result.status, result.out, result.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("token", ["6", "8"])
+def test_check_names_the_token_that_leads_instead(tmp_path: Path, token: str) -> None:
+    environ = install_store(tmp_path) | _job_environ(tmp_path, '{"ns/nightly": 7}')
+
+    sentence = refusal("check", token, environ=environ, status=1)
+
+    assert f"token {token} is not current" in sentence
+    assert "token 7" in sentence
+
+
+def test_check_says_that_nobody_leads(tmp_path: Path) -> None:
+    environ = install_store(tmp_path) | _job_environ(tmp_path, '{"ns/other": 7}')
+
+    sentence = refusal("check", "7", environ=environ, status=1)
+
+    assert "nobody leads ns/nightly" in sentence
+
+
+def test_check_does_not_take_silence_for_a_no(tmp_path: Path) -> None:
+    environ = install_store(tmp_path) | _job_environ(tmp_path, None)
+
+    sentence = refusal("check", "7", environ=environ, status=125)
+
+    assert sentence.startswith("the store cannot be asked: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("local:", "local:"),
+        ("local:/run/a@b/c.lock", "local:/run/a@b/c.lock"),
+        ("local:///run/a@b", "local:///run/a@b"),
+        ("etcd://h1:2379,h2:2379", "etcd://h1:2379,h2:2379"),
+        ("etcd://user:hunter2@h1:2379,h2:2379/x", "etcd://h1:2379,h2:2379/x"),
+        ("etcd://user:a@hunter2/?#:@h", "etcd://h"),
+        ("etcd:user:hunter2@h", "etcd:h"),
+        ("etcd://u:12/hunter2@h?cacert=/ca.pem", "etcd://h?cacert=/ca.pem"),
+        ("consul://h?token=hunter2&dc=x", "consul://h?dc=x"),
+        ("consul://h?password=hunter2", "consul://h"),
+        ("etcds://h?cert=/c.pem&key=/k.pem", "etcds://h?cert=/c.pem&key=/k.pem"),
+    ],
+)
+def test_a_public_url_still_finds_the_store_but_has_no_secret(url: str, public: str) -> None:
+    assert stores.public_url(url) == public
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "cannot reach etcd://u:hunter2@h:1: refused",
+        "cannot reach //u:a@hunter2@h",
+        "GET /v1/kv?token=hunter2&x=1 failed",
+        "bad option 'PASSWORD=hunter2'",
+    ],
+)
+def test_a_redacted_message_has_no_secret(message: str) -> None:
+    assert "hunter2" not in stores.redact(message)
+
+
+def _job_environ(folder: Path, leaders: str | None) -> dict[str, str]:
+    path = folder / "leaders.json"
+    if leaders is not None:
+        path.write_text(leaders)
+    return {
+        "COORDSIDECAR_NAME": "nightly",
+        "COORDSIDECAR_NAMESPACE": "ns",
+        "COORDSIDECAR_STORE": f"leaderfile:{path}",
+        "COORDSIDECAR_RUN": "mark",
+    }
