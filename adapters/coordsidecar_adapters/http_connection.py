@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
 from coordsidecar_adapters.endpoints import host_port
-from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Server
+from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Server, Tls
 
-__all__ = ["HttpConnection", "Resolver", "TlsSide"]
+__all__ = ["HttpConnection", "Resolver", "TlsSide", "tls_side"]
 
 _MAX_LINE_BYTES = 16 * 1024
 _MAX_HEADERS = 100
@@ -31,6 +31,15 @@ class TlsSide(Protocol):
     def refusal(self, error: OSError, address: str) -> str | None:
         """Say what has to be mended; None: the error is about something else."""
         ...
+
+
+def tls_side(tls: Tls | None, server: Server) -> TlsSide | None:
+    """Read the certificates; `ValueError` if one of them cannot be used. None: in the clear."""
+    if tls is None:
+        return None
+    from coordsidecar_adapters.tls import SslSide  # Late: it imports ssl.
+
+    return SslSide(tls, server)
 
 
 class Resolver:

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 
 from coordsidecar.core.timing import Timing
-from coordsidecar.guard.job_env import RUN_VARIABLE
 from coordsidecar.store.protocol import Election
+from coordsidecar.trees.mark import RUN_VARIABLE
 from tests.chaos.clock import WallClock
 from tests.chaos.host import own_host
 from tests.chaos.instance import Gauge, Instance

@@ -27,7 +27,7 @@ def ours(consul: ConsulServer, election: Election, stand: CandidateFactory) -> N
 
 @pytest.fixture
 def keys(consul: ConsulServer, election: Election) -> ElectionKeys:
-    client = ConsulClient(ConsulSettings.read(f"consul://{consul.endpoint}", {}))
+    client = ConsulClient(ConsulSettings.read(f"consul://{consul.endpoint}", {}), tls=None)
     return ElectionKeys(client, election=election)
 
 

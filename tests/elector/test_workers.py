@@ -10,15 +10,16 @@ import ctypes, os, select, signal
 from coordsidecar.core.election.moves import Open
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import UnreachableError
-from coordsidecar.elector.workers import Inbox, Workers
+from coordsidecar.elector.mailbox import Mailbox
+from coordsidecar.elector.workers import Workers
 
 class Mute:
     def open(self, **_):
         raise UnreachableError("says nothing")
 
 signal.signal(signal.SIGCONT, lambda signum, frame: None)
-inbox = Inbox()
-workers = Workers(Mute, inbox, timing=Timing.for_ttl(5.0), run="r", record="{}")
+inbox = Mailbox()
+workers = Workers(Mute(), inbox, timing=Timing.for_ttl(5.0), run="r", record="{}")
 poll = select.poll()
 poll.register(inbox.fd, select.POLLIN)
 for _ in range(20):

@@ -14,13 +14,23 @@ from hypothesis import strategies as st
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as election_core
-from coordsidecar.core.election.moves import Answered, Gone, Look, Open, Refused, Silent, TellGuard
+from coordsidecar.core.election.moves import (
+    Answered,
+    Event,
+    Gone,
+    Look,
+    Open,
+    Refused,
+    Silent,
+    TellGuard,
+)
 from coordsidecar.core.election.phases import Adopting, Claiming, Joining, Leading, Opening, Waiting
 from coordsidecar.core.election.rules import leader_name
 from coordsidecar.core.guard import step as guard_core
 from coordsidecar.core.guard.moves import Heard
 from coordsidecar.core.guard.phases import Idle, Rejoin, Running, Stopping, lease_of
-from coordsidecar.elector.workers import Inbox, Workers
+from coordsidecar.elector.mailbox import Mailbox
+from coordsidecar.elector.workers import Workers
 from coordsidecar.linux import BootTimer
 from coordsidecar.log import Log, json_safe
 from coordsidecar.store.protocol import (
@@ -79,9 +89,9 @@ class _Wordy:
 
 
 def test_no_refusal_is_too_long_for_the_guard() -> None:
-    inbox = Inbox()
+    inbox = Mailbox[Event]()
     store = cast(Store, _Wordy())
-    workers = Workers(lambda: store, inbox, timing=electors.TIMING, run="r", record="{}")
+    workers = Workers(store, inbox, timing=electors.TIMING, run="r", record="{}")
 
     workers.call(Open())
     poll = select.poll()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.guard.job_env import RUN_VARIABLE
 from coordsidecar.trees.hunt import Hunt
+from coordsidecar.trees.mark import RUN_VARIABLE
 from tests.e2e.sidecars import wait_for
 
 _CHURN = Path(__file__).parent / "jobs" / "churn.py"

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coordsidecar.guard.job_env import RUN_VARIABLE
+from coordsidecar.trees.mark import RUN_VARIABLE
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar
 

@@ -13,7 +13,7 @@ from coordsidecar.hints import TypeVar
 from coordsidecar.store.protocol import RefusedError, SessionLostError, StoreError, UnreachableError
 from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.library import exceptions
-from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.consul.settings import ConsulSettings
 from coordsidecar_adapters.endpoints import Endpoints
 from coordsidecar_adapters.http_connection import Resolver, TlsSide
 from coordsidecar_adapters.link import LinkError
@@ -31,16 +31,11 @@ _MAY_BE_DENIED = ("Permission denied", "ACL not found", "lacks permission")
 class ConsulClient:
     """Calls any of several Consul agents. Raises nothing but `StoreError`."""
 
-    def __init__(self, settings: ConsulSettings) -> None:
-        """Read certificates and token; `ValueError` if they cannot be used."""
+    def __init__(self, settings: ConsulSettings, *, tls: TlsSide | None) -> None:
+        """Read the token; `ValueError` if it cannot be used."""
         self._settings = settings
         self._endpoints = Endpoints(settings.addresses)
         resolver = Resolver()
-        tls: TlsSide | None = None
-        if settings.tls is not None:
-            from coordsidecar_adapters.tls import SslSide
-
-            tls = SslSide(settings.tls, CONSUL)
         self._agents = {
             address: Agent(address, settings, resolver=resolver, tls=tls)
             for address in settings.addresses

@@ -41,7 +41,8 @@ from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys, State
 from coordsidecar_adapters.consul.library import CB
-from coordsidecar_adapters.consul.settings import ConsulSettings
+from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.http_connection import tls_side
 
 __all__ = ["ConsulStore", "connect"]
 
@@ -54,29 +55,31 @@ _LONGEST_WAIT_S = 300.0
 _NEXT_FIRST_S = 0.03
 _RESIGN_TRIES = 3
 
-# How a watch last found both keys, by the name of the lock: a process has one store object for its
-# watches and another for its calls, and what the one has seen need not be read by the other. A
-# guess like any other: nothing happens if it was wrong.
-_SEEN: dict[str, State] = {}
-
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build a store for ``consul://host:8500,…`` or ``consuls://…``; no I/O but to read files."""
     if "" in election.prefix.split("/"):
         raise ValueError(f"Consul store cannot make a key of {election.prefix!r}")
-    return ConsulStore(ConsulClient(ConsulSettings.read(url, environ)), election=election)
+    settings = ConsulSettings.read(url, environ)
+    tls = tls_side(settings.tls, CONSUL)
+    clients = (ConsulClient(settings, tls=tls) for _ in range(2))
+    return ConsulStore(*clients, election=election)
 
 
 class ConsulStore:
     """One election in Consul; a session's handle is its id."""
 
-    def __init__(self, client: ConsulClient, *, election: Election) -> None:
-        self._client = client
-        self._keys = ElectionKeys(client, election=election)
+    def __init__(self, calls: ConsulClient, watches: ConsulClient, *, election: Election) -> None:
+        """Two clients, since one thread watches while another calls."""
+        self._client = calls
+        self._keys = ElectionKeys(calls, election=election)
+        self._watched = ElectionKeys(watches, election=election)
         self._session_name = f"coordsidecar {election.prefix}"
         # As we found both keys when we took office. A guess, which saves a request: to give up
         # changes nothing unless all is still so.
         self._state: State | None = None
+        # As a watch last found them: a campaign need not read that again. A guess like any other.
+        self._seen: State | None = None
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -140,7 +143,8 @@ class ConsulStore:
         self, session: Session, record: str, run: str, deadline_s: float
     ) -> Standing | None:
         """Take lock and office, if both are free by what was last seen, and still are."""
-        guess = _SEEN.pop(self._keys.lock_key, None) or self._keys.read(deadline_s, guess=True)
+        guess, self._seen = self._seen, None
+        guess = guess or self._keys.read(deadline_s, guess=True)
         if guess.held or not guess.office.clean:
             return None
         _, won = self._keys.acquire(session, record, guess, deadline_s, run=run)
@@ -186,13 +190,13 @@ class ConsulStore:
             timeout_s = min(timeout_s, standing.retry_after_s)
         # Without an index first: one that is too high, from before Consul lost or restored its
         # data, would leave us deaf for the whole wait.
-        index, state = self._keys.look(deadline_s)
+        index, state = self._watched.look(deadline_s)
         wait_s, slack_s = _split_wait(min(timeout_s, deadline_s - time.monotonic()))
         if wait_s > 0 and state.lock_index == standing.cursor:
-            state = self._keys.wait(
+            state = self._watched.wait(
                 index=index, wait_s=wait_s, timeout_s=wait_s * 17 / 16 + slack_s
             )
-        _SEEN[self._keys.lock_key] = state
+        self._seen = state
         return state.lock_index != standing.cursor or isinstance(standing, Vacant)
 
     def leader(self, *, timeout_s: float) -> Leader | None:

@@ -66,8 +66,10 @@ class Transport(Protocol):
 class EtcdElection:
     """A `Store`: one election in one etcd."""
 
-    def __init__(self, transport: Transport, *, election: Election) -> None:
-        self._transport = transport
+    def __init__(self, *, calls: Transport, watches: Transport, election: Election) -> None:
+        """Two transports, since one thread watches while another calls."""
+        self._calls = calls
+        self._watches = watches
         self._prefix = election.prefix
         self._office_name = f"{election.prefix}.office"
         # What we last saw: our key's create revision, and the office record. Both are guesses that
@@ -80,7 +82,7 @@ class EtcdElection:
     ) -> Session:
         """Grant a lease. etcd counts whole seconds: the TTL is rounded up."""
         asked_s = math.ceil(ttl_s)
-        answer = self._transport.call("/v3/lease/grant", {"TTL": str(asked_s)}, timeout_s=timeout_s)
+        answer = self._calls.call("/v3/lease/grant", {"TTL": str(asked_s)}, timeout_s=timeout_s)
         lease, granted_s = lease_number(answer, "ID"), lease_ttl_s(answer)
         if lease <= 0:
             # Lease 0 would mean "no lease": a key that never goes away.
@@ -94,7 +96,7 @@ class EtcdElection:
 
     def renew(self, session: Session, *, timeout_s: float) -> float:
         body = {"ID": str(lease_of(session))}
-        answer = self._transport.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
+        answer = self._calls.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
         if answer.get("ID") != body["ID"]:
             raise UnreachableError("what answered the renewal is not etcd, or not about our lease")
         ttl_s = lease_ttl_s(answer)
@@ -204,7 +206,7 @@ class EtcdElection:
         # That the lease is gone already is as good.
         with suppress(SessionLostError):
             body = {"ID": str(lease_of(session))}
-            self._transport.call("/v3/lease/revoke", body, timeout_s=timeout_s)
+            self._calls.call("/v3/lease/revoke", body, timeout_s=timeout_s)
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
@@ -216,7 +218,7 @@ class EtcdElection:
         # Only deletions matter: what its owner writes into a key changes no standing.
         start = {"start_revision": str(standing.cursor + 1), "filters": ["NOPUT"]}
         creates: list[Json] = [{"key": b64(name)} | start for name in gone]
-        return self._transport.changed(creates, timeout_s=timeout_s)
+        return self._watches.changed(creates, timeout_s=timeout_s)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
         first = {"request_range": self._first_of("ASCEND")}
@@ -274,5 +276,5 @@ class EtcdElection:
         timeout_s: float,
     ) -> Answer:
         body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
-        answer = self._transport.call("/v3/kv/txn", body, timeout_s=timeout_s)
+        answer = self._calls.call("/v3/kv/txn", body, timeout_s=timeout_s)
         return read_answer(answer, success=success, failure=failure)

@@ -16,7 +16,7 @@ from coordsidecar_adapters.etcd.client import EtcdClient, Json
 from coordsidecar_adapters.etcd.election import EtcdElection
 from coordsidecar_adapters.etcd.errors import StatusError
 from coordsidecar_adapters.etcd.url import ETCD, parse
-from coordsidecar_adapters.http_connection import HttpConnection, Resolver, TlsSide
+from coordsidecar_adapters.http_connection import HttpConnection, Resolver, TlsSide, tls_side
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError
 
 __all__ = ["connect"]
@@ -28,19 +28,18 @@ _UNAVAILABLE = 14
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build the store for an ``etcd://`` or ``etcds://`` URL; `ValueError` if it is wrong."""
     settings = parse(url, environ=environ)
-    tls: TlsSide | None = None
-    if settings.tls is not None:
-        from coordsidecar_adapters.tls import SslSide
+    tls = tls_side(settings.tls, ETCD)
 
-        tls = SslSide(settings.tls, ETCD)
-    resolver = Resolver()
-    client = EtcdClient(
-        endpoints=settings.endpoints,
-        dial=lambda address: GatewayConnection(address, resolver=resolver, tls=tls),
-        user=settings.user,
-        password=settings.password,
-    )
-    return EtcdElection(client, election=election)
+    def client() -> EtcdClient:
+        resolver = Resolver()
+        return EtcdClient(
+            endpoints=settings.endpoints,
+            dial=lambda address: GatewayConnection(address, resolver=resolver, tls=tls),
+            user=settings.user,
+            password=settings.password,
+        )
+
+    return EtcdElection(calls=client(), watches=client(), election=election)
 
 
 class GatewayConnection:

@@ -64,13 +64,16 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     settings = parse(url, environ=environ)
     library = _Library()
     credentials = None if settings.tls is None else _credentials(library, settings.tls)
-    client = EtcdClient(
-        endpoints=settings.endpoints,
-        dial=lambda address: GrpcConnection(address, library=library, credentials=credentials),
-        user=settings.user,
-        password=settings.password,
-    )
-    return EtcdElection(client, election=election)
+
+    def client() -> EtcdClient:
+        return EtcdClient(
+            endpoints=settings.endpoints,
+            dial=lambda address: GrpcConnection(address, library=library, credentials=credentials),
+            user=settings.user,
+            password=settings.password,
+        )
+
+    return EtcdElection(calls=client(), watches=client(), election=election)
 
 
 class _Library:

@@ -11,13 +11,16 @@ import gc
 import os
 import signal
 import sys
-from binascii import crc32
 
-from coordsidecar.children.spawn import Dispositions, NotStartedError, assert_executable
+from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.elector_process import ElectorProcess
+from coordsidecar.guard.prefork import NotStartedError, assert_executable
+from coordsidecar.hints import Any
 from coordsidecar.linux import become_subreaper
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
+from coordsidecar.trees.mark import new_mark
+from coordsidecar.wire import Wire
 
 __all__ = ["run"]
 
@@ -41,11 +44,15 @@ def run(settings: Settings) -> int:
     dispositions = Dispositions.inherited()
     signals_fd = _catch_signals(dispositions)
     become_subreaper()
-    # Rule S10: unique per start, whatever --id says; and it tells the election.
-    tag = crc32(settings.election.prefix.encode())
-    run_mark = f"{tag:08x}-{os.urandom(8).hex()}"
+    run_mark = new_mark(settings.election.prefix)
     gc.freeze()  # A collection would write to every object, and so unshare what a fork shares.
-    elector = ElectorProcess(settings, run_mark=run_mark)
+
+    def serve(wire: Wire, **inherited: Any) -> None:
+        from coordsidecar.elector.loop import run  # In the elector alone: the guard has no network.
+
+        run(settings, wire, run_mark=run_mark, **inherited)
+
+    elector = ElectorProcess(serve, run_mark=run_mark)
     elector.start(None, 0.0)
 
     from coordsidecar.guard.loop import Guard

@@ -186,8 +186,8 @@ def _own_failure(error: Exception) -> str:
     place = ""
     traceback = error.__traceback__
     while traceback is not None:
-        room, file = traceback.tb_frame.f_code.co_filename.split(os.sep)[-2:]
-        place = f" ({room}/{file}:{traceback.tb_lineno})"
+        path = traceback.tb_frame.f_code.co_filename.split(os.sep)[-2:]
+        place = f" ({os.sep.join(path)}:{traceback.tb_lineno})"
         traceback = traceback.tb_next
     return f"internal error: {type(error).__name__}: {error}{place}; please report it"
 

@@ -34,7 +34,8 @@ from coordsidecar.core.election.moves import (
     Watch,
 )
 from coordsidecar.core.election.phases import Claiming, Leading, lasting_s, token_of
-from coordsidecar.elector.workers import Inbox, Workers
+from coordsidecar.elector.mailbox import Mailbox
+from coordsidecar.elector.workers import Workers
 from coordsidecar.hints import Any, assert_never
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
@@ -101,7 +102,7 @@ class Elector:
             run=run_mark,
             leave_out=(os.getpid(),),
         )
-        self._inbox = Inbox()
+        self._inbox = Mailbox[Event]()
         self._timer = BootTimer()
         self._chore: KillTree | Sweep | None = None
         self._hunt: Hunt | None = None
@@ -116,7 +117,7 @@ class Elector:
             where=_where(settings),
         )
         self._workers = Workers(
-            lambda: stores.connect(settings.store, election=settings.election, environ=os.environ),
+            stores.connect(settings.store, election=settings.election, environ=os.environ),
             self._inbox,
             timing=settings.timing,
             run=run_mark,

@@ -1,10 +1,10 @@
 """The elector's two threads: one makes the calls to the store, one watches. They decide nothing.
 
-Each has a store object, and so a connection, of its own. What comes of a call is put into the
-loop's queue as an event; nothing else is shared.
+They share the store object, which has a connection for each of them. What comes of a call is put
+into the loop's mailbox as an event.
 
-Threads that are never joined, and queues with one reader each, need neither `threading` nor
-`queue`: 0.4 MB of the elector, and 2 ms of each start.
+Threads that are never joined need no `threading`: with `queue`, 0.4 MB of the elector, and 2 ms of
+each start.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from __future__ import annotations
 import _thread
 import os
 import time
-from collections import deque
-from collections.abc import Callable
 
 from coordsidecar.core.election.moves import (
     Answered,
@@ -37,7 +35,8 @@ from coordsidecar.core.election.moves import (
     Watched,
 )
 from coordsidecar.core.timing import Timing
-from coordsidecar.hints import Generic, TypeVar, assert_never
+from coordsidecar.elector.mailbox import Mailbox
+from coordsidecar.hints import assert_never
 from coordsidecar.linux import boottime_s
 from coordsidecar.store.protocol import (
     Held,
@@ -48,9 +47,7 @@ from coordsidecar.store.protocol import (
     UnreachableError,
 )
 
-__all__ = ["Inbox", "Workers"]
-
-_T = TypeVar("_T")
+__all__ = ["Workers"]
 
 _WATCH_AT_MOST_S = 3.0
 _LONGEST_REASON = 2000
@@ -58,58 +55,21 @@ _LONGEST_REASON = 2000
 _JOB_FIRST_S = 0.05
 
 
-class Inbox:
-    """Events from other threads; ``fd`` is readable while there are some."""
-
-    def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._events: deque[Event] = deque()
-
-    def put(self, event: Event) -> None:
-        self._events.append(event)
-        os.eventfd_write(self.fd, 1)
-
-    def take(self) -> list[Event]:
-        try:
-            os.eventfd_read(self.fd)
-        except BlockingIOError:
-            return []
-        events: list[Event] = []
-        while self._events:
-            events.append(self._events.popleft())
-        return events
-
-
-class _Orders(Generic[_T]):
-    """What the loop wants of a thread, which waits for it."""
-
-    def __init__(self) -> None:
-        self._fd = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_CLOEXEC)
-        self._orders: deque[_T] = deque()
-
-    def put(self, order: _T) -> None:
-        self._orders.append(order)
-        os.eventfd_write(self._fd, 1)
-
-    def get(self) -> _T:
-        os.read(self._fd, 8)  # Unlike `os.eventfd_read`, it goes on after a signal.
-        return self._orders.popleft()
-
-
 class Workers:
     """Hand a call or a watch to its thread."""
 
     def __init__(
-        self, connect: Callable[[], Store], inbox: Inbox, *, timing: Timing, run: str, record: str
+        self, store: Store, inbox: Mailbox[Event], *, timing: Timing, run: str, record: str
     ) -> None:
+        self._store = store
         self._inbox = inbox
         self._timing = timing
         self._run = run
         self._record = record
-        self._calls = _Orders[Op]()
-        self._watches = _Orders[Watch]()
+        self._calls = Mailbox[Op]()
+        self._watches = Mailbox[Watch]()
         for work in (self._make_calls, self._keep_watch):
-            _thread.start_new_thread(work, (connect(),))
+            _thread.start_new_thread(work, ())
 
     def call(self, op: Op) -> None:
         self._calls.put(op)
@@ -117,13 +77,13 @@ class Workers:
     def watch(self, watch: Watch) -> None:
         self._watches.put(watch)
 
-    def _make_calls(self, store: Store) -> None:
+    def _make_calls(self) -> None:
         while True:
-            op = self._calls.get()
+            op = self._calls.wait()
             sent_at_s = boottime_s()  # Before it is sent (rule S1).
             result: Result
             try:
-                result = self._make(store, op)
+                result = self._make(op)
             except SessionLostError as error:
                 result = Gone(_reason(error))
             except RefusedError as error:
@@ -135,8 +95,8 @@ class Workers:
                 result = Silent(why)
             self._inbox.put(Answered(op, sent_at_s, result, _draw()))
 
-    def _make(self, store: Store, op: Op) -> Result:
-        timeout_s = self._timing.rpc_timeout_s
+    def _make(self, op: Op) -> Result:
+        store, timeout_s = self._store, self._timing.rpc_timeout_s
         match op:
             case Open():
                 return store.open(
@@ -165,15 +125,15 @@ class Workers:
             case _:
                 assert_never(op)
 
-    def _keep_watch(self, store: Store) -> None:
+    def _keep_watch(self) -> None:
         # Bounded, and begun anew: a server that was stopped is silent for ever.
         at_most_s = min(_WATCH_AT_MOST_S, self._timing.renew_every_s)
         while True:
-            watch = self._watches.get()
+            watch = self._watches.wait()
             if isinstance(watch.standing, Held):
                 time.sleep(_JOB_FIRST_S)  # Nothing is missed: the watch begins at ``standing``.
             try:
-                changed = store.watch(watch.session, watch.standing, timeout_s=at_most_s)
+                changed = self._store.watch(watch.session, watch.standing, timeout_s=at_most_s)
                 event = Watched(changed)
             except StoreError:
                 event = Watched(changed=False, failed=True)  # The calls will report the outage.

@@ -6,10 +6,10 @@ import os
 import signal
 from collections.abc import Sequence
 
-from coordsidecar.children.spawn import all_signals_blocked, detach
+from coordsidecar.children.forking import all_signals_blocked, detach
 from coordsidecar.core import messages as msg
+from coordsidecar.hints import Protocol
 from coordsidecar.log import Log
-from coordsidecar.settings.settings import Settings
 from coordsidecar.store.protocol import Session
 from coordsidecar.trees.tree import descendants
 from coordsidecar.wire import Wire, wire_pair
@@ -22,12 +22,26 @@ _BLIND = (
 )
 
 
+class Serve(Protocol):
+    """What the fork runs: the elector, which this process must not even import."""
+
+    def __call__(
+        self,
+        wire: Wire,
+        *,
+        guard_pidfd: int,
+        adopt: Session | None,
+        token: int | None,
+        run_until_s: float,
+    ) -> None: ...
+
+
 class ElectorProcess:
     """The elector that lives now, if any, and the session that outlives it."""
 
-    def __init__(self, settings: Settings, *, run_mark: str) -> None:
+    def __init__(self, serve: Serve, *, run_mark: str) -> None:
         self.pid: int | None = None
-        self._settings = settings
+        self._serve = serve
         self.run_mark = run_mark
         self.guard_pidfd = os.pidfd_open(os.getpid())
         self._wire: Wire | None = None
@@ -57,16 +71,12 @@ class ElectorProcess:
                 try:
                     ours.close()
                     detach()
-                    from coordsidecar.elector.loop import run
-
-                    run(
-                        self._settings,
+                    self._serve(
                         theirs,
                         guard_pidfd=self.guard_pidfd,
                         adopt=self._session,
                         token=token,
                         run_until_s=run_until_s,
-                        run_mark=self.run_mark,
                     )
                     status = 0
                 except Exception:  # noqa: BLE001  # Said in full; then the guard starts another.

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 
-from coordsidecar.children.spawn import Dispositions, NotStartedError
+from coordsidecar.children.forking import Dispositions
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard.moves import (
     AwaitObedience,
@@ -34,6 +34,7 @@ from coordsidecar.core.guard.moves import (
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job import Job
+from coordsidecar.guard.prefork import NotStartedError
 from coordsidecar.guard.role_file import write_role
 from coordsidecar.hints import assert_never
 from coordsidecar.linux import boottime_s

@@ -6,9 +6,10 @@ import contextlib
 import os
 from collections.abc import Sequence
 
-from coordsidecar.children.spawn import Dispositions, Prefork
+from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job_env import job_environment, token_variable
+from coordsidecar.guard.prefork import Prefork
 from coordsidecar.guard.terminal import Terminal
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store.registry import public_url
+from coordsidecar.trees.mark import RUN_VARIABLE
 
-__all__ = ["RUN_VARIABLE", "job_environment", "token_variable"]
+__all__ = ["job_environment", "token_variable"]
 
-RUN_VARIABLE = "COORDSIDECAR_RUN"
 _OURS = "COORDSIDECAR_"
 _SECRETS = frozenset(
     {

@@ -12,7 +12,7 @@ import select
 import signal
 from collections.abc import Iterator
 
-from coordsidecar.children.spawn import Dispositions
+from coordsidecar.children.forking import Dispositions
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
     Effect,

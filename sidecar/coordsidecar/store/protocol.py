@@ -16,7 +16,8 @@ certificate that does not verify, a TTL below the server's least.
 Adapters only translate. They hold no thread that outlives a call, no retry policy and no clock of
 their own. Every call returns or raises within its ``timeout_s``; where several endpoints are
 configured, a call tries them in turn, the one that answered last first, with the budget divided.
-One store object is used by one thread at a time.
+A store object has a connection for its watch and one for all else: while one thread
+is in `watch`, another may call.
 """
 
 from __future__ import annotations

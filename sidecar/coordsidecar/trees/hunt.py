@@ -13,7 +13,7 @@ import os
 import signal
 from enum import Enum, auto
 
-from coordsidecar.guard.job_env import RUN_VARIABLE
+from coordsidecar.trees.mark import RUN_VARIABLE
 from coordsidecar.trees.tree import DEAD_STATES, living_thread, signal_all, stat_fields, state_of
 
 __all__ = ["Hunt"]

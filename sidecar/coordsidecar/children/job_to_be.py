@@ -1,0 +1,64 @@
+"""The process ``job-to-be``: all of a start is behind it but the exec, which makes it the job."""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+
+from coordsidecar.children.forking import Dispositions
+from coordsidecar.linux import die_with_parent, name_process
+
+__all__ = ["become_the_job"]
+
+_OOM_SCORE_RAISE = 100
+_MOST_ORDER_BYTES = 4096
+_MOST_FDS = 8
+
+
+def become_the_job(
+    link: socket.socket,
+    dispositions: Dispositions,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    guard: int,
+) -> None:
+    """In a fork, with every signal blocked: get ready, wait for the order on ``link``, exec.
+
+    The order brings the variables that were not known before, and descriptors that stay open in
+    the command. Raises `OSError` if the command cannot be executed.
+    """
+    _get_ready(dispositions, guard, keep_fd=link.fileno())
+    order, fds, _, _ = socket.recv_fds(link, _MOST_ORDER_BYTES, _MOST_FDS)
+    for fd in fds:
+        os.set_inheritable(fd, True)
+    os.execvpe(command[0], list(command), {**environ, **marshal.loads(order)})
+
+
+def _get_ready(dispositions: Dispositions, guard: int, *, keep_fd: int) -> None:
+    os.setpgid(0, 0)
+    die_with_parent(signal.SIGKILL)
+    if os.getppid() != guard:
+        os._exit(128 + signal.SIGKILL)  # The guard died before we asked to die with it.
+    name_process("job-to-be")
+    _be_first_out_of_memory()
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        # What an exec would close must not be held until then: a lock, above all.
+        with contextlib.suppress(OSError):  # The folder itself was among them.
+            if fd != keep_fd and not os.get_inheritable(fd):
+                os.close(fd)
+    dispositions.restore()
+
+
+def _be_first_out_of_memory() -> None:
+    """If memory runs out, the job shall go before its guard: that is a clean failure."""
+    # Some containers have no such file; the job runs without.
+    with contextlib.suppress(OSError):
+        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR)
+        score = int(os.read(fd, 16))
+        os.pwrite(fd, str(min(score + _OOM_SCORE_RAISE, 1000)).encode(), 0)
+        os.close(fd)

@@ -1,0 +1,48 @@
+"""Messages between the elector's threads."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections import deque
+
+from coordsidecar.hints import Generic, TypeVar
+
+__all__ = ["Mailbox"]
+
+_T = TypeVar("_T")
+
+
+class Mailbox(Generic[_T]):
+    """Anybody may put, one thread takes; ``fd`` is readable while there is something."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._letters: deque[_T] = deque()
+
+    def put(self, letter: _T) -> None:
+        self._letters.append(letter)
+        os.eventfd_write(self.fd, 1)
+
+    def take(self) -> list[_T]:
+        """All that is there; does not wait."""
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            return []
+        letters: list[_T] = []
+        while self._letters:
+            letters.append(self._letters.popleft())
+        return letters
+
+    def wait(self) -> _T:
+        """The first, once there is one."""
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        while not self._letters:
+            poll.poll()
+            try:
+                os.eventfd_read(self.fd)
+            except BlockingIOError:
+                continue
+        return self._letters.popleft()

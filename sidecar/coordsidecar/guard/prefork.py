@@ -1,0 +1,94 @@
+"""The guard's handle on the process that is to become the job, and why it could not."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import marshal
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+
+from coordsidecar.children.forking import Dispositions, all_signals_blocked
+from coordsidecar.children.job_to_be import become_the_job
+
+__all__ = ["NotStartedError", "Prefork", "assert_executable"]
+
+_MOST_FAILURE_BYTES = 4096
+
+
+class NotStartedError(Exception):
+    """The command could not be executed. 127: not found; 126: found, but not executable."""
+
+    def __init__(self, exit_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+def assert_executable(program: str) -> None:
+    """Raise `NotStartedError` if ``program`` cannot be run: better now than at a takeover."""
+    paths = [program]
+    if "/" not in program:
+        paths = [os.path.join(folder, program) for folder in os.get_exec_path()]
+    found = [path for path in paths if os.path.exists(path)]
+    if not found:
+        raise NotStartedError(127, f"cannot run {program!r}: there is no such program")
+    if not any(os.access(path, os.X_OK) and not os.path.isdir(path) for path in found):
+        raise NotStartedError(126, f"cannot run {program!r}: {found[0]} is not executable")
+
+
+class Prefork:
+    """A process that has everything behind it but the exec, for whoever must not wait for a fork.
+
+    To fork a Python process takes milliseconds, in which nobody leads; a standby has them to spare.
+    It is in a process group of its own, and the kernel kills it when this thread ends.
+    """
+
+    def __init__(
+        self, dispositions: Dispositions, command: Sequence[str], *, environ: Mapping[str, str]
+    ) -> None:
+        guard = os.getpid()
+        self._program = command[0]
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with all_signals_blocked():
+            self.pid = os.fork()
+            if self.pid == 0:
+                try:
+                    become_the_job(theirs, dispositions, command, environ, guard=guard)
+                except OSError as error:
+                    theirs.send(f"{error.errno} {error.strerror}".encode())
+                finally:
+                    os._exit(127)
+        theirs.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpgid(self.pid, self.pid)  # The child does it too: whichever is first.
+
+    @property
+    def lives(self) -> bool:
+        """Whether nobody has killed it; if somebody has, it is not reaped here."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def execute(self, *, late: Mapping[str, str], keep_fds: Sequence[int]) -> None:
+        """Make it the command, once. Raises `NotStartedError`.
+
+        ``late``: variables that were not known before. ``keep_fds`` are open in the command.
+        Should it be killed meanwhile, that looks as if the command had been.
+        """
+        os.kill(self.pid, signal.SIGCONT)  # Whoever stopped it meant somebody else.
+        failure = b""
+        with self._link, contextlib.suppress(ConnectionError):
+            socket.send_fds(self._link, [marshal.dumps(dict(late))], list(keep_fds))
+            failure = self._link.recv(_MOST_FAILURE_BYTES)  # It closes on exec: all is well.
+        if failure:
+            os.waitpid(self.pid, 0)
+            number, _, text = failure.decode().partition(" ")
+            code = 127 if int(number) in (errno.ENOENT, errno.ENOTDIR) else 126
+            raise NotStartedError(code, f"cannot run {self._program!r}: {text}")
+
+    def discard(self) -> None:
+        """End it unused."""
+        self._link.close()
+        with contextlib.suppress(ChildProcessError):  # Somebody else did, and it is reaped.
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
