@@ -17,7 +17,8 @@ LONGEST_S = 365 * 86400.0
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 # Each unit at most once, the largest first, as in Go and systemd.
-_DURATION = re.compile(
+# (Compiled when the first is read: most starts read none.)
+_DURATION = (
     rf"(?:(?P<h>{_NUMBER})h)?(?:(?P<m>{_NUMBER})m)?(?:(?P<s>{_NUMBER})s)?(?:(?P<ms>{_NUMBER})ms)?"
 )
 _FORMS = "write it as 15s, 500ms, 2m, 1h or 1m30s"
@@ -28,7 +29,7 @@ def parse_duration(text: str) -> float:
     given = text.strip()
     if given == "0":
         return 0.0
-    match = _DURATION.fullmatch(given)
+    match = re.fullmatch(_DURATION, given)
     if match is None or not given:
         raise ValueError(_complaint(given))
     seconds = sum(
@@ -68,7 +69,7 @@ def _complaint(given: str) -> str:
     if given.lower().removeprefix("+") in {"nan", "inf", "infinity"}:
         return f"{_quoted(given)} is no length of time; {_FORMS}"
     plainer = "".join(given.split()).lower()
-    if plainer != given and _DURATION.fullmatch(plainer):
+    if plainer != given and re.fullmatch(_DURATION, plainer):
         return f"{_quoted(given)} is not a duration; did you mean {plainer[:20]}?"
     return f"{_quoted(given)} is not a duration; {_FORMS}"
 

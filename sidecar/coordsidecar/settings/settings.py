@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
-from coordsidecar.hints import Any, Literal
-from coordsidecar.settings.config_file import ConfigFile, read_config_file
+from coordsidecar.hints import TYPE_CHECKING, Any, Literal
 from coordsidecar.settings.options import OPTIONS, Option, read_id, read_name
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
+
+if TYPE_CHECKING:
+    from coordsidecar.settings.config_file import ConfigFile
 
 __all__ = ["Settings", "Sources", "UsageError", "build_settings", "derived_name"]
 
@@ -122,11 +124,14 @@ class Sources:
     def gather(cls, flags: Mapping[str, str], environ: Mapping[str, str]) -> Sources:
         """Read the configuration file too, where ``--config`` or its variable names one."""
         path = flags.get("config") or environ.get("COORDSIDECAR_CONFIG")
+        if not path:
+            return cls(flags=flags, environ=environ, file=None)
+        from coordsidecar.settings.config_file import read_config_file
+
         try:
-            file = read_config_file(path) if path else None
+            return cls(flags=flags, environ=environ, file=read_config_file(path))
         except ValueError as error:
             raise UsageError(str(error)) from error
-        return cls(flags=flags, environ=environ, file=file)
 
     def find(self, option: Option) -> tuple[str, str] | None:
         """Where ``option`` was given, and its text. An empty variable counts as unset."""
