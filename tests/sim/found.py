@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.election import company
 from coordsidecar.core.election import phases as election_phases
 from coordsidecar.core.election import rules as election_rules
 from coordsidecar.core.election import step as election_core
@@ -96,15 +97,15 @@ def a_session_was_left_without_a_word() -> AbstractContextManager[None]:
 def a_new_elector_trusted_a_hanging_guard() -> AbstractContextManager[None]:
     """While it adopted the session, it forgot what was left of the lease."""
 
-    def make(due_s: Any) -> Any:
+    def make(bury_at_s: Any) -> Any:
         def trusting(elector: Any, aims: Any) -> float:
             if isinstance(elector.phase, Adopting):
-                return float(elector.guard_due_s)
-            return float(due_s(elector, aims))
+                return float(elector.guard_lost_s)
+            return float(bury_at_s(elector, aims))
 
         return trusting
 
-    return patched(election_rules, "due_s", make)
+    return patched(company, "bury_at_s", make)
 
 
 def a_session_being_given_up_was_adopted() -> AbstractContextManager[None]:
@@ -137,7 +138,7 @@ def a_guard_that_was_suspended_stopped_its_burial() -> AbstractContextManager[No
 
         return hasty
 
-    return patched(election_rules, "guard_suspended", make)
+    return patched(company, "guard_suspended", make)
 
 
 def a_term_that_was_given_back_was_begun() -> AbstractContextManager[None]:
@@ -145,7 +146,7 @@ def a_term_that_was_given_back_was_begun() -> AbstractContextManager[None]:
     return patched(
         guard_rules,
         "given_back",
-        lambda _: lambda guard, lease: replace(guard, unreleased=lease.token),
+        lambda _: lambda guard, lease, _plan: replace(guard, unreleased=lease.token),
     )
 
 

@@ -86,6 +86,7 @@ class _Story:
             kill_reserve_s=self.timing.kill_reserve_s,
         )
         self.nodes: list[Node] = []
+        in_containers = rng.random() < 0.25
         host = Host(world, rate=_rate(world))
         for number in range(rng.choice(_NODES)):
             if number and not self.store.local:
@@ -100,6 +101,7 @@ class _Story:
                 referee=self.referee,
                 wait_s=rng.choice((0.0, ttl_s)) if rng.random() < 0.08 else None,
             )
+            node.in_container = in_containers
             self.nodes.append(node)
         if isinstance(self.store, FileLike):
             for node in self.nodes:

@@ -53,7 +53,7 @@ def run(settings: Settings) -> int:
         run(settings, wire, run_mark=run_mark, **inherited)
 
     elector = ElectorProcess(serve, run_mark=run_mark)
-    elector.start(None, 0.0)
+    elector.start(None, 0.0, 0)
 
     from coordsidecar.guard.loop import Guard
 

@@ -33,6 +33,7 @@ class Serve(Protocol):
         adopt: Session | None,
         token: int | None,
         run_until_s: float,
+        floor: int,
     ) -> None: ...
 
 
@@ -57,7 +58,7 @@ class ElectorProcess:
         """Descriptors that hold the session, for the job to hold too."""
         return self._session.fds if self._session else ()
 
-    def start(self, token: int | None, run_until_s: float) -> None:
+    def start(self, token: int | None, run_until_s: float, floor: int) -> None:
         """Fork an elector that adopts the session we know of.
 
         It must not die with us: it has our job to bury. That is why it has no PDEATHSIG, and a
@@ -77,6 +78,7 @@ class ElectorProcess:
                         adopt=self._session,
                         token=token,
                         run_until_s=run_until_s,
+                        floor=floor,
                     )
                     status = 0
                 except Exception:  # noqa: BLE001  # Said in full; then the guard starts another.

@@ -162,8 +162,8 @@ class Hands:
                 self._begin_chore(effect)
             case Tell(message):
                 self.elector.tell(message)
-            case StartElector(token, run_until_s):
-                self.elector.start(token, run_until_s)
+            case StartElector(token, run_until_s, floor):
+                self.elector.start(token, run_until_s, floor)
                 self._fuse.elector_is(self.elector.pid or 0)
                 self._introduce_job()
             case KillElector():

@@ -94,8 +94,10 @@ class Held(Value):
 
     ``token`` is the fencing token: strictly greater than every earlier holder's. ``clean`` says
     that the holder before us resigned after its job was confirmed dead, so that ours may start at
-    once; otherwise a takeover delay is due, ``last_run`` names the run (see `Office`) whose remains
-    may still live, and ``last_led`` is its token. ``in_office``: the campaign took office, too.
+    once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
+    remains may still live. ``last_led`` is the token of the last that took office; whoever has seen
+    a higher one knows that the store has lost its data. ``in_office``: the campaign took office,
+    too.
     """
 
     token: int
@@ -110,13 +112,15 @@ class Behind(Value):
     """Somebody else holds the election, or stands before us in the queue.
 
     ``leader`` is the holder's record as it stands in the store: written by anybody, so untrusted.
-    ``leader_token`` is the holder's token. ``ahead`` is the key to watch.
+    ``leader_token`` is the holder's token; ``in_office``: it has taken office under it, as only
+    instances of ours do. ``ahead`` is the key to watch.
     """
 
     leader: str
     leader_token: int
     ahead: str
     cursor: int
+    in_office: bool = False
 
 
 class Vacant(Value):
@@ -179,7 +183,7 @@ class Office(Value):
         ``proven``: the store vouches for the end of the leader before, who did not resign.
         """
         if self.clean or self.led == token:  # Nobody before us, or ourselves.
-            return Held(token, clean=True, last_run="", cursor=cursor)
+            return Held(token, clean=True, last_run="", cursor=cursor, last_led=self.led)
         return Held(token, clean=proven, last_run=self.run, cursor=cursor, last_led=self.led)
 
     def encode(self) -> str:
@@ -242,7 +246,8 @@ class Store(Protocol):
         """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
 
         With a ``run``, this may take office in the same transaction (`Held.in_office`), but only
-        where the office record is clean, and with a token above ``floor`` (see `take_office`).
+        where the office record is clean and led by ``floor`` or a higher token: else the store has
+        lost its data, and somebody may lead who has not heard of it.
         """
         ...
 

@@ -36,6 +36,8 @@ class Remains:
         self._job_pid: int | None = None
         self._job_pidfd: int | None = None
         self._passes = 0
+        self.tree_is_gone = False
+        """Whether the last pass found nobody but the guard itself, who was sent SIGKILL."""
 
     def job_is(self, pid: int, pidfd: int) -> None:
         """The job's main process; we keep ``pidfd``, which cannot be confused by a reused pid."""
@@ -54,6 +56,7 @@ class Remains:
         nothing but the mark leads to those who called setsid.
         """
         self._passes += 1
+        self.tree_is_gone = False
         if not has_ended(self._guard_pidfd):
             below = descendants(self._guard_pid, leave_out=self._leave_out)
             living = [pid for pid in below if state_of(pid) not in DEAD_STATES]
@@ -67,8 +70,8 @@ class Remains:
             _kill_by(self._job_pidfd)
         in_group, marked = self._kill_group(), self._hunt.kill_pass()
         job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
-        none_left = not in_group and not marked and self._hunt.over
-        return none_left and job_ended and has_ended(self._guard_pidfd)
+        self.tree_is_gone = job_ended and not in_group and not marked and self._hunt.over
+        return self.tree_is_gone and has_ended(self._guard_pidfd)
 
     def _kill_group(self) -> list[int]:
         """Whoever is left of the job's process group; while it has members, its number is its own.

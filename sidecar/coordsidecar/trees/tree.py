@@ -14,6 +14,7 @@ from contextlib import suppress
 
 __all__ = [
     "DEAD_STATES",
+    "STOPPED_STATES",
     "descendants",
     "freeze_pass",
     "group_of",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 DEAD_STATES = ("Z", "X")
+STOPPED_STATES = ("T", "t")
 
 
 def descendants(root: int, *, leave_out: Collection[int | None]) -> list[int]:
@@ -120,7 +122,7 @@ def kill_pass(root: int, *, leave_out: Collection[int | None]) -> int:
 def freeze_pass(root: int, *, leave_out: Collection[int | None]) -> bool:
     """SIGSTOP whatever still runs; True if, on this pass, everything was found stopped already."""
     seen = descendants(root, leave_out=leave_out)
-    running = [pid for pid in seen if state_of(pid) not in ("T", "t", *DEAD_STATES)]
+    running = [pid for pid in seen if state_of(pid) not in (*STOPPED_STATES, *DEAD_STATES)]
     signal_all(running, signal.SIGSTOP)
     # Who ended while we looked may have left a child that we have not seen: look again.
     return not running and descendants(root, leave_out=leave_out) == seen
