@@ -14,8 +14,9 @@ from typing import Any
 from coordsidecar.core.election import answers as election_answers
 from coordsidecar.core.election import company
 from coordsidecar.core.election import rules as election_rules
-from coordsidecar.core.election.moves import Answered, Renew, Renewed, Silent
-from coordsidecar.core.election.phases import Elector, Leading, Resigning
+from coordsidecar.core.election import step as election_core
+from coordsidecar.core.election.moves import Answered, Refused, Renew, Renewed, Silent
+from coordsidecar.core.election.phases import Elector, Killing, Leading, Resigning
 from coordsidecar.core.guard import moves as guard_moves
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard import step as guard_core
@@ -223,6 +224,70 @@ def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:
     return patched(company, "kill_tree", make)
 
 
+def a_session_that_lives_is_proof() -> AbstractContextManager[None]:
+    """S17: a look that is refused is passed over, for the session was renewed."""
+
+    def make(unanswered: Any) -> Any:
+        def trusting(elector: Any, answer: Any, result: Any, now_s: float, aims: Any) -> Any:
+            if isinstance(result, Refused) and isinstance(elector.phase, Leading):
+                renewed = Renewed(elector.session.ttl_s, elector.phase.held)
+                answer = replace(answer, result=renewed)
+                return election_answers._renewed(elector, answer, now_s, aims)
+            return unanswered(elector, answer, result, now_s, aims)
+
+        return trusting
+
+    return patched(election_answers, "_unanswered", make)
+
+
+def a_guard_that_came_back_is_not_believed() -> AbstractContextManager[None]:
+    """Liveness: only our own eyes count, and they never see PID 1 die."""
+
+    def make(tree_gone: Any) -> Any:
+        def stubborn(elector: Any, *rest: Any) -> Any:
+            if isinstance(elector.phase, Killing):
+                return elector, []
+            return tree_gone(elector, *rest)
+
+        return stubborn
+
+    return patched(company, "tree_gone", make)
+
+
+def an_orderly_end_is_believed_after_a_loss_of_data() -> AbstractContextManager[None]:
+    """S9: the store has forgotten who led, and who led has not heard of it yet."""
+
+    def make(claim: Any) -> Any:
+        def forgetful(elector: Any, *rest: Any) -> Any:
+            floor = elector.floor
+            elector, effects = claim(replace(elector, floor=0), *rest)
+            return replace(elector, floor=max(floor, elector.floor)), effects
+
+        return forgetful
+
+    return patched(election_rules, "claim", make)
+
+
+def tokens_begin_anew_after_a_loss_of_data() -> AbstractContextManager[None]:
+    """S8: nobody remembers what was seen; what the guard remembers, it does not enforce."""
+
+    def forgetful(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, floor=0), effects
+
+        return stepping
+
+    def careless(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, token_floor=0), effects
+
+        return stepping
+
+    return both(patched(election_core, "step", forgetful), patched(guard_core, "step", careless))
+
+
 MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant
     for mutant in (
@@ -237,5 +302,9 @@ MUTANTS: dict[str, Mutant] = {
         deadlines_move_backwards,
         the_guard_does_not_kill,
         a_dead_guards_job_is_not_buried,
+        a_session_that_lives_is_proof,
+        a_guard_that_came_back_is_not_believed,
+        an_orderly_end_is_believed_after_a_loss_of_data,
+        tokens_begin_anew_after_a_loss_of_data,
     )
 }
