@@ -15,7 +15,7 @@ any_message = st.one_of(
     st.builds(msg.Leased, numbers, times, times),
     st.builds(msg.Lost, numbers, texts),
     st.builds(msg.Holding, texts, times),
-    st.builds(msg.Following, texts, numbers),
+    st.builds(msg.Following, texts, numbers, numbers),
     st.builds(msg.Failed, numbers, texts),
     st.builds(msg.TreeGone, numbers, times, st.booleans()),
     st.sampled_from([msg.Leave(), msg.Suspended(), msg.Resumed(), msg.Ping(3), msg.Pong(3)]),

@@ -46,7 +46,7 @@ from tests.core.guard.guards import LEASE, PLAN, RELEASE, RELEASE_AND_LEAVE, at,
 def test_a_dead_elector_is_replaced_and_the_job_goes_on() -> None:
     guard, effects = take(at(Running(LEASE)), ElectorExited(), 101.0)
 
-    assert effects == [StartElector(7, 113.0)]
+    assert effects == [StartElector(7, 113.0, 7)]
     assert guard.phase == Running(LEASE)
 
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
-    ElectorExited,
-    Finish,
     Heard,
-    JobExited,
     KillTree,
     Signalled,
-    StartElector,
     StartJob,
     StopTree,
     Tick,
@@ -23,12 +17,11 @@ from coordsidecar.core.guard.moves import (
 )
 from coordsidecar.core.guard.phases import (
     Idle,
-    Leaving,
     Running,
     Stopping,
 )
 from coordsidecar.value import replace
-from tests.core.guard.guards import LEASE, LONGER, PLAN, RELEASE, RELEASE_AND_LEAVE, at, take
+from tests.core.guard.guards import LEASE, LONGER, PLAN, RELEASE, at, take
 
 # ── leading ────────────────────────────────────────────────────────────────────────────────────
 
@@ -60,14 +53,6 @@ def test_a_yes_that_grew_old_while_the_tree_was_cleared_starts_nothing() -> None
 
     assert RELEASE in effects
     assert not any(isinstance(effect, StartJob) for effect in effects)
-
-
-@pytest.mark.parametrize("token", [6, 7])
-def test_a_token_that_does_not_increase_starts_nothing(token: int) -> None:
-    guard, effects = take(at(Idle()), Heard(replace(LEASE, token=token)), 100.1)
-
-    assert effects == []
-    assert guard.phase == Idle()
 
 
 def test_a_renewal_moves_the_deadline_forward_and_never_back() -> None:
@@ -107,19 +92,6 @@ def test_a_guard_that_wakes_past_all_grace_kills_at_once() -> None:
     assert isinstance(guard.phase, Stopping)
 
 
-def test_a_term_that_was_given_back_is_not_begun_by_a_late_lease() -> None:
-    """The host slept while what stood by was cleared away: the job was never started."""
-    idle = replace(at(Idle("standby")), token_floor=6)
-    clearing, _ = take(idle, Heard(LEASE), 101.0)
-    given_back, effects = take(clearing, TreeEmpty(), 109.0)
-
-    guard, late = take(given_back, Heard(LONGER), 109.1)
-
-    assert effects == [RELEASE]
-    assert late == []
-    assert isinstance(guard.phase, Idle)
-
-
 def test_a_lost_election_stops_the_job_with_no_more_grace_than_the_lease_leaves() -> None:
     early, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0)
     late, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 107.9)
@@ -145,59 +117,3 @@ def test_a_voluntary_stop_may_outlast_the_ttl_while_renewals_come() -> None:
 
     assert effects == []
     assert isinstance(guard.phase, Stopping)
-
-
-# ── releasing (S4) ─────────────────────────────────────────────────────────────────────────────
-
-
-def test_nothing_is_released_before_the_tree_is_confirmed_dead() -> None:
-    guard, effects = take(at(Running(LEASE)), Signalled(signal.SIGTERM), 101.0)
-    dying, more = take(guard, JobExited(143), 101.5)
-
-    _, last = take(dying, TreeEmpty(), 101.6)
-
-    assert RELEASE_AND_LEAVE not in effects + more
-    assert last == [RELEASE_AND_LEAVE]
-
-
-def test_a_job_that_ends_takes_the_rest_of_its_tree_along() -> None:
-    guard, first = take(at(Running(LEASE)), JobExited(3), 101.0)
-    guard, then = take(guard, TreeEmpty(), 101.1)
-
-    assert first == [StopTree(signal.SIGTERM)]
-    assert then == [RELEASE_AND_LEAVE]
-    assert isinstance(guard.phase, Leaving)
-    assert guard.phase.exit_code == 3
-
-
-def test_who_leaves_starts_another_elector_to_resign_if_the_last_one_died() -> None:
-    running, _ = take(at(Running(LEASE)), JobExited(0), 101.0)
-    leaving, told = take(running, TreeEmpty(), 101.1)
-
-    dead, effects = take(leaving, ElectorExited(), 101.2)
-    resigned, _ = take(dead, Heard(msg.Released(7)), 101.3)
-    _, last = take(resigned, ElectorExited(), 101.4)
-
-    assert told == [RELEASE_AND_LEAVE]
-    assert effects == [StartElector(7, 0.0), RELEASE_AND_LEAVE]
-    assert last == [Finish(0)]
-
-
-def test_who_leaves_while_there_is_no_elector_waits_for_one_to_resign() -> None:
-    alone = replace(at(Running(LEASE)), elector_start_at_s=101.5, elector_deaths=3)
-    ended, _ = take(alone, JobExited(0), 101.0)
-    leaving, _ = take(ended, TreeEmpty(), 101.1)
-
-    guard, effects = take(leaving, Tick(), 101.1)
-
-    assert effects == [StartElector(7, 0.0), RELEASE_AND_LEAVE]
-    assert isinstance(guard.phase, Leaving)
-
-
-def test_the_release_is_repeated_to_an_elector_that_takes_over() -> None:
-    lost, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0)
-    idle, _ = take(lost, TreeEmpty(), 101.1)
-
-    _, effects = take(idle, ElectorExited(), 101.2)
-
-    assert effects == [StartElector(7, 0.0), RELEASE]
