@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 import coordsidecar.core
+from coordsidecar.core.election.moves import Aims
+from coordsidecar.core.election.phases import Elector
+from coordsidecar.core.guard.moves import Plan
+from coordsidecar.core.timing import Timing
 
 CORE = Path(coordsidecar.core.__file__).parent
 MODULES = [path for path in sorted(CORE.rglob("*.py")) if "__all__" in path.read_text()]
@@ -35,3 +39,12 @@ def test_a_module_names_all_that_it_offers(path: Path) -> None:
     offered.discard("Step")  # A shorthand, of each module for itself.
     assert set(named) == {name for name in offered if not name.startswith("_")}
     assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("kind", [Aims, Elector, Plan, Timing])
+def test_what_has_many_fields_takes_none_by_its_place(kind: type) -> None:
+    """Two times in the wrong order are a fault that no type tells."""
+    values = [1.0] * len(kind.__annotations__)
+
+    with pytest.raises(TypeError, match="positional"):
+        kind(*values)

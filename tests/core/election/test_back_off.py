@@ -175,7 +175,7 @@ def test_at_the_start_an_outage_is_told_at_once_with_the_patience_that_is_left()
 
 
 def test_at_the_start_a_store_that_does_not_answer_for_a_ttl_ends_us() -> None:
-    state, early = answer(starting(), DOWN, 114.9)
+    state, early = answer(starting(), DOWN, 114.95)
     state, due = take(state, Tick(), 115.0)
 
     ended, effects = answer(state, DOWN, 115.0)

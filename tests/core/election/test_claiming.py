@@ -179,6 +179,14 @@ def test_a_sweep_that_ends_after_the_claim_did_starts_nothing() -> None:
     assert state.phase == Joining()
 
 
+def test_a_sweep_that_ends_is_over() -> None:
+    state, _ = take(
+        elector(Claiming(UNCLEAN, 100.0, sweeping=True), call=Renew(SESSION)), Swept(), 101.0
+    )
+
+    assert state.phase == Claiming(UNCLEAN, 100.0, sweeping=False, swept=True)
+
+
 def test_a_claim_renews_before_it_does_anything_else() -> None:
     due = {"renew_at_s": 100.0, "look_at_s": 100.0, "retry_at_s": 100.0}
 

@@ -26,6 +26,7 @@ from coordsidecar.core.election.moves import (
 from coordsidecar.core.election.phases import (
     Claiming,
     Elector,
+    Ended,
     Killing,
     Leading,
     Losing,
@@ -201,6 +202,15 @@ def test_a_resignation_that_is_not_answered_is_given_up_in_time() -> None:
     assert effects == [TellGuard(msg.Released(7))]
     assert state.phase == Resting(165.0)
     assert (state.session, state.following, state.vacant_since_s) == (None, "", None)
+
+
+def test_who_leaves_unanswered_says_first_that_its_term_is_over() -> None:
+    state = elector(Resigning(7, 0.0, leave=True, give_up_at_s=105.0), call=Resign(SESSION, 7))
+
+    state, effects = take(state, Tick(), 105.0)
+
+    assert effects == [TellGuard(msg.Released(7)), Exit()]
+    assert state.phase == Ended()
 
 
 def test_what_was_told_once_is_not_told_again_when_the_session_is_closed() -> None:

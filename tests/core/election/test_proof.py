@@ -18,7 +18,15 @@ from coordsidecar.core.election.moves import (
     Watch,
     Watched,
 )
-from coordsidecar.core.election.phases import Elector, Leading, Losing
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Elector,
+    Joining,
+    Killing,
+    Leading,
+    Losing,
+    Waiting,
+)
 from coordsidecar.store.protocol import Absent, Session, Standing, Vacant
 from coordsidecar.value import replace
 from tests.core.election.electors import (
@@ -83,6 +91,13 @@ def test_a_leader_asks_for_its_proof_with_every_renewal() -> None:
     _, effects = take(elector(Leading(CLEAN), renew_at_s=103.0), Tick(), 103.0)
 
     assert effects == [Call(PROVING)]
+
+
+def test_who_does_not_lead_needs_no_proof() -> None:
+    for phase in (Joining(), Waiting(BEHIND), Claiming(CLEAN, 1e9), Killing(7)):
+        _, effects = take(elector(phase, renew_at_s=103.0), Tick(), 103.0)
+
+        assert effects[0] == Call(Renew(SESSION, look=False))
 
 
 def test_the_watch_of_a_leader_starts_anew_from_its_last_proof() -> None:

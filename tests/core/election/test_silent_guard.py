@@ -29,6 +29,7 @@ from coordsidecar.core.election.phases import (
     Killing,
     Leading,
     Losing,
+    Opening,
     Resigning,
     Waiting,
 )
@@ -274,6 +275,13 @@ def test_a_standby_whose_guard_died_ends_without_a_word_of_a_term() -> None:
     assert then == [Call(Resign(SESSION, None))]
     assert Exit() not in then
     assert math.isfinite(state.phase.give_up_at_s)  # type: ignore[union-attr]
+
+
+def test_a_guard_that_dies_before_there_is_a_session_left_no_lease() -> None:
+    state, effects = take(elector(Opening(), session=None, retry_at_s=1e9), GuardDied(), 101.0)
+
+    assert effects == [KillTree()]
+    assert state.phase == Killing(None, until_s=-math.inf)
 
 
 def test_the_lease_of_a_dead_guard_is_what_it_was_told_of() -> None:

@@ -13,7 +13,6 @@ from coordsidecar.core.election.moves import (
     Call,
     Campaign,
     Effect,
-    Exit,
     Gone,
     Open,
     Renew,
@@ -69,8 +68,9 @@ def test_a_session_that_opens_is_shown_to_guard_and_people_with_its_descriptors(
     lock = Session("s1", math.inf, fds=(3, 4))
     state = elector(Opening(), session=None, connected=False, call=Open())
 
-    _, effects = full_step(state, lock, 100.0)
+    state, effects = full_step(state, lock, 100.0)
 
+    assert state.connected
     assert effects[:2] == [
         TellGuard(msg.Holding("s1", math.inf), fds=(3, 4)),
         Report("campaigning", "connected to the store"),
@@ -110,9 +110,10 @@ def test_a_renewal_keeps_the_session_of_who_does_not_lead_and_no_more(phase: obj
     assert (state.renewed_at_s, state.session) == (102.0, replace(SESSION, ttl_s=20.0))
 
 
+@pytest.mark.parametrize("call", [Renew(SESSION), Campaign(SESSION)])
 @pytest.mark.parametrize("phase", [Joining(), Waiting(BEHIND), Adopting(None)])
-def test_a_candidate_whose_session_is_lost_opens_another(phase: object) -> None:
-    state = elector(phase, call=Renew(SESSION), vacant_since_s=90.0, retry_at_s=NEVER)
+def test_a_candidate_whose_session_is_lost_opens_another(phase: object, call: object) -> None:
+    state = elector(phase, call=call, vacant_since_s=90.0, retry_at_s=NEVER)
 
     state, effects = full_step(state, Gone("expired"), 100.5)
 
@@ -147,6 +148,18 @@ def test_an_adopted_candidacy_is_stood_for_where_it_was() -> None:
 
     assert state.phase == Waiting(BEHIND)
     assert effects == [TellGuard(msg.Following("blue", 5, 0)), Watch(SESSION, BEHIND)]
+
+
+def test_an_adopted_candidacy_whose_place_nobody_told_is_asked_for_again() -> None:
+    asked = Renew(SESSION, look=True)
+    state = replace(
+        adopting(guard_due_s=NEVER, guard_lost_s=NEVER), phase=Adopting(None), call=asked
+    )
+
+    state, effects = answer(state, Renewed(15.0, None), 101.0)
+
+    assert state.phase == Adopting(None)
+    assert effects == [Call(asked)]
 
 
 # ── our place ──────────────────────────────────────────────────────────────────────────────────
@@ -252,39 +265,3 @@ def test_a_watch_that_ends_is_followed_by_a_look_a_watch_or_a_pause(
     state, _ = take(state, ended, 101.0)
 
     assert (state.watch_at_s, state.look_at_s) == (watch_at_s, look_at_s)
-
-
-# ── waits and rests ────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_rest_ends_with_a_new_session() -> None:
-    state = elector(Resting(105.0), session=None, retry_at_s=NEVER)
-
-    state, early = take(state, Tick(), 104.9)
-    state, due = take(state, Tick(), 105.0)
-
-    assert early == []
-    assert due == [Call(Open())]
-    assert state.phase == Opening()
-
-
-@pytest.mark.parametrize("phase", [Opening(), Joining(), Waiting(BEHIND)])
-def test_waiting_ends_when_its_time_is_up_and_not_before(phase: object) -> None:
-    aims = replace(AIMS, wait_until_s=110.0)
-    state = elector(phase, retry_at_s=NEVER)
-
-    early, _ = take(state, Tick(), 109.9, aims)
-    over, _ = take(state, Tick(), 110.0, aims)
-    patient, _ = take(state, Tick(), 110.0)
-
-    assert early.phase == patient.phase == phase
-    assert isinstance(over.phase, Resigning)
-    assert over.phase.leave
-
-
-@pytest.mark.parametrize("phase", [Leading(CLEAN), Claiming(CLEAN, NEVER), Losing(7, NEVER)])
-def test_who_was_elected_in_time_has_waited_enough(phase: object) -> None:
-    state, effects = take(elector(phase), Tick(), 110.0, replace(AIMS, wait_until_s=110.0))
-
-    assert state.phase == phase
-    assert Exit() not in effects

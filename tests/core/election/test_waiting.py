@@ -7,6 +7,7 @@ import pytest
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import (
+    Call,
     Campaign,
     Exit,
     Open,
@@ -27,6 +28,7 @@ from coordsidecar.core.election.phases import (
     Losing,
     Opening,
     Resigning,
+    Resting,
     Waiting,
 )
 from coordsidecar.value import replace
@@ -58,6 +60,7 @@ def test_waiting_ends_when_its_time_is_up(waiting: Elector, why: str) -> None:
     state, effects = take(waiting, Tick(), 110.0, aims)
 
     assert effects[0] == TellGuard(msg.Failed(124, f"{why}, and --wait is over"))
+    assert effects[1:2] == ([TellGuard(msg.Released(0))] if waiting.session else [])
     assert isinstance(state.phase, Resigning)
 
 
@@ -91,6 +94,42 @@ def test_who_has_waited_in_vain_and_has_no_session_goes_at_once() -> None:
     assert effects == [Exit()]
 
 
+# ── waits and rests ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_rest_ends_with_a_new_session() -> None:
+    state = elector(Resting(105.0), session=None, retry_at_s=1e9)
+
+    state, early = take(state, Tick(), 104.9)
+    state, due = take(state, Tick(), 105.0)
+
+    assert early == []
+    assert due == [Call(Open())]
+    assert state.phase == Opening()
+
+
+@pytest.mark.parametrize("phase", [Opening(), Joining(), Waiting(BEHIND)])
+def test_waiting_ends_when_its_time_is_up_and_not_before(phase: object) -> None:
+    aims = replace(AIMS, wait_until_s=110.0)
+    state = elector(phase, retry_at_s=1e9)
+
+    early, _ = take(state, Tick(), 109.9, aims)
+    over, _ = take(state, Tick(), 110.0, aims)
+    patient, _ = take(state, Tick(), 110.0)
+
+    assert early.phase == patient.phase == phase
+    assert isinstance(over.phase, Resigning)
+    assert over.phase.leave
+
+
+@pytest.mark.parametrize("phase", [Leading(CLEAN), Claiming(CLEAN, 1e9), Losing(7, 1e9)])
+def test_who_was_elected_in_time_has_waited_enough(phase: object) -> None:
+    state, effects = take(elector(phase), Tick(), 110.0, replace(AIMS, wait_until_s=110.0))
+
+    assert state.phase == phase
+    assert Exit() not in effects
+
+
 # ── a store that refuses ───────────────────────────────────────────────────────────────────────
 
 
@@ -121,6 +160,8 @@ def test_a_final_refusal_ends_a_standby_with_125(standby: Elector) -> None:
     state, effects = answer(standby, Refused("password expired", final=True), 101.0)
 
     assert effects[0] == TellGuard(msg.Failed(125, "password expired"))
+    if standby.session is not None:
+        assert effects[1] == TellGuard(msg.Released(0))  # Nobody may adopt the session.
     assert isinstance(state.phase, Resigning | Ended)
     assert not isinstance(state.phase, Resigning) or state.phase.leave
 
