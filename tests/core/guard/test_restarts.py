@@ -224,6 +224,13 @@ def test_who_leaves_and_has_no_elector_and_nothing_to_release_is_done() -> None:
     assert guard.phase == Done(3)
 
 
+@pytest.mark.parametrize("kept", ["standby", "frozen"])
+def test_the_end_of_a_standby_is_told_as_well(kept: str) -> None:
+    _, effects = take_aloud(at(Idle(kept)), JobExited(3), 101.0)  # type: ignore[arg-type]
+
+    assert effects == [Report("job-ended", "the job ended; exit code 3"), KillTree()]
+
+
 def test_an_empty_tree_is_no_news_where_none_was_to_end() -> None:
     for phase in (Idle(), Running(LEASE), Yielding(LEASE, 105.0), Backoff(LEASE, 500.0)):
         guard, effects = take_aloud(at(phase), TreeEmpty(), 101.0)
