@@ -168,7 +168,7 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
     match elector.phase:
         case Leading(Held(token)) | Adopting(int(token)):
             assert isinstance(standing, Held)
-            elector = replace(elector.to(Leading(standing)), watch_at_s=now_s, look_at_s=math.inf)
+            elector = replace(elector.to(Leading(standing)), watch_at_s=now_s)
             return elector, [rules.tell_lease(elector, token, aims)]
         case Adopting() if standing is not None:
             return _stand(elector, standing, now_s, aims)
@@ -249,8 +249,8 @@ def _took_office(elector: Elector, answer: Answered, now_s: float, aims: Aims) -
         case Claiming(held), Took(int(token)):
             return rules.lead(elector, replace(held, token=token), now_s, aims)
         case Claiming(), Took(None):
-            elector = replace(elector.to(Joining()), retry_at_s=now_s, look_at_s=math.inf)
-            return replace(elector, vacant_since_s=None), []
+            elector = replace(elector.to(Joining()), retry_at_s=now_s, vacant_since_s=None)
+            return elector, []
         case _:
             return elector, []
 

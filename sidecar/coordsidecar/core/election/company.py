@@ -147,7 +147,6 @@ def guard_suspended(elector: Elector, now_s: float, aims: Aims) -> Step:
     """Ctrl-Z. A leader may pause for as long as its lease lasts; a standby withdraws."""
     if isinstance(elector.phase, Killing):
         return elector, []  # Nothing may be released before the tree is dead (rule S4).
-    elector = replace(elector, suspended=True)
     if not may_run(elector.phase):
         return rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
     timing = aims.timing

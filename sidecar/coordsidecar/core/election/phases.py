@@ -172,7 +172,6 @@ class Elector(Value, kw_only=True):
     ping_at_s: float = 0.0
     pings: int = 0
     woke_at_s: float = -math.inf
-    suspended: bool = False
     following: str = ""
     floor: int = 0
 

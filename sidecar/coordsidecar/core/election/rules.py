@@ -111,7 +111,8 @@ def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector
 def _takeover_delay_s(elector: Elector, aims: Aims) -> float:
     """A server that grants a longer TTL than was asked for grants it to every leader."""
     timing = aims.timing
-    granted_s = elector.session.ttl_s if elector.session is not None else timing.ttl_s
+    assert elector.session is not None
+    granted_s = elector.session.ttl_s
     if math.isinf(granted_s):
         return timing.takeover_delay_s
     return timing.takeover_delay_s * max(1.0, granted_s / timing.ttl_s)
@@ -129,7 +130,6 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     elector = replace(
         elector.to(Leading(held)),
         watch_at_s=now_s,
-        look_at_s=math.inf,
         renew_at_s=min(elector.renew_at_s, now_s + timing.renew_every_s),
         vacant_since_s=None,
         following="",
@@ -150,8 +150,7 @@ def lose(elector: Elector, token: int, why: str, now_s: float, aims: Aims) -> St
     timing = aims.timing
     latest_s = elector.lease_until_s(timing) - timing.kill_reserve_s / 2
     kill_at_s = min(now_s + timing.lost_grace_s + timing.kill_reserve_s, latest_s)
-    elector = replace(elector.to(Losing(token, kill_at_s)), look_at_s=math.inf)
-    return elector, [TellGuard(msg.Lost(token, why))]
+    return elector.to(Losing(token, kill_at_s)), [TellGuard(msg.Lost(token, why))]
 
 
 def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:

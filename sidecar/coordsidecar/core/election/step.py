@@ -181,7 +181,7 @@ def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) ->
         case msg.Suspended():
             return company.guard_suspended(elector, now_s, aims)
         case msg.Resumed():
-            resumed = replace(elector, suspended=False, guard_due_s=now_s, guard_lost_s=now_s)
+            resumed = replace(elector, guard_due_s=now_s, guard_lost_s=now_s)
             return company.heard_guard(resumed, now_s, aims), []
         case msg.Pong() | msg.JobIs():
             return elector, []

@@ -223,9 +223,8 @@ def _over(
             code = exit_code if exit_code is not None else (job_code or 0)
             return leave(guard, code, lease, now_s, plan)
         case Lead() | Rerun() | Rejoin():
+            assert lease is not None, "only a leader has something to release"
             rest_s = after.rest_s if isinstance(after, Rejoin) else 0.0
-            if lease is None:
-                return enter_idle(guard, plan)
             guard, effects = enter_idle(given_back(guard, lease, plan), plan)
             return guard, release_effects(lease.token, rest_s, leave=False) + effects
         case _:
