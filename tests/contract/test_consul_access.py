@@ -265,7 +265,7 @@ def test_what_does_not_answer_as_consul_does_is_unreachable_and_never_a_lost_ses
         )
 
         with pytest.raises(UnreachableError):
-            store.renew(session, timeout_s=CALL_S)
+            store.renew(session, look=False, timeout_s=CALL_S)
         with pytest.raises(UnreachableError):
             store.standing(session, timeout_s=CALL_S)
 

@@ -71,9 +71,9 @@ def consul_secured(
     if server.master_token is not None:
         environ["CONSUL_HTTP_TOKEN"] = server.master_token
     if server.pki is None:
-        return Secured(f"consul://{server.endpoint}", "consul", environ)
+        return Secured(f"consul://{server.endpoint}", "consul.store", environ)
     environ |= _certificates("CONSUL", pki)
-    return Secured(f"consuls://{server.endpoint}", "consul", environ)
+    return Secured(f"consuls://{server.endpoint}", "consul.store", environ)
 
 
 def test_etcd_serves_who_shows_what_it_asks_for(
@@ -159,7 +159,7 @@ def test_a_server_with_a_strange_certificate_is_refused(
         Secured(f"{scheme}://{etcd.endpoint}", _ETCD[etcd_way], {}).connect(
             election, ETCDCTL_CACERT=str(stranger.ca_cert)
         ),
-        Secured(f"consuls://{consul.endpoint}", "consul", {}).connect(
+        Secured(f"consuls://{consul.endpoint}", "consul.store", {}).connect(
             election, CONSUL_CACERT=str(stranger.ca_cert)
         ),
     ]

@@ -54,6 +54,13 @@ class State(Value):
         """Whether anybody holds the lock."""
         return self.lock is not None and self.lock.session != ""
 
+    def may_be_succeeded(self, floor: int) -> bool:
+        """Whether office may be taken with the lock: by an index that must turn out high enough.
+
+        It will be above that of the record, which is still the same where it is replaced.
+        """
+        return self.office.clean and max(floor, self.office.led) <= self.office_index
+
     @property
     def lock_index(self) -> int | None:
         return None if self.lock is None else self.lock.modify_index
@@ -126,14 +133,16 @@ class ElectionKeys:
             operations.append(self._replace_office(state, office))
         return self._transact_and_read(operations, deadline_s)
 
-    def take_office(self, session: Session, office: Office, deadline_s: float) -> State | None:
-        """Write the record if the lock is still ours, as it was when we got ``office.led``.
+    def take_office(
+        self, session: Session, lock: Lock, office: Office, deadline_s: float
+    ) -> State | None:
+        """Write the record if the lock is still ours, and still as in ``lock``.
 
         Both keys as they are now; None: it is not ours.
         """
         operations = [
             _operation("check-session", self._lock_key, Session=session.handle),
-            _operation("check-index", self._lock_key, Index=office.led),
+            _operation("check-index", self._lock_key, Index=lock.modify_index),
             _operation("set", self._office_key, Value=_encoded(office.encode())),
         ]
         return self._transact_and_read(operations, deadline_s)[1]
@@ -238,8 +247,10 @@ def _lock(entry: Mapping[str, Any]) -> Lock:
 
 def _office(entry: Mapping[str, Any]) -> Office:
     # An empty value comes as None, and is a record that cannot be read.
-    office = Office.decode(entry["Value"] or b"")
-    return replace(office, led=_index(entry)) if office.led == _LED_SINCE_WRITTEN else office
+    office, index = Office.decode(entry["Value"] or b""), _index(entry)
+    if office.led != _LED_SINCE_WRITTEN:
+        return office
+    return replace(office, led=index, lock=str(index))
 
 
 def _operation(verb: str, key: str, **fields: object) -> dict[str, Any]:
