@@ -30,6 +30,8 @@ _LOCK_FLAGS = 0x2DDCCBC058A50C18
 # In a record that took office together with the lock: its own index is the token.
 _LED_SINCE_WRITTEN = 0
 _MOST_LEADER_CHARACTERS = 4096
+# How often to start over when keys that were just missing turn out to be there.
+_LOOKS = 3
 # What is raised by an entry that has not the shape of Consul's.
 _NOT_CONSUL = (TypeError, KeyError, ValueError, AttributeError)
 
@@ -84,19 +86,33 @@ class ElectionKeys:
     def lock_key(self) -> str:
         return self._lock_key
 
-    def read(self, deadline_s: float, *, guess: bool = False) -> State:
-        """Both keys, by one linearizable read; by a quicker one if a ``guess`` will do."""
-        return self.look(deadline_s, guess=guess)[1]
+    def read(self, deadline_s: float) -> State:
+        """Both keys, by one linearizable read."""
+        return self.look(deadline_s)[1]
 
-    def look(self, deadline_s: float, *, guess: bool = False) -> tuple[int, State]:
-        """The same, with the index from which to `wait` for a change of either."""
-        consistency = "default" if guess else "consistent"
-        answer = self._client.call(
-            lambda agent: agent.kv.get(self._below, recurse=True, consistency=consistency),
+    def guess(self, deadline_s: float) -> State:
+        """Both keys, by a quick read: they may be out of date, and one that is missing be there."""
+        return self._indexed(self._get(self._below, deadline_s, consistency="default"))[1]
+
+    def look(self, deadline_s: float) -> tuple[int, State]:
+        """As `read`, with the index from which to `wait` for a change of either."""
+        for _ in range(_LOOKS):
+            index, state = self._indexed(self._get(self._below, deadline_s))
+            # What a token may not read, Consul leaves out without a word. Of a single key it says
+            # so: only then is one that was not found known to be missing.
+            missing = [self._lock_key] * (state.lock is None)
+            missing += [self._office_key] * (state.office_index == 0)
+            if not any(self._get(key, deadline_s)[1] for key in missing):
+                return index, state
+        raise UnreachableError(f"Consul: the keys below {self._below} keep coming and going")
+
+    def _get(self, key: str, deadline_s: float, *, consistency: str = "consistent") -> Any:
+        """The index, and the entries that were found; below ``key`` if it ends with a slash."""
+        return self._client.call(
+            lambda agent: agent.kv.get(key, recurse=key.endswith("/"), consistency=consistency),
             needs=f"key_prefix:read on {self._below}",
             timeout_s=deadline_s - time.monotonic(),
         )
-        return self._indexed(answer)
 
     def wait(self, *, index: int, wait_s: float, timeout_s: float) -> State:
         """Wait for either key to change after ``index``; as they are then."""
@@ -222,7 +238,10 @@ class ElectionKeys:
             put, needs=needs, timeout_s=deadline_s - time.monotonic()
         )
         if "Permission denied" in refusal or "lacks permission" in refusal:
-            raise RefusedError(f"Consul denies it ({refusal}): the token needs {needs}")
+            raise RefusedError(
+                f"Consul denies it: the token needs {needs}; "
+                "see CONSUL_HTTP_TOKEN and CONSUL_HTTP_TOKEN_FILE"
+            )
         return refusal, results
 
 

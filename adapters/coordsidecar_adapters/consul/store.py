@@ -151,7 +151,7 @@ class ConsulStore:
     ) -> Standing | None:
         """Take lock and office, if both are free by what was last seen, and still are."""
         guess, self._seen = self._seen, None
-        guess = guess or self._keys.read(deadline_s, guess=True)
+        guess = guess or self._keys.guess(deadline_s)
         if guess.held or not guess.may_be_succeeded(floor):
             return None
         _, won = self._keys.acquire(session, record, guess, deadline_s, run=run)
