@@ -112,10 +112,12 @@ class _Library:
         message = self.json_format.ParseDict(body, getattr(self.rpc, request)())
         if not streams:
             return self.as_json(ask(message, **call))
-        stream = ask(iter([message]), **call)
+        requests = _Requests([message])
+        stream = ask(iter(requests), **call)
         try:
             return self.as_json(next(stream))
         finally:
+            requests.end()
             stream.cancel()
 
     def as_json(self, message: Any) -> Json:
@@ -136,6 +138,25 @@ class _Library:
         if code is self.grpc.StatusCode.UNAVAILABLE and "etcdserver" not in details:
             return LinkError(details, sent="failed to connect" not in details)
         return StatusError(code.value[0], details)
+
+
+class _Requests:
+    """What is asked on a stream. Our side of it stays open until `end`.
+
+    etcd's gRPC proxy takes the end of it for the end of the stream, and drops what it has to say.
+    gRPC asks for the next one in a thread of its own, which `end` lets go.
+    """
+
+    def __init__(self, messages: Sequence[Any]) -> None:
+        self._messages = iter(messages)
+        self._over = threading.Event()
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._messages
+        self._over.wait()
+
+    def end(self) -> None:
+        self._over.set()
 
 
 @contextmanager
@@ -191,11 +212,11 @@ class GrpcConnection:
             metadata.append(("token", token))
         library = self._library
         request = library.rpc.WatchRequest
-        requests = [
-            library.json_format.ParseDict({"create_request": c}, request()) for c in creates
-        ]
+        requests = _Requests(
+            [library.json_format.ParseDict({"create_request": c}, request()) for c in creates]
+        )
         stream = library.rpc.WatchStub(self._channel).Watch(iter(requests), metadata=metadata)
-        return GrpcWatch(stream, address=self._address, library=library)
+        return GrpcWatch(stream, requests, address=self._address, library=library)
 
     def close(self) -> None:
         self._channel.close()
@@ -204,8 +225,11 @@ class GrpcConnection:
 class GrpcWatch:
     """A `WatchStream`. Once `next` has returned None the stream is at its end."""
 
-    def __init__(self, stream: Any, *, address: str, library: _Library) -> None:
+    def __init__(
+        self, stream: Any, requests: _Requests, *, address: str, library: _Library
+    ) -> None:
         self._stream = stream
+        self._requests = requests
         self._address = address
         self._library = library
 
@@ -232,6 +256,7 @@ class GrpcWatch:
             timer.cancel()  # Its thread ends by itself: to wait for it would cost 0.3 ms.
 
     def close(self) -> None:
+        self._requests.end()
         self._stream.cancel()
 
 
