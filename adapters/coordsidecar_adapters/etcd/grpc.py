@@ -60,7 +60,7 @@ _METHODS = {
 
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
-    """Build the store; `ValueError` if the URL is wrong or the extra is not installed."""
+    """Build the store; `ValueError` if the URL is wrong, `ImportError` without the extra."""
     settings = parse(url, environ=environ)
     library = _Library()
     credentials = None if settings.tls is None else _credentials(library, settings.tls)
@@ -92,11 +92,8 @@ class _Library:
                 import grpc
                 from etcd3 import etcdrpc
                 from google.protobuf import json_format
-        except (ImportError, TypeError) as e:
-            raise ValueError(
-                f"etcd+grpc:// needs python-etcd3, which cannot be imported ({e}); "
-                f"pip install 'coordsidecar[grpc]'"
-            ) from e
+        except TypeError as e:  # Generated code that this protobuf does not take.
+            raise ImportError(str(e)) from e
         self.grpc: Any = grpc
         self.rpc: Any = etcdrpc
         self.json_format: Any = json_format
