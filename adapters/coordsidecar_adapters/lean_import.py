@@ -23,7 +23,9 @@ def bare_package(name: str) -> Iterator[None]:
         return
     spec = PathFinder.find_spec(name)
     if spec is None or spec.submodule_search_locations is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        raise ModuleNotFoundError(
+            f"No package named {name!r}", name=name, path=spec and spec.origin
+        )
     bare = ModuleType(name)
     bare.__path__ = list(spec.submodule_search_locations)
     sys.modules[name] = bare

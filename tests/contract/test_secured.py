@@ -17,7 +17,7 @@ from tests.contract.harness import adapter
 from tests.servers import ConsulServer, EtcdServer, Pki
 
 _S = 10.0
-_ETCD = {"etcd": "etcd_gateway", "etcd+grpc": "etcd_grpc"}
+_ETCD = {"etcd": "etcd.gateway", "etcd+grpc": "etcd.grpc"}
 
 
 @dataclass
@@ -71,9 +71,9 @@ def consul_secured(
     if server.master_token is not None:
         environ["CONSUL_HTTP_TOKEN"] = server.master_token
     if server.pki is None:
-        return Secured(f"consul://{server.endpoint}", "consul", environ)
+        return Secured(f"consul://{server.endpoint}", "consul.store", environ)
     environ |= _certificates("CONSUL", pki)
-    return Secured(f"consuls://{server.endpoint}", "consul", environ)
+    return Secured(f"consuls://{server.endpoint}", "consul.store", environ)
 
 
 def test_etcd_serves_who_shows_what_it_asks_for(
@@ -94,7 +94,7 @@ def test_etcds_gateway_takes_a_password_without_tls(
     server = etcd_server(auth=True)
     environ = {"ETCDCTL_USER": f"{server.user}:{server.password}"}
 
-    _a_whole_life(Secured(f"etcd://{server.endpoint}", "etcd_gateway", environ), election, stand)
+    _a_whole_life(Secured(f"etcd://{server.endpoint}", "etcd.gateway", environ), election, stand)
 
 
 def test_a_wrong_password_is_refused(
@@ -137,7 +137,7 @@ def test_a_wrong_token_is_refused(
     server = consul_server(acl=True)
     url = f"consul://{server.endpoint}"
     environ = {"CONSUL_HTTP_TOKEN": "00000000-dead-beef-0000-000000000000"}
-    wrong = adapter("consul")(url, election=election, environ=environ)
+    wrong = adapter("consul.store")(url, election=election, environ=environ)
 
     with pytest.raises(RefusedError) as refused:
         wrong.open(ttl_s=60, takeover_delay_s=1, record="{}", timeout_s=_S)
@@ -159,7 +159,7 @@ def test_a_server_with_a_strange_certificate_is_refused(
         Secured(f"{scheme}://{etcd.endpoint}", _ETCD[etcd_way], {}).connect(
             election, ETCDCTL_CACERT=str(stranger.ca_cert)
         ),
-        Secured(f"consuls://{consul.endpoint}", "consul", {}).connect(
+        Secured(f"consuls://{consul.endpoint}", "consul.store", {}).connect(
             election, CONSUL_CACERT=str(stranger.ca_cert)
         ),
     ]
@@ -178,7 +178,7 @@ def _a_whole_life(secured: Secured, election: Election, stand: CandidateFactory)
     assert first.renew() > 0
     held = first.standing()
     assert isinstance(held, Held)
-    assert not first.watch(held, timeout_s=0.2)
+    assert not first.watch(held, timeout_s=2.0)
     first.resign(token)
     assert second.watch(behind)
     assert second.wins().clean

@@ -22,10 +22,10 @@ is in `watch`, another may call.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
+from coordsidecar.store.office import Held, Office
 from coordsidecar.value import Value
 
 __all__ = [
@@ -89,25 +89,6 @@ class Session(Value):
     fds: tuple[int, ...] = ()
 
 
-class Held(Value):
-    """We hold the election.
-
-    ``token`` is the fencing token: strictly greater than every earlier holder's. ``clean`` says
-    that the holder before us resigned after its job was confirmed dead, so that ours may start at
-    once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
-    remains may still live. ``last_led`` is the token of the last that took office; whoever has seen
-    a higher one knows that the store has lost its data. ``in_office``: the campaign took office,
-    too.
-    """
-
-    token: int
-    clean: bool
-    last_run: str
-    cursor: int
-    in_office: bool = False
-    last_led: int = 0
-
-
 class Behind(Value):
     """Somebody else holds the election, or stands before us in the queue.
 
@@ -157,65 +138,6 @@ class Leader(Value):
 
     token: int
     record: str
-
-
-class Office(Value):
-    """The record that tells an orderly end from a sudden one (safety rule S9).
-
-    A leader writes ``led``, its token, before its job starts and ``released`` after the job's tree
-    is confirmed dead. Tokens are counted by it: the next is above ``led``. ``run`` is the unique
-    mark that every process of that run carries in its environment. ``lock`` names the lock under
-    which ``led`` was led (a revision, an index, a file).
-    """
-
-    led: int = 0
-    released: int = 0
-    run: str = ""
-    lock: str = ""
-
-    @property
-    def clean(self) -> bool:
-        return self.led == self.released
-
-    def held(self, token: int, *, cursor: int, proven: bool = False) -> Held:
-        """How things stand for who holds the election by ``token`` and finds this record.
-
-        ``proven``: the store vouches for the end of the leader before, who did not resign.
-        """
-        if self.clean or self.led == token:  # Nobody before us, or ourselves.
-            return Held(token, clean=True, last_run="", cursor=cursor, last_led=self.led)
-        return Held(token, clean=proven, last_run=self.run, cursor=cursor, last_led=self.led)
-
-    def encode(self) -> str:
-        return json.dumps(
-            {"led": self.led, "released": self.released, "run": self.run, "lock": self.lock}
-        )
-
-    @classmethod
-    def decode(cls, raw: str | bytes | None) -> Office:
-        """Read a record that anybody may have written; what cannot be read counts as unclean.
-
-        ``None`` (there is no record: nobody ever led) is clean.
-        """
-        if raw is None:
-            return cls()
-        unreadable = cls(led=-1, released=0)
-        try:
-            fields = json.loads(raw)
-        except (ValueError, RecursionError):
-            return unreadable
-        if not isinstance(fields, dict):
-            return unreadable
-        led, released = fields.get("led"), fields.get("released")
-        run, lock = fields.get("run", ""), fields.get("lock", "")
-        # bool is an int to Python, but a record that says `true` was not written by us.
-        if type(led) is not int or type(released) is not int:
-            return unreadable
-        if not isinstance(run, str) or not isinstance(lock, str):
-            return unreadable
-        if len(run) > 64 or not run.isascii():  # It is looked for in the environment of processes.
-            return unreadable
-        return cls(led=led, released=released, run=run, lock=lock)
 
 
 class Store(Protocol):
