@@ -80,6 +80,16 @@ def test_a_silent_guard_that_is_stopped_is_buried_early() -> None:
     assert state.phase == Killing(7, until_s=113.0)
 
 
+def test_a_guard_is_silent_from_the_moment_it_is_looked_at() -> None:
+    state = elector(Leading(CLEAN), **LOOKED_AT)
+
+    early, _ = take(state, GuardIs(stopped=True), 103.9)
+    silent, _ = take(state, GuardIs(stopped=True), 104.0)
+
+    assert early.phase == Leading(CLEAN)
+    assert isinstance(silent.phase, Killing)
+
+
 def test_a_silent_guard_that_is_not_stopped_has_until_d() -> None:
     """It may only get no processor, and while we renew it endangers nothing."""
     state = elector(Leading(CLEAN), renewed_at_s=107.0, **LOOKED_AT)
