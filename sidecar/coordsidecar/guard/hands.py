@@ -69,6 +69,7 @@ class Hands:
             guard_pidfd=elector.guard_pidfd,
             reserve_s=settings.timing.kill_reserve_s / 4,
         )
+        self._fuse.elector_is(elector.pid or 0)
         self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
         self._tree = JobTree(log, helpers=self._helpers, tell_group=self.job.signal)
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
