@@ -81,7 +81,7 @@ class Process:
             try:
                 signal.pidfd_send_signal(self._folder, signal.SIGKILL, None, flags)
             except _ANSWERS:
-                pass  # It ended, or leads no group; or a setuid program, which stays to be reported.
+                pass  # It ended, or leads no group; or it is a setuid program, and is reported.
             except OSError:
                 pass  # An older kernel: its children will be found one by one.
 

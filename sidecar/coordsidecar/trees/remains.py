@@ -42,6 +42,8 @@ class Remains:
         self._job_pidfd: int | None = None
         self._passes = 0
         self._backoff = Backoff()
+        self.tree_is_gone = False
+        """Whether the last pass found nobody but the guard itself, who was sent SIGKILL."""
 
     @property
     def pause_s(self) -> float:
@@ -66,6 +68,7 @@ class Remains:
         setsid.
         """
         self._passes += 1
+        self.tree_is_gone = False
         left: list[int] = []
         try:
             left = self._kill_below_the_guard()
@@ -79,9 +82,9 @@ class Remains:
             return False
         finally:
             self._backoff.found(left)
-        none_left = not left and self._hunt.over
         job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
-        return none_left and job_ended and has_ended(self._guard_pidfd)
+        self.tree_is_gone = job_ended and not left and self._hunt.over
+        return self.tree_is_gone and has_ended(self._guard_pidfd)
 
     def _kill_below_the_guard(self) -> list[int]:
         """Its tree, while there is a guard; those who live on are returned."""

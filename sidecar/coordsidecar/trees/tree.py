@@ -101,10 +101,13 @@ def _kill(pid: int, groups: Collection[int | None], dead_groups: set[int]) -> No
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
         group = os.getpgid(pid)
+        # 0 is a group outside of our PID namespace; to killpg it means our own, and 1 everybody.
         # Nobody comes into a session but by being born there, so another than ours is all the
         # tree's. In ours are strangers, too: the shell that started us, and what else it runs.
-        if group in dead_groups or not (
-            group == pid or group in groups or os.getsid(pid) != os.getsid(0)
+        if (
+            group <= 1
+            or group in dead_groups
+            or not (group == pid or group in groups or os.getsid(pid) != os.getsid(0))
         ):
             return
         dead_groups.add(group)
