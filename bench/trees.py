@@ -3,12 +3,12 @@
     python -m bench.trees                          some minutes
     python -m bench.trees --rounds 3 --forkers 16 --killers guard --busy 2
 
-The job is so many lines of processes of which each forks and ends at once, in C; ``setsid``: each in
-a session of its own. Who kills is the guard (told twice to stop), the elector (of a guard that is
-frozen, or was killed), or the fuse (guard and elector were killed at once). The time is from then,
-or from the elector's word that it begins, until the one who kills has proven that nobody is left,
-and has ended. Each round is in a PID namespace of its own, with a limit on its processes, so nobody
-gets out; ``--busy``: beside so many loops that do nothing. It needs a C compiler, and root.
+The job is so many lines of processes of which each forks and ends at once, in C; ``setsid``: each
+in a session of its own. Who kills is the guard (told twice to stop), the elector (of a guard that
+is frozen, or was killed), or the fuse (guard and elector were killed at once). The time is from
+then, or from the elector's word that it begins, until the one who kills has proven that nobody is
+left, and has ended. Each round is in a PID namespace of its own, with a limit on its processes, so
+nobody gets out; ``--busy``: beside so many loops that do nothing. It needs a C compiler, and root.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _KILLERS = ("guard", "elector-frozen", "elector-dead", "fuse")
 _HABITS = ("ignore-term", "setsid", "setsid ignore-term")
 _NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 _AT_MOST_S = 60
+_BOUNDED = ("timeout", "-s", "KILL", str(_AT_MOST_S), *_NAMESPACE)
 _PIDS = 2000
 _FORK_FOR_S = 0.5
 
@@ -62,15 +63,24 @@ def _round(
     killer: str, count: int, habits: str, options: argparse.Namespace, program: Path
 ) -> float | None:
     """How long it took, in seconds; None if it did not end."""
-    inside = ["--inside", "--killers", killer, "--forkers", str(count), "--habits", habits]
+    inside = [
+        "-m",
+        "bench.trees",
+        "--inside",
+        "--killers",
+        killer,
+        "--forkers",
+        str(count),
+        "--habits",
+        habits,
+    ]
     with tempfile.TemporaryDirectory(prefix="coordsidecar-bench-") as folder:
         own = ["--folder", folder, "--program", str(program)]
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
                 for _ in range(options.busy)]  # fmt: skip
         try:
             done = subprocess.run(
-                ["timeout", "-s", "KILL", str(_AT_MOST_S), *_NAMESPACE]
-                + [sys.executable, "-m", "bench.trees", *inside, *own],
+                [*_BOUNDED, sys.executable, *inside, *own],
                 stdout=subprocess.PIPE,
                 text=True,
                 check=False,
@@ -97,10 +107,10 @@ def _inside(options: argparse.Namespace) -> None:
     program = folder / "forker"
     program.hardlink_to(options.program)  # Its own name, so that `pids` knows it.
     with (folder / "log").open("wb") as log:
+        sidecar = [sys.executable, "-m", "coordsidecar", "--store", f"local:{folder}"]
+        its_options = ["--name", "trees", "--stop-timeout", "50s"]
         guard = subprocess.Popen(
-            [sys.executable, "-m", "coordsidecar", "--store", f"local:{folder}", "--name", "trees"]
-            + ["--stop-timeout", "50s", "--", str(program), str(count), *habits.split()],
-            stderr=log,
+            [*sidecar, *its_options, "--", str(program), str(count), *habits.split()], stderr=log
         ).pid
     _reap_until(lambda: _pids("job-fuse"))
     fork_until_s = time.monotonic() + _FORK_FOR_S
