@@ -36,7 +36,6 @@ __all__ = [
     "Leader",
     "Office",
     "RefusedError",
-    "Renewal",
     "Session",
     "SessionLostError",
     "Standing",
@@ -137,17 +136,6 @@ class Absent(Value):
 Standing = Held | Behind | Vacant | Absent
 
 
-class Renewal(Value):
-    """The session lives on for ``ttl_s``, as granted.
-
-    ``standing``: where we stood after that, if it was asked for: by a linearizable read, so that it
-    is the proof of ownership without which no deadline moves (rule S17).
-    """
-
-    ttl_s: float
-    standing: Standing | None = None
-
-
 class Leader(Value):
     """Who holds an election, as a linearizable read found it."""
 
@@ -158,10 +146,9 @@ class Leader(Value):
 class Office(Value):
     """The record that tells an orderly end from a sudden one (safety rule S9).
 
-    A leader writes ``led``, its token, before its job starts and ``released`` after the job's tree
-    is confirmed dead. Tokens are counted by it: the next is above ``led``. ``run`` is the unique
-    mark that every process of that run carries in its environment. ``lock`` names the lock under
-    which ``led`` was led (a revision, an index, a file).
+    A leader writes ``led`` before its job starts and ``released`` after the job's tree is confirmed
+    dead. ``run`` is the unique mark that every process of that run carries in its environment.
+    ``lock`` names the lock itself, for stores whose lock can be replaced behind our back.
     """
 
     led: int = 0
@@ -228,21 +215,17 @@ class Store(Protocol):
         """
         ...
 
-    def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
-        """Renew the session and, with ``look``, say where we stand thereafter.
-
-        Both, or neither: a look that is refused or not answered fails the whole of it, whatever
-        became of the session.
-        """
+    def renew(self, session: Session, *, timeout_s: float) -> float:
+        """Renew the session and return the TTL granted, in seconds."""
         ...
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
+        self, session: Session, *, record: str, run: str = "", timeout_s: float
     ) -> Standing:
         """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
 
         With a ``run``, this may take office in the same transaction (`Held.in_office`), but only
-        where the office record is clean, and with a token above ``floor`` (see `take_office`).
+        where the office record is clean.
         """
         ...
 
@@ -250,15 +233,10 @@ class Store(Protocol):
         """Say where we stand, by a linearizable read. Changes nothing."""
         ...
 
-    def take_office(
-        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
-    ) -> int | None:
-        """Record that we lead, in the transaction that checks that the election is still ours.
+    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
+        """Record ``led = token`` in the transaction that checks that the election is still ours.
 
-        Returns the token under which we do: ``token``, which is what `Held` said, or one that is
-        above ``floor``, the highest that anybody here has ever seen. (Only a store that lost its
-        data makes the two differ.) From now on `Held.token` is that. None: it is not ours. Safe to
-        repeat.
+        False: it is not ours. Safe to repeat.
         """
         ...
 
