@@ -38,6 +38,6 @@ class Dialer:
 
 on_both_transports = pytest.mark.parametrize(
     "dial",
-    [Dialer("etcd_gateway", "etcd"), Dialer("etcd_grpc", "etcd+grpc")],
+    [Dialer("etcd.gateway", "etcd"), Dialer("etcd.grpc", "etcd+grpc")],
     ids=["gateway", "grpc"],
 )

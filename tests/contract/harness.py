@@ -84,7 +84,7 @@ class EtcdHarness:
 
     least_ttl_s = 2.0
     scheme = "etcd"
-    module = "etcd_gateway"
+    module = "etcd.gateway"
 
     def __init__(self, server: EtcdServer) -> None:
         self.server = server
@@ -120,7 +120,7 @@ class EtcdGrpcHarness(EtcdHarness):
     """etcd by gRPC."""
 
     scheme = "etcd+grpc"
-    module = "etcd_grpc"
+    module = "etcd.grpc"
 
 
 class ConsulHarness:
@@ -139,7 +139,7 @@ class ConsulHarness:
 
     def _connect_to(self, endpoint: str, election: Election) -> Store:
         url = f"consul://{endpoint}"
-        return adapter("consul")(url, election=election, environ={})
+        return adapter("consul.store")(url, election=election, environ={})
 
     def end_session(self, session: Session) -> None:
         answer = self.server.http("PUT", f"/v1/session/destroy/{session.handle}")
@@ -176,7 +176,7 @@ class LocalHarness:
         self._folder.mkdir()
 
     def connect(self, election: Election) -> Store:
-        return adapter("local")(f"local:{self._folder}", election=election, environ={})
+        return adapter("local.store")(f"local:{self._folder}", election=election, environ={})
 
     def end_session(self, session: Session) -> None:
         close_fds(session)

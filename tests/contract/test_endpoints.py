@@ -14,7 +14,7 @@ from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import adapter
 from tests.servers import ConsulServer, EtcdCluster, EtcdServer, Proxy
 
-_ETCD = {"etcd": "etcd_gateway", "etcd+grpc": "etcd_grpc"}
+_ETCD = {"etcd": "etcd.gateway", "etcd+grpc": "etcd.grpc"}
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_consul_endpoints_that_do_not_answer_are_passed_over(
     dead_ends: list[str], consul: ConsulServer, election: Election, stand: CandidateFactory
 ) -> None:
     hosts = ",".join([*dead_ends, consul.endpoint])
-    store = adapter("consul")(f"consul://{hosts}", election=election, environ={})
+    store = adapter("consul.store")(f"consul://{hosts}", election=election, environ={})
 
     leader = stand(store, call_s=6.0)
 

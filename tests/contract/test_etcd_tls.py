@@ -60,14 +60,14 @@ def test_to_speak_plainly_to_a_tls_server_brings_a_hint(
     etcd_server: Servers, election: Election
 ) -> None:
     server = etcd_server(tls=True, extra_args=_NO_CLIENT_CA)
-    store = Dialer("etcd_gateway", "etcd")(server.endpoint, election)
+    store = Dialer("etcd.gateway", "etcd")(server.endpoint, election)
 
     with pytest.raises(UnreachableError, match="write etcds://"):
         store.leader(timeout_s=CALL_S)
 
 
 def test_to_speak_tls_to_a_plain_server_brings_a_hint(etcd: EtcdServer, election: Election) -> None:
-    store = Dialer("etcd_gateway", "etcd")(etcd.endpoint, election, tls=True)
+    store = Dialer("etcd.gateway", "etcd")(etcd.endpoint, election, tls=True)
 
     with pytest.raises(UnreachableError, match="write etcd://"):
         store.leader(timeout_s=CALL_S)
@@ -99,7 +99,7 @@ def test_the_user_in_a_certificates_name_takes_grpc(
     etcd_server: Servers, election: Election, pki: Pki, stand: Stand
 ) -> None:
     server = etcd_server(client_cert_auth=True, auth=True)
-    gateway, grpc = Dialer("etcd_gateway", "etcd"), Dialer("etcd_grpc", "etcd+grpc")
+    gateway, grpc = Dialer("etcd.gateway", "etcd"), Dialer("etcd.grpc", "etcd+grpc")
     store = gateway(server.endpoint, election, tls=True, env=_certificates(pki))
 
     with pytest.raises(RefusedError, match=r"etcd\+grpc://"):
@@ -134,7 +134,7 @@ def test_a_gateway_whose_own_certificate_is_rejected_points_to_grpc(
     server = etcd_server(
         client_cert_auth=True, pki=servers, extra_args=[f"--trusted-ca-file={clients.ca_cert}"]
     )
-    gateway, grpc = Dialer("etcd_gateway", "etcd"), Dialer("etcd_grpc", "etcd+grpc")
+    gateway, grpc = Dialer("etcd.gateway", "etcd"), Dialer("etcd.grpc", "etcd+grpc")
     store = gateway(server.endpoint, election, tls=True, env=_certificates(servers))
 
     with pytest.raises(RefusedError, match=r"etcd\+grpc://"):
@@ -148,7 +148,7 @@ def test_a_gateway_that_is_switched_off_points_to_grpc(
     etcd_server: Servers, election: Election
 ) -> None:
     server = etcd_server(extra_args=["--enable-grpc-gateway=false"])
-    gateway, grpc = Dialer("etcd_gateway", "etcd"), Dialer("etcd_grpc", "etcd+grpc")
+    gateway, grpc = Dialer("etcd.gateway", "etcd"), Dialer("etcd.grpc", "etcd+grpc")
 
     with pytest.raises(RefusedError, match=r"etcd\+grpc://"):
         gateway(server.endpoint, election).leader(timeout_s=CALL_S)

@@ -17,7 +17,7 @@ from tests.contract.harness import adapter
 from tests.servers import ConsulServer, EtcdServer, Pki
 
 _S = 10.0
-_ETCD = {"etcd": "etcd_gateway", "etcd+grpc": "etcd_grpc"}
+_ETCD = {"etcd": "etcd.gateway", "etcd+grpc": "etcd.grpc"}
 
 
 @dataclass
@@ -94,7 +94,7 @@ def test_etcds_gateway_takes_a_password_without_tls(
     server = etcd_server(auth=True)
     environ = {"ETCDCTL_USER": f"{server.user}:{server.password}"}
 
-    _a_whole_life(Secured(f"etcd://{server.endpoint}", "etcd_gateway", environ), election, stand)
+    _a_whole_life(Secured(f"etcd://{server.endpoint}", "etcd.gateway", environ), election, stand)
 
 
 def test_a_wrong_password_is_refused(
@@ -137,7 +137,7 @@ def test_a_wrong_token_is_refused(
     server = consul_server(acl=True)
     url = f"consul://{server.endpoint}"
     environ = {"CONSUL_HTTP_TOKEN": "00000000-dead-beef-0000-000000000000"}
-    wrong = adapter("consul")(url, election=election, environ=environ)
+    wrong = adapter("consul.store")(url, election=election, environ=environ)
 
     with pytest.raises(RefusedError) as refused:
         wrong.open(ttl_s=60, takeover_delay_s=1, record="{}", timeout_s=_S)

@@ -4,7 +4,7 @@ It serves both transports; a transport only knows how to make one connection and
 it. Requests and answers have the shape of etcd's JSON gateway, which is protobuf's JSON mapping:
 keys and values in base64, 64-bit integers as strings, and whatever is zero or empty left out.
 
-Every request of the recipe (see `etcd_election`) is written so that doing it twice is harmless:
+Every request of the recipe (see `etcd.election`) is written so that doing it twice is harmless:
 that is why a request that got no answer may be put to the next endpoint.
 """
 

@@ -1,8 +1,8 @@
 """etcd over its JSON gateway: no dependency, little memory. The default for ``etcd://`` URLs.
 
-See `etcd_url` for the URL, `etcd_election` for the recipe, `etcd_client` for what happens when an
+See `etcd.url` for the URL, `etcd.election` for the recipe, `etcd.client` for what happens when an
 endpoint does not answer. Servers whose gateway is switched off, or that take the user from the
-client certificate's CommonName, are for `etcd_grpc`.
+client certificate's CommonName, are for `etcd.grpc`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """etcd over gRPC, with python-etcd3's stubs: for servers whose JSON gateway cannot be used.
 
-``etcd+grpc://`` and ``etcds+grpc://`` URLs, else as in `etcd_url`. It needs the extra ``grpc`` and
+``etcd+grpc://`` and ``etcds+grpc://`` URLs, else as in `etcd.url`. It needs the extra ``grpc`` and
 some 30 MB more than the gateway.
 
 python-etcd3 0.12 is the last release. What is used of it are the raw stubs on a channel of our own
