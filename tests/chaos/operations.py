@@ -58,18 +58,22 @@ class Meanwhile(Enum):
     DELETED = "its key is deleted"
 
 
+LEADER, STANDBY, BOTH = Who
 NOTHING, ENDS, DIES, DELETED = Meanwhile
-# What makes a sidecar ask so, or makes it matter that it does.
-_MEANWHILE = {
-    Operation.OPEN: (DELETED,),
-    Operation.KEEPALIVE: (NOTHING, DELETED),
-    Operation.LOOK: (NOTHING, DELETED, DIES),
-    Operation.CAMPAIGN: (DELETED, DIES),
-    Operation.SUCCEED: (ENDS, DIES),
-    Operation.TAKE_OFFICE: (DELETED, DIES),
-    Operation.RESIGN: (ENDS, DELETED),
-    Operation.CLOSE: (ENDS, DELETED),
-    Operation.WATCH: (NOTHING, ENDS, DELETED),
+# Who asks so in either store, and what makes them ask, or makes it matter that they do.
+_ROWS = {
+    Operation.OPEN: ((LEADER, DELETED),),
+    Operation.KEEPALIVE: ((LEADER, NOTHING), (LEADER, DELETED), (STANDBY, NOTHING), (BOTH, DIES)),
+    Operation.LOOK: (
+        *((LEADER, NOTHING), (LEADER, DELETED), (BOTH, NOTHING), (BOTH, DELETED)),
+        *((STANDBY, ENDS), (STANDBY, DIES), (STANDBY, DELETED)),
+    ),
+    Operation.CAMPAIGN: ((LEADER, DELETED), (STANDBY, DIES)),
+    Operation.SUCCEED: ((STANDBY, ENDS), (STANDBY, DIES), (BOTH, DELETED)),
+    Operation.TAKE_OFFICE: ((STANDBY, DIES), (STANDBY, DELETED)),
+    Operation.RESIGN: ((LEADER, ENDS), (LEADER, DELETED)),
+    Operation.CLOSE: ((LEADER, ENDS), (LEADER, DELETED)),
+    Operation.WATCH: ((LEADER, NOTHING), (LEADER, DELETED), (STANDBY, ENDS), (BOTH, DELETED)),
 }
 
 
@@ -93,8 +97,8 @@ class Cell:
 
 SWEEP = tuple(
     Cell(operation, trouble, length, who, meanwhile)
-    for operation, meanwhiles in _MEANWHILE.items()
-    for trouble, length, who, meanwhile in itertools.product(Trouble, Length, Who, meanwhiles)
+    for operation, rows in _ROWS.items()
+    for trouble, length, (who, meanwhile) in itertools.product(Trouble, Length, rows)
 )
 
 
