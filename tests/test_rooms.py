@@ -20,7 +20,8 @@ FOLDERS = sorted(
     for path in (top / package).rglob("__init__.py")
     if path.parent != top / package
 )
-SHARED = {"linux", "log", "duration", "value", "hints", "wire", "__init__", "__main__"}
+SHARED = {"linux", "log", "duration", "value", "hints", "refusals", "wire"}
+SHARED |= {"__init__", "__main__"}
 PURE = {"time", "random", "socket", "os", "select", "logging", "threading", "subprocess"}
 NETWORK = {"ssl", "_ssl", "http", "urllib", "socketserver", "asyncio", "email"}
 NETWORK |= {"grpc", "requests", "urllib3", "consul", "etcd3", "coordsidecar_adapters"}

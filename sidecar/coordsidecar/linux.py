@@ -6,9 +6,20 @@ import ctypes
 import math
 import os
 import time
+from contextlib import suppress
 
-__all__ = ["BootTimer", "become_subreaper", "boottime_s", "die_with_parent", "name_process"]
+__all__ = [
+    "RLIMIT_NOFILE",
+    "RLIMIT_NPROC",
+    "BootTimer",
+    "become_subreaper",
+    "boottime_s",
+    "die_with_parent",
+    "name_process",
+    "soft_limit",
+]
 
+RLIMIT_NPROC, RLIMIT_NOFILE = 6, 7
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
@@ -34,17 +45,28 @@ def boottime_s() -> float:
 
 def become_subreaper() -> None:
     """Orphaned descendants become our children, not init's, so that none is lost sight of."""
-    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def die_with_parent(signum: int) -> None:
     """The kernel sends us ``signum`` when the thread that forked us ends."""
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0))
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
 
 
 def name_process(name: str) -> None:
-    """What `ps` and `pkill` call this process; 15 characters at most."""
-    _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0))
+    """What `ps` and `pkill` call this process, where that is allowed; 15 characters at most."""
+    with suppress(OSError):
+        _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "prctl(PR_SET_NAME)")
+
+
+def soft_limit(which: int) -> int | None:
+    """A limit of this process; None: there is none.
+
+    `resource` would have to be read from a file, and the limit may be that of open files.
+    """
+    limits = (ctypes.c_ulong * 2)()
+    _check(_libc.getrlimit(which, limits), "getrlimit")
+    return None if limits[0] == ctypes.c_ulong(-1).value else int(limits[0])
 
 
 class BootTimer:
@@ -56,7 +78,7 @@ class BootTimer:
 
     def __init__(self) -> None:
         flags = os.O_CLOEXEC | os.O_NONBLOCK
-        self.fd: int = _check(_libc.timerfd_create(time.CLOCK_BOOTTIME, flags))
+        self.fd: int = _check(_libc.timerfd_create(time.CLOCK_BOOTTIME, flags), "timerfd_create")
 
     def arm(self, at_s: float) -> None:
         """Make ``fd`` readable at ``at_s``; `math.inf`: never."""
@@ -65,14 +87,15 @@ class BootTimer:
             # Zero would disarm the timer, so a deadline in the past becomes the first instant.
             nanoseconds = math.ceil(max(at_s, 1e-9) * 1e9)
             spec.it_value = _Timespec(*divmod(nanoseconds, 1_000_000_000))
-        _check(_libc.timerfd_settime(self.fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None))
+        answer = _libc.timerfd_settime(self.fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None)
+        _check(answer, "timerfd_settime")
 
     def close(self) -> None:
         os.close(self.fd)
 
 
-def _check(result: int) -> int:
+def _check(result: int, call: str) -> int:
     if result < 0:
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+        raise OSError(error, os.strerror(error), call)
     return result

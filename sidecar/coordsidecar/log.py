@@ -42,6 +42,17 @@ class Log:
         self._fd = _unblocking(sys.stderr if stream is None else stream)
         self._colour = _wants_colour(self._fd, os.environ)
         self._dropped = 0
+        self._last_words: dict[str, str] = {}
+
+    def once(self, name: str, message: str) -> None:
+        """The same, but not again until it has changed, for what is tried again and again."""
+        if self._last_words.get(name) != message:
+            self.event(name, message)
+        self._last_words[name] = message
+
+    def may_repeat(self, name: str) -> None:
+        """What `once` said is over; should it begin anew, it is said anew."""
+        self._last_words.pop(name, None)
 
     def event(self, name: str, message: str, /, **fields: object) -> None:
         """Write one line: what happened, a sentence about it, and facts.

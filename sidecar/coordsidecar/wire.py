@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 
 from coordsidecar.core.messages import MESSAGE_BYTES_MAX, Message, decode, encode
+from coordsidecar.refusals import asking_for
 
 __all__ = ["Wire", "wire_pair"]
 
@@ -14,7 +15,12 @@ _MOST_FDS = 8
 
 
 class Wire:
-    """One end. Neither sending nor receiving ever blocks."""
+    """One end. Neither sending nor receiving ever blocks.
+
+    ``lost_descriptors``: some that came with a packet could not be taken in (RLIMIT_NOFILE).
+    """
+
+    lost_descriptors = False
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
@@ -28,19 +34,26 @@ class Wire:
                 socket.send_fds(self._socket, [encode(message)], list(fds))
             else:
                 self._socket.send(encode(message))
-        except (BlockingIOError, BrokenPipeError, ConnectionError):
+        except OSError:  # Memory, or descriptors in flight, may have run out as well.
             return False
         return True
 
     def receive(self) -> Iterator[tuple[Message, tuple[int, ...]]]:
-        """All packets that are waiting. Raises `MessageError` for one that is not ours."""
+        """All packets that are waiting, each with its descriptors or, if any was lost, none.
+
+        Raises `MessageError` for one that is not ours.
+        """
         while True:
             try:
-                packet, fds, _, _ = socket.recv_fds(self._socket, MESSAGE_BYTES_MAX, _MOST_FDS)
-            except (BlockingIOError, ConnectionError):
+                packet, fds, flags, _ = socket.recv_fds(self._socket, MESSAGE_BYTES_MAX, _MOST_FDS)
+            except OSError:  # Nothing waits, the other is gone, or memory ran out: it waits on.
                 return
             if not packet:
                 return
+            if flags & socket.MSG_CTRUNC:
+                self.lost_descriptors = True
+                while fds:
+                    os.close(fds.pop())
             for fd in fds:
                 os.set_inheritable(fd, False)
             yield decode(packet), tuple(fds)
@@ -50,5 +63,6 @@ class Wire:
 
 
 def wire_pair() -> tuple[Wire, Wire]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with asking_for("socketpair"):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return Wire(ours), Wire(theirs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 
 import pytest
@@ -25,6 +26,33 @@ def test_keys_reach_the_job_and_its_code_the_shell(
 
     shell.screen.wait_for(f"job-got-{name}")
     shell.last_code(code)
+
+
+@pytest.mark.parametrize("restart", ["never", "on-failure", "always"])
+def test_a_job_that_ends_of_ctrl_c_is_not_started_again(arena: Arena, restart: str) -> None:
+    """Its code is that of SIGINT, as with a shell; or Ctrl-C would never end us."""
+    line = [sys.executable, "-m", "coordsidecar", *arena.options(), "--restart", restart]
+    with terminal(*line, "--", "sleep", "600", env=dict(os.environ)) as screen:
+        screen.wait_for("started the job")
+
+        screen.type(CTRL_C)
+
+        assert screen.process.wait(timeout=60) == 128 + signal.SIGINT
+        assert not screen.everyone()
+
+
+def test_a_job_that_outlives_ctrl_c_goes_on(arena: Arena) -> None:
+    line = [sys.executable, "-m", "coordsidecar", *arena.options(), "--restart", "always"]
+    job = ["sh", "-c", "trap 'echo got it' INT; echo up; while :; do sleep 0.05; done"]
+    with terminal(*line, "--", *job, env=dict(os.environ)) as screen:
+        screen.wait_for("up")
+
+        screen.type(CTRL_C)
+
+        screen.wait_for("got it")
+        screen.clear()
+        screen.type(CTRL_C)
+        screen.wait_for("got it")
 
 
 def test_an_interactive_program_reads_the_terminal(shell: Shell) -> None:

@@ -16,6 +16,7 @@ import time
 from coordsidecar.children.forking import detach
 from coordsidecar.linux import BootTimer, boottime_s, name_process
 from coordsidecar.log import Log
+from coordsidecar.refusals import refusal
 from coordsidecar.trees.remains import Remains, has_ended
 from coordsidecar.trees.tree import DEAD_STATES, state_of
 
@@ -63,8 +64,16 @@ class JobFuse:
             leave_out=(os.getpid(), self._elector_pid()),
         )
         remains.group_is(job_pid)
-        while not remains.kill_pass():
+        while not self._pass(remains):
             time.sleep(_PASS_EVERY_S)
+
+    def _pass(self, remains: Remains) -> bool:
+        """One pass; nobody but us is left to end the job, so no refusal may end us."""
+        try:
+            return remains.kill_pass()
+        except OSError as error:
+            self._log.once("fuse", f"cannot look for what is left of the job: {refusal(error)}")
+            return False
 
     def _sleep(self) -> str:
         """Return, with the reason, when it is time to burn."""

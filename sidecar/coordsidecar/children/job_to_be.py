@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import marshal
 import os
 import signal
@@ -12,11 +13,15 @@ from collections.abc import Mapping, Sequence
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.linux import die_with_parent, name_process
 
-__all__ = ["become_the_job"]
+__all__ = ["NotExecutedError", "become_the_job"]
 
 _OOM_SCORE_RAISE = 100
 _MOST_ORDER_BYTES = 4096
 _MOST_FDS = 8
+
+
+class NotExecutedError(OSError):
+    """The exec itself failed: it is the command that is missing, or cannot be run."""
 
 
 def become_the_job(
@@ -30,13 +35,26 @@ def become_the_job(
     """In a fork, with every signal blocked: get ready, wait for the order on ``link``, exec.
 
     The order brings the variables that were not known before, and descriptors that stay open in
-    the command. Raises `OSError` if the command cannot be executed.
+    the command. Raises `NotExecutedError` if the command cannot be executed, and `OSError` for
+    whatever the kernel refuses us before.
     """
     _get_ready(dispositions, guard, keep_fd=link.fileno())
-    order, fds, _, _ = socket.recv_fds(link, _MOST_ORDER_BYTES, _MOST_FDS)
+    order, fds, flags, _ = socket.recv_fds(link, _MOST_ORDER_BYTES, _MOST_FDS)
+    if flags & socket.MSG_CTRUNC:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "the job a share in the lock")
     for fd in fds:
         os.set_inheritable(fd, True)
-    os.execvpe(command[0], list(command), {**environ, **marshal.loads(order)})
+    try:
+        variables = {**environ, **marshal.loads(order), **_sockets_are_ours(environ, guard)}
+        os.execvpe(command[0], list(command), variables)
+    except OSError as error:
+        raise NotExecutedError(error.errno, error.strerror) from error
+
+
+def _sockets_are_ours(environ: Mapping[str, str], guard: int) -> dict[str, str]:
+    """Of systemd's socket activation: LISTEN_FDS counts only for the process of LISTEN_PID."""
+    meant_for_guard = environ.get("LISTEN_PID") == str(guard)
+    return {"LISTEN_PID": str(os.getpid())} if meant_for_guard else {}
 
 
 def _get_ready(dispositions: Dispositions, guard: int, *, keep_fd: int) -> None:
@@ -48,8 +66,10 @@ def _get_ready(dispositions: Dispositions, guard: int, *, keep_fd: int) -> None:
     _be_first_out_of_memory()
     for fd in map(int, os.listdir("/proc/self/fd")):
         # What an exec would close must not be held until then: a lock, above all.
+        # Not 0 to 2: they stand for what was closed when we were started, so that no lock gets in
+        # its place; an exec closes them.
         with contextlib.suppress(OSError):  # The folder itself was among them.
-            if fd != keep_fd and not os.get_inheritable(fd):
+            if fd > 2 and fd != keep_fd and not os.get_inheritable(fd):
                 os.close(fd)
     dispositions.restore()
 

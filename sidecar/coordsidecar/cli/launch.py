@@ -10,37 +10,44 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.prefork import NotStartedError, assert_executable
 from coordsidecar.hints import Any
-from coordsidecar.linux import become_subreaper
+from coordsidecar.linux import RLIMIT_NOFILE, become_subreaper, soft_limit
 from coordsidecar.log import Log
+from coordsidecar.refusals import asking_for
 from coordsidecar.settings.settings import Settings
 from coordsidecar.trees.mark import new_mark
 from coordsidecar.wire import Wire
 
 __all__ = ["run"]
 
-# Synchronous faults end the guard (and by PDEATHSIG the job), as they should.
+# Synchronous faults end the guard (and by PDEATHSIG the job), as they should. SIGABRT is none:
+# after a handler returns, `abort` ends the process all the same. SIGPIPE is sent to whoever writes
+# into a pipe that nobody reads, which must not look as if somebody had meant the job.
 _NOT_HANDLED = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE),
-    *(signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE),
+    *(signal.SIGILL, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE),
 }
 _TERMINAL_OUTPUT = (signal.SIGTTOU, signal.SIGTTIN)
 
 
+# Guard and elector need some 20 each; the rest is for a store's connections and the job's start.
+_LEAST_OPEN_FILES = 32
+
+
 def run(settings: Settings) -> int:
-    """Run the command while this instance leads, and exit; returns if it cannot be run at all."""
-    try:
-        for command in (settings.command, settings.standby):
-            if command:
-                assert_executable(command[0])
-    except NotStartedError as error:
-        sys.stderr.write(f"coordsidecar: {error}\n")
-        return error.exit_code
+    """Run the command while this instance leads, and exit.
+
+    Raises `NotStartedError` if it cannot be run at all, and `OSError` if the kernel refuses what
+    we need.
+    """
+    for command in (settings.command, settings.standby):
+        if command:
+            assert_executable(command[0])
+    _assert_enough_files()
     dispositions = Dispositions.inherited()
     signals_fd = _catch_signals(dispositions)
     become_subreaper()
@@ -52,20 +59,29 @@ def run(settings: Settings) -> int:
 
         run(settings, wire, run_mark=run_mark, **inherited)
 
-    elector = ElectorProcess(serve, run_mark=run_mark)
+    log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
+    elector = ElectorProcess(serve, log, run_mark=run_mark)
     elector.start(None, 0.0)
 
     from coordsidecar.guard.loop import Guard
 
-    log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     exit_code = Guard(settings, log, dispositions, elector, signals_fd=signals_fd).run()
     # What the interpreter would clean up takes 5 ms of a processor, just when the next one starts.
     os._exit(exit_code)
 
 
+def _assert_enough_files() -> None:
+    """Better now, in a sentence, than at a takeover."""
+    limit = soft_limit(RLIMIT_NOFILE)
+    if limit is not None and limit < _LEAST_OPEN_FILES:
+        why = f"this process may have {limit} files open, and needs {_LEAST_OPEN_FILES}: ulimit -n"
+        raise NotStartedError(125, why)
+
+
 def _catch_signals(dispositions: Dispositions) -> int:
     """Turn every signal into a byte on a pipe; return the end to read."""
-    read_fd, write_fd = os.pipe()
+    with asking_for("pipe"):
+        read_fd, write_fd = os.pipe()
     os.set_blocking(read_fd, False)
     os.set_blocking(write_fd, False)
     signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)

@@ -12,6 +12,7 @@ import signal
 import sys
 
 from coordsidecar.hints import TYPE_CHECKING
+from coordsidecar.refusals import refusal
 
 if TYPE_CHECKING:
     from coordsidecar.settings.options import Option
@@ -30,10 +31,25 @@ def main(argv: list[str] | None = None) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     words = sys.argv[1:] if argv is None else argv
     try:
+        _fill_closed_descriptors()
         status = _check(words[1:]) if words[:1] == ["check"] else _run(words)
     except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
-        status = _complain(_OWN_FAILURE, _own_failure(error))
+        status = _complain(_OWN_FAILURE, refusal(error) or _own_failure(error))
     sys.exit(status)
+
+
+def _fill_closed_descriptors() -> None:
+    """Who started us with stdin, stdout or stderr closed must not find a lock file in its place.
+
+    What we open next gets the lowest number that is free. The job finds them closed again: what
+    Python opens does not survive an exec.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            if os.open(os.devnull, os.O_RDWR) > 2:
+                raise  # Not closed, then: something is very odd about it.
 
 
 def _run(words: list[str]) -> int:
@@ -50,8 +66,12 @@ def _run(words: list[str]) -> int:
     except UsageError as error:
         return _complain(_USAGE, str(error))
     from coordsidecar.cli.launch import run
+    from coordsidecar.guard.prefork import NotStartedError
 
-    return run(settings)
+    try:
+        return run(settings)
+    except NotStartedError as error:
+        return _complain(error.exit_code, str(error))
 
 
 def _check(words: list[str]) -> int:
@@ -174,11 +194,14 @@ def _no_such_option(given: str, names: list[str]) -> str:
 
 
 def _complain(status: int, sentence: str) -> int:
-    from coordsidecar.log import one_line
-    from coordsidecar.store.registry import redact
-
-    line = f"coordsidecar: {one_line(redact(sentence))}\n"
-    _write(2, line)
+    try:
+        from coordsidecar.log import one_line
+        from coordsidecar.store.registry import redact
+    except (ImportError, OSError, MemoryError):
+        pass  # If not even these can be read, that is what the sentence is about: no password.
+    else:
+        sentence = one_line(redact(sentence))
+    _write(2, f"coordsidecar: {sentence}\n")
     return status
 
 

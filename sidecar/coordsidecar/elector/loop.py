@@ -168,8 +168,10 @@ class Elector:
 
     def _incoming(self) -> Iterator[Event]:
         for message, fds in self._wire.receive():
-            if isinstance(message, msg.JobIs):
+            if isinstance(message, msg.JobIs) and fds:
                 self._remains.job_is(message.pid, fds[0])
+            elif isinstance(message, msg.JobIs):  # No descriptor was to be had.
+                self._remains.group_is(message.pid)
             assert isinstance(message, msg.FromGuard)
             yield HeardGuard(message)
         if not self._guard_died and _readable(self._guard_pidfd):

@@ -7,6 +7,7 @@ import select
 from collections import deque
 
 from coordsidecar.hints import Generic, TypeVar
+from coordsidecar.refusals import asking_for
 
 __all__ = ["Mailbox"]
 
@@ -17,7 +18,8 @@ class Mailbox(Generic[_T]):
     """Anybody may put, one thread takes; ``fd`` is readable while there is something."""
 
     def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        with asking_for("eventfd"):
+            self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._letters: deque[_T] = deque()
 
     def put(self, letter: _T) -> None:

@@ -10,6 +10,7 @@ from coordsidecar.children.forking import all_signals_blocked, detach
 from coordsidecar.core import messages as msg
 from coordsidecar.hints import Protocol
 from coordsidecar.log import Log
+from coordsidecar.refusals import asking_for, refusal
 from coordsidecar.store.protocol import Session
 from coordsidecar.trees.tree import descendants
 from coordsidecar.wire import Wire, wire_pair
@@ -19,6 +20,10 @@ __all__ = ["ElectorProcess"]
 _BLIND = (
     "/proc does not show the processes that we start; it must be mounted, and belong to the same "
     "PID namespace (unshare --mount-proc)"
+)
+_LOST = (
+    "the descriptor that holds the session did not get through; raise the limit of open files "
+    "(ulimit -n)"
 )
 
 
@@ -39,11 +44,13 @@ class Serve(Protocol):
 class ElectorProcess:
     """The elector that lives now, if any, and the session that outlives it."""
 
-    def __init__(self, serve: Serve, *, run_mark: str) -> None:
+    def __init__(self, serve: Serve, log: Log, *, run_mark: str) -> None:
         self.pid: int | None = None
         self._serve = serve
+        self._log = log
         self.run_mark = run_mark
-        self.guard_pidfd = os.pidfd_open(os.getpid())
+        with asking_for("pidfd_open"):
+            self.guard_pidfd = os.pidfd_open(os.getpid())
         self._wire: Wire | None = None
         self._session: Session | None = None
         self._seen = False
@@ -62,10 +69,17 @@ class ElectorProcess:
 
         It must not die with us: it has our job to bury. That is why it has no PDEATHSIG, and a
         process group of its own, which no `kill -9 -GROUP` meant for us reaches.
+        Raises `OSError` if the kernel refuses another process.
         """
         ours, theirs = wire_pair()
         with all_signals_blocked():
-            pid = os.fork()
+            try:
+                with asking_for("fork"):
+                    pid = os.fork()
+            except OSError:
+                ours.close()
+                theirs.close()
+                raise
             if pid == 0:
                 status = 1
                 try:
@@ -79,21 +93,41 @@ class ElectorProcess:
                         run_until_s=run_until_s,
                     )
                     status = 0
-                except Exception:  # noqa: BLE001  # Said in full; then the guard starts another.
-                    import traceback
-
-                    traceback.print_exc()
+                except Exception as error:  # noqa: BLE001  # Said; then the guard starts another.
+                    self._last_words(error, theirs)
                 finally:
                     os._exit(status)
         theirs.close()
         self.pid, self._wire = pid, ours
 
-    def receive(self, log: Log) -> list[msg.FromElector]:
+    def start_another(self, token: int | None, run_until_s: float) -> bool:
+        """`start`, once there has been one; False if it is refused, which is said once."""
+        try:
+            self.start(token, run_until_s)
+        except OSError as error:
+            self._log.once("elector-failed", f"{refusal(error)}")
+            return False
+        self._log.may_repeat("elector-failed")
+        return True
+
+    def _last_words(self, error: Exception, wire: Wire) -> None:
+        """In the elector: why it ends. What the first one is refused, people must mend."""
+        why = refusal(error)
+        if why is None:
+            import traceback
+
+            traceback.print_exc()
+        elif self._seen:
+            self._log.event("elector-failed", why)
+        else:
+            wire.send(msg.Failed(125, why))
+
+    def receive(self) -> list[msg.FromElector]:
         """The messages that wait. An elector that talks nonsense is replaced."""
         messages: list[msg.FromElector] = []
         if self._wire is None:
             return messages
-        if not self._seen:
+        if not self._seen and self.pid is not None:  # One that is reaped cannot be seen.
             if not _sees_child(self.pid):
                 self.kill()
                 self._close_wire()  # Once is enough.
@@ -103,7 +137,14 @@ class ElectorProcess:
             for message, fds in self._wire.receive():
                 match message:
                     case msg.Holding(handle, ttl_s):
+                        if self._wire.lost_descriptors:
+                            # Nobody but the elector would hold the lock; so it must not lead.
+                            self.kill()
+                            self._close_wire()
+                            return [*messages, msg.Failed(125, _LOST)]
                         self._keep(Session(handle, ttl_s, fds))
+                    case msg.Leased() if self._session is None:
+                        raise msg.MessageError("a lead without the session that holds it")
                     case msg.Released():
                         self._keep(None)
                     case _:
@@ -112,7 +153,7 @@ class ElectorProcess:
                     raise msg.MessageError(f"the elector sent {type(message).__name__}")
                 messages.append(message)
         except msg.MessageError as error:
-            log.event("elector-confused", f"replacing the elector: {error}")
+            self._log.event("elector-confused", f"replacing the elector: {error}")
             self.kill()
         return messages
 
@@ -121,6 +162,16 @@ class ElectorProcess:
         hangs and is about to be replaced, and the core repeats what its successor must know."""
         if self._wire is not None:
             self._wire.send(message, fds)
+
+    def hears_of_job(self, pid: int) -> None:
+        """It gets a pidfd of the job, if the kernel grants one; else its number must do."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            self.tell(msg.JobIs(pid))
+            return
+        self.tell(msg.JobIs(pid), fds=(pidfd,))
+        os.close(pidfd)
 
     def kill(self) -> None:
         if self.pid is not None:

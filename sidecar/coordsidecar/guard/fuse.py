@@ -9,31 +9,44 @@ import signal
 
 from coordsidecar.children.forking import all_signals_blocked
 from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JobFuse
+from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
+from coordsidecar.refusals import asking_for, refusal
 
 __all__ = ["Fuse"]
 
 _NEVER_S = math.inf
+# One that did not even last so long was refused something; the next would be, too.
+_FAILED_WITHIN_S = 1.0
 
 
 class Fuse:
-    """Starts and removes it, and tells it what it must know."""
+    """Starts and removes it, and tells it what it must know.
+
+    If the kernel refuses it a process, the job runs on without: guard and elector still watch each
+    other. It is tried again with each renewal.
+    """
 
     def __init__(self, log: Log, *, run_mark: str, guard_pidfd: int, reserve_s: float) -> None:
         """``reserve_s``: how long before ``run_until`` it burns, and how much grace a guard gets
         that has just been woken up together with it."""
         self.pid: int | None = None
+        self._job_pid: int | None = None
+        self._lit_at_s = 0.0
         self._log = log
         self._run_mark = run_mark
         self._guard_pidfd = guard_pidfd
         self._reserve_s = reserve_s
         # An aligned word is written whole.
-        self._told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+        with asking_for("mmap"):
+            self._told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
         self._told[BURNS_AT] = _NEVER_S
 
     def lasts_until(self, run_until_s: float | None) -> None:
         """Move the deadline; ``None``: nothing runs that has one."""
         self._told[BURNS_AT] = _NEVER_S if run_until_s is None else run_until_s - self._reserve_s
+        if self.pid is None and self._job_pid is not None:
+            self._light(self._job_pid)
 
     def elector_is(self, pid: int) -> None:
         self._told[ELECTOR_PID] = pid
@@ -41,6 +54,16 @@ class Fuse:
     def start(self, job_pid: int) -> None:
         """Give the job of ``job_pid`` its fuse; the one before is removed."""
         self.remove()
+        self._job_pid = job_pid
+        self._light(job_pid)
+
+    def is_gone(self) -> None:
+        """Somebody killed it, or it was refused something; the job gets another."""
+        self.pid = None
+        if self._job_pid is not None and boottime_s() - self._lit_at_s > _FAILED_WITHIN_S:
+            self._light(self._job_pid)
+
+    def _light(self, job_pid: int) -> None:
         fuse = JobFuse(
             self._log,
             self._told,
@@ -50,16 +73,28 @@ class Fuse:
             reserve_s=self._reserve_s,
         )
         with all_signals_blocked():
-            pid = os.fork()
+            try:
+                with asking_for("fork"):
+                    pid = os.fork()
+            except OSError as error:
+                self._complain(error)
+                return
             if pid == 0:
                 try:
                     fuse.burn_down(job_pid)
+                except Exception as error:  # noqa: BLE001  # Said; then there will be another.
+                    self._complain(error)
                 finally:
                     os._exit(0)
-        self.pid = pid
+        self.pid, self._lit_at_s = pid, boottime_s()
+
+    def _complain(self, error: Exception) -> None:
+        why = refusal(error) or f"{type(error).__name__}: {error}"
+        self._log.once("fuse", f"the job runs without its fuse for now: {why}")
 
     def remove(self) -> None:
         """The job's tree is confirmed dead, or gets another fuse."""
+        self._job_pid = None
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
             self.pid = None

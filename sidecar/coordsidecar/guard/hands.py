@@ -13,6 +13,7 @@ from coordsidecar.core.guard.moves import (
     AwaitObedience,
     Continued,
     Effect,
+    ElectorExited,
     Event,
     Finish,
     FreezeTree,
@@ -98,15 +99,13 @@ class Hands:
                 return math.inf  # A process of the tree that ends says so by SIGCHLD.
 
     def messages(self) -> list[msg.FromElector]:
-        return self.elector.receive(self._log)
+        return self.elector.receive()
 
     def other_is_gone(self, pid: int) -> None:
         """An orphan of the tree; or the fuse, which gets a successor."""
         self.job.child_is_gone(pid)
         if pid == self._fuse.pid:
-            self._fuse.pid = None
-            if self.job.pid is not None:
-                self._fuse.start(self.job.pid)
+            self._fuse.is_gone()
 
     def chores(self) -> Iterator[Event]:
         """Keep at it: stopping, killing or freezing a tree takes as many passes as it takes."""
@@ -163,7 +162,8 @@ class Hands:
             case Tell(message):
                 self.elector.tell(message)
             case StartElector(token, run_until_s):
-                self.elector.start(token, run_until_s)
+                if not self.elector.start_another(token, run_until_s):
+                    return [ElectorExited()]  # The core waits before the next.
                 self._fuse.elector_is(self.elector.pid or 0)
                 self._introduce_job()
             case KillElector():
@@ -210,12 +210,9 @@ class Hands:
             self._unheard = None
 
     def _introduce_job(self) -> None:
-        """The elector gets a pidfd of the job: should we die, it makes sure that the job does."""
-        if self.job.pid is None:
-            return
-        pidfd = os.pidfd_open(self.job.pid)
-        self.elector.tell(msg.JobIs(self.job.pid), fds=(pidfd,))
-        os.close(pidfd)
+        """Should we die, the elector makes sure that the job does."""
+        if self.job.pid is not None:
+            self.elector.hears_of_job(self.job.pid)
 
     def _tree(self) -> list[int]:
         return descendants(os.getpid(), leave_out=self._helpers())
@@ -286,9 +283,13 @@ class Hands:
                 run_until_boottime_s=effect.run_until_s,
             )
         except OSError as error:
-            self._log.event("role-file", f"cannot write {settings.role_file}: {error.strerror}")
+            self._log.once("role-file", f"cannot write {settings.role_file}: {error.strerror}")
+        else:
+            self._log.may_repeat("role-file")
 
     def _report(self, effect: Report) -> None:
+        if effect.event == "elector-replaced" and self.elector.pid is None:
+            return  # It was refused, and that has been said.
         fields = {"token": effect.token, "deadline_left_s": effect.deadline_left_s}
         known = {key: value for key, value in fields.items() if value is not None}
         self._log.event(effect.event, effect.message, **known)

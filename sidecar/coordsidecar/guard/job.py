@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job_env import job_environment, token_variable
-from coordsidecar.guard.prefork import Prefork
+from coordsidecar.guard.prefork import NotStartedError, Prefork
 from coordsidecar.guard.terminal import Terminal
 from coordsidecar.log import Log
+from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
 
 __all__ = ["Job"]
@@ -42,12 +43,20 @@ class Job:
         """The process that waits to become the job; not yet part of its tree."""
         return self._prefork.pid if self._prefork else None
 
-    def prepare(self, role: str = "leader") -> None:
-        """Have everything done that can be done before a start as ``role``."""
+    def prepare(self) -> None:
+        """Have everything done that can be done before a start as the leader.
+
+        If the kernel refuses a part of it, the start will try again, and say so if need be.
+        """
+        with contextlib.suppress(OSError):
+            self._prepare("leader")
+
+    def _prepare(self, role: str) -> None:
         if self._prefork is not None:
             if self._prefork_role == role and self._prefork.lives:
                 return
             self._prefork.discard()
+            self._prefork = None
         if self._settings.standby_timeout_s is not None and self._ack_path is None:
             import tempfile  # Late: it imports half the library.
 
@@ -69,7 +78,11 @@ class Job:
 
         Raises `NotStartedError`.
         """
-        self.prepare(role)
+        try:
+            self._prepare(role)
+        except OSError as error:
+            program = self._command(role)[0]
+            raise NotStartedError(125, f"cannot run {program!r}: {refusal(error)}") from error
         assert self._prefork is not None
         prefork, self._prefork = self._prefork, None
         self.pid = self._group = prefork.pid

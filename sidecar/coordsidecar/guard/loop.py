@@ -11,6 +11,7 @@ import os
 import select
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.core.guard import step as core
@@ -20,6 +21,7 @@ from coordsidecar.core.guard.moves import (
     Event,
     Heard,
     JobExited,
+    KillTree,
     Plan,
     Report,
     Signalled,
@@ -27,6 +29,7 @@ from coordsidecar.core.guard.moves import (
     TerminalStop,
     Tick,
 )
+from coordsidecar.core.guard.phases import Leaving
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.hands import Hands
 from coordsidecar.linux import BootTimer, boottime_s
@@ -74,6 +77,16 @@ class Guard:
         self._reports: list[Report] = []
 
     def run(self) -> int:
+        try:
+            return self._run()
+        except Exception:
+            # Said by the caller, who exits: then the kernel ends the job, and the elector buries
+            # what is left. But it may be gone as well.
+            with suppress(OSError):
+                self._hands.do(KillTree())
+            raise
+
+    def _run(self) -> int:
         self._state, effects = core.begin(boottime_s(), self._plan)
         self._act(effects)
         while (exit_code := self._hands.exit_code) is None:
@@ -154,8 +167,12 @@ class Guard:
                 self._hands.elector.is_gone()
                 yield ElectorExited()
             elif pid == self._hands.job.pid:
-                self._hands.job.is_gone()
                 code = os.waitstatus_to_exitcode(status)
+                by_key = code == -signal.SIGINT and self._hands.job.terminal.takes_keys_for_job
+                self._hands.job.is_gone()
                 yield JobExited(code if code >= 0 else 128 - code)
+                if by_key and not isinstance(self._state.phase, Leaving):
+                    # Ctrl-C was for the job alone; if that ends of it, so do we, as a shell would.
+                    yield Signalled(signal.SIGINT)
             else:
                 self._hands.other_is_gone(pid)

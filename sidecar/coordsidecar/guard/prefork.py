@@ -11,7 +11,8 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from coordsidecar.children.forking import Dispositions, all_signals_blocked
-from coordsidecar.children.job_to_be import become_the_job
+from coordsidecar.children.job_to_be import NotExecutedError, become_the_job
+from coordsidecar.refusals import asking_for, refusal
 
 __all__ = ["NotStartedError", "Prefork", "assert_executable"]
 
@@ -19,7 +20,10 @@ _MOST_FAILURE_BYTES = 4096
 
 
 class NotStartedError(Exception):
-    """The command could not be executed. 127: not found; 126: found, but not executable."""
+    """The command could not be executed.
+
+    127: not found; 126: found, but not executable; 125: we were refused what a start takes.
+    """
 
     def __init__(self, exit_code: int, reason: str) -> None:
         super().__init__(reason)
@@ -42,7 +46,8 @@ class Prefork:
     """A process that has everything behind it but the exec, for whoever must not wait for a fork.
 
     To fork a Python process takes milliseconds, in which nobody leads; a standby has them to spare.
-    It is in a process group of its own, and the kernel kills it when this thread ends.
+    It is in a process group of its own, and the kernel kills it when this thread ends. Raises
+    `OSError` if the kernel refuses us one.
     """
 
     def __init__(
@@ -50,16 +55,26 @@ class Prefork:
     ) -> None:
         guard = os.getpid()
         self._program = command[0]
-        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with asking_for("socketpair"):
+            self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with all_signals_blocked():
-            self.pid = os.fork()
+            try:
+                with asking_for("fork"):
+                    self.pid = os.fork()
+            except OSError:
+                self._link.close()
+                theirs.close()
+                raise
             if self.pid == 0:
                 try:
                     become_the_job(theirs, dispositions, command, environ, guard=guard)
-                except OSError as error:
-                    theirs.send(f"{error.errno} {error.strerror}".encode())
+                except NotExecutedError as error:
+                    code = 127 if error.errno in (errno.ENOENT, errno.ENOTDIR) else 126
+                    theirs.send(f"{code} {error.strerror}".encode())
+                except Exception as error:  # noqa: BLE001  # Whatever it is, the guard must hear it.
+                    theirs.send(f"125 {refusal(error) or repr(error)}".encode())
                 finally:
-                    os._exit(127)
+                    os._exit(125)
         theirs.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(self.pid, self.pid)  # The child does it too: whichever is first.
@@ -67,7 +82,9 @@ class Prefork:
     @property
     def lives(self) -> bool:
         """Whether nobody has killed it; if somebody has, it is not reaped here."""
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        with contextlib.suppress(ChildProcessError):
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        return False
 
     def execute(self, *, late: Mapping[str, str], keep_fds: Sequence[int]) -> None:
         """Make it the command, once. Raises `NotStartedError`.
@@ -77,14 +94,18 @@ class Prefork:
         """
         os.kill(self.pid, signal.SIGCONT)  # Whoever stopped it meant somebody else.
         failure = b""
-        with self._link, contextlib.suppress(ConnectionError):
-            socket.send_fds(self._link, [marshal.dumps(dict(late))], list(keep_fds))
-            failure = self._link.recv(_MOST_FAILURE_BYTES)  # It closes on exec: all is well.
+        try:
+            with self._link, contextlib.suppress(ConnectionError):
+                socket.send_fds(self._link, [marshal.dumps(dict(late))], list(keep_fds))
+                failure = self._link.recv(_MOST_FAILURE_BYTES)  # It closes on exec: all is well.
+        except OSError as error:
+            # It may be the command already, or not; that we do not know must not start it twice.
+            os.kill(self.pid, signal.SIGKILL)
+            failure = f"125 {refusal(error)}".encode()
         if failure:
             os.waitpid(self.pid, 0)
-            number, _, text = failure.decode().partition(" ")
-            code = 127 if int(number) in (errno.ENOENT, errno.ENOTDIR) else 126
-            raise NotStartedError(code, f"cannot run {self._program!r}: {text}")
+            code, _, text = failure.decode(errors="backslashreplace").partition(" ")
+            raise NotStartedError(int(code), f"cannot run {self._program!r}: {text}")
 
     def discard(self) -> None:
         """End it unused."""

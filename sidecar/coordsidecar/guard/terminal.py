@@ -22,6 +22,11 @@ class Terminal:
         self._shared = False
 
     @property
+    def takes_keys_for_job(self) -> bool:
+        """Whether Ctrl-C is sent to the job, and so not to us."""
+        return self._given
+
+    @property
     def given(self) -> bool:
         """Whether a shell that has this terminal must know when the job stops."""
         return self._shared and self._is_controlling()
@@ -33,8 +38,9 @@ class Terminal:
         """
         self._shared = True
         if self._is_foreground(os.getpgrp()):
-            os.tcsetpgrp(self._fd, job_group)
-            self._given = True
+            with contextlib.suppress(OSError):  # It has just been closed, or the job has ended.
+                os.tcsetpgrp(self._fd, job_group)
+                self._given = True
 
     def take(self) -> None:
         """Take it back from a job that ended or stopped; whether that stops is our doing now."""

@@ -1,0 +1,75 @@
+"""What the kernel refused us, in one sentence that names the remedy.
+
+Whatever we ask the kernel for, it may refuse: there are limits of processes, open files and memory,
+old kernels, and seccomp profiles. Where we can, we go on, or try again later. Where we cannot,
+somebody must read what was refused and what to do about it, and no traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from coordsidecar.linux import RLIMIT_NOFILE, RLIMIT_NPROC, soft_limit
+
+__all__ = ["asking_for", "refusal"]
+
+_NO_THREAD = "can't start new thread"
+_NOT_KNOWN = "Linux 5.3 or newer is needed, and a seccomp profile that allows the call"
+_FULL = "free some, or raise the quota (for inotify: fs.inotify.max_user_instances)"
+
+
+@contextmanager
+def asking_for(what: str) -> Iterator[None]:
+    """Name in an `OSError` what was asked for; by itself, it names files only."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, what) from error
+
+
+def refusal(error: BaseException) -> str | None:
+    """What was refused and what to do about it; None if the kernel had no part in ``error``."""
+    match error:
+        case OSError(errno=int(number)):
+            what = "a system call" if error.filename is None else error.filename
+            if isinstance(what, bytes):
+                what = what.decode("utf-8", "backslashreplace")
+            return f"the kernel refused {what}: {error.strerror}; {_remedy(number)}"
+        case MemoryError():
+            return f"memory has run out; {_remedy(errno.ENOMEM)}"
+        case RuntimeError() if _NO_THREAD in str(error):
+            return f"the kernel refused a thread; {_remedy(errno.EAGAIN)}"
+        case ImportError():
+            return f"a part of the program cannot be read: {error}; is it installed completely?"
+        case _:
+            return None
+
+
+def _remedy(number: int) -> str:
+    match number:
+        case errno.EAGAIN:
+            return (
+                f"raise the limit of processes (ulimit -u is {_limit(RLIMIT_NPROC)}; a container "
+                "or service has pids.max, TasksMax)"
+            )
+        case errno.EMFILE:
+            return f"raise the limit of open files (ulimit -n is {_limit(RLIMIT_NOFILE)})"
+        case errno.ENFILE:
+            return "too many files are open on this host; raise the sysctl fs.file-max"
+        case errno.ENOMEM:
+            return "give it more memory, or look what else uses it"
+        case errno.ENOSYS | errno.EPERM | errno.EINVAL | errno.EOPNOTSUPP:
+            return _NOT_KNOWN
+        case errno.EACCES | errno.EROFS | errno.ENOENT | errno.ENOTDIR:
+            return "it must be there, and this user must be allowed to use it"
+        case errno.ENOSPC | errno.EDQUOT:
+            return _FULL
+        case _:
+            return "the kernel's log may tell more (dmesg)"
+
+
+def _limit(which: int) -> str:
+    limit = soft_limit(which)
+    return "unlimited" if limit is None else str(limit)
