@@ -42,7 +42,8 @@ class Mailbox(Generic[_T]):
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         while not self._letters:
-            poll.poll()
+            with asking_for("poll"):
+                poll.poll()
             try:
                 os.eventfd_read(self.fd)
             except BlockingIOError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 from coordsidecar.children.forking import all_signals_blocked, detach
@@ -22,8 +23,8 @@ _BLIND = (
     "PID namespace (unshare --mount-proc)"
 )
 _LOST = (
-    "the descriptor that holds the session did not get through; raise the limit of open files "
-    "(ulimit -n)"
+    "the kernel refused to pass on the descriptor that holds the session; raise the limit of open "
+    "files (ulimit -n), and have the seccomp profile allow SCM_RIGHTS"
 )
 
 
@@ -85,6 +86,9 @@ class ElectorProcess:
                 try:
                     ours.close()
                     detach()
+                    # A thread that ended alone would leave an elector that never asks the store
+                    # again, and answers every ping: nobody for ever.
+                    sys.unraisablehook = lambda failed: self._thread_failed(failed, theirs)
                     self._serve(
                         theirs,
                         guard_pidfd=self.guard_pidfd,
@@ -110,13 +114,18 @@ class ElectorProcess:
         self._log.may_repeat("elector-failed")
         return True
 
+    def _thread_failed(self, failed: sys.UnraisableHookArgs, wire: Wire) -> None:
+        if isinstance(failed.exc_value, Exception):
+            self._last_words(failed.exc_value, wire)
+        os._exit(1)
+
     def _last_words(self, error: Exception, wire: Wire) -> None:
         """In the elector: why it ends. What the first one is refused, people must mend."""
         why = refusal(error)
         if why is None:
             import traceback
 
-            traceback.print_exc()
+            traceback.print_exception(error)
         elif self._seen:
             self._log.event("elector-failed", why)
         else:
@@ -138,13 +147,10 @@ class ElectorProcess:
                 match message:
                     case msg.Holding(handle, ttl_s):
                         if self._wire.lost_descriptors:
-                            # Nobody but the elector would hold the lock; so it must not lead.
-                            self.kill()
-                            self._close_wire()
-                            return [*messages, msg.Failed(125, _LOST)]
+                            return [*messages, self._must_not_lead()]
                         self._keep(Session(handle, ttl_s, fds))
                     case msg.Leased() if self._session is None:
-                        raise msg.MessageError("a lead without the session that holds it")
+                        return [*messages, self._must_not_lead()]
                     case msg.Released():
                         self._keep(None)
                     case _:
@@ -156,6 +162,12 @@ class ElectorProcess:
             self._log.event("elector-confused", f"replacing the elector: {error}")
             self.kill()
         return messages
+
+    def _must_not_lead(self) -> msg.Failed:
+        """Nobody but the elector holds the lock: should it die, another one could lead, too."""
+        self.kill()
+        self._close_wire()
+        return msg.Failed(125, _LOST)
 
     def tell(self, message: msg.FromGuard, *, fds: Sequence[int] = ()) -> None:
         """A message that does not get through is none that safety rests on: the elector is dead, or

@@ -1,0 +1,132 @@
+"""Play one refusal to a real sidecar with a short job, and judge what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.e2e.sidecars import MARK, marked
+from tests.errors.supervisor import CALLS, Refusal, Supervisor
+
+__all__ = ["Outcome", "play"]
+
+_LAUNCHER = Path(__file__).parent / "launcher.py"
+_JOB = 'echo start >> "$1"; sleep 0.1; kill -0 $PPID || echo orphan >> "$1"; exit 7'
+_JOBS_CODE = 7
+_DOCUMENTED = {_JOBS_CODE, 125, 126, 127, 128 + signal.SIGKILL}
+# A sidecar that tries on, with pauses, is asked to end after so long.
+_TRIES_ON_S = 4.0
+_PATIENCE_S = 20.0
+_MOST_LINES = 30
+_FORBIDDEN = ("Traceback", "internal error", "please report", "Exception ignored", "assert")
+
+
+@dataclass
+class Outcome:
+    """What became of it; ``faults`` is empty if all is well."""
+
+    code: int | None
+    text: str
+    asked: Counter[tuple[str, str]]
+    faults: list[str] = field(default_factory=list)
+
+
+def play(refusal: Refusal | None, *, store: str | None = None, calls: Sequence[str]) -> Outcome:
+    """``store``: by default, lock files in a folder of its own. ``calls``: who may be refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _play(refusal, store or f"local:{folder}/lock", Path(folder), calls)
+
+
+def _play(refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str]) -> Outcome:
+    mark, noted, log = uuid.uuid4().hex, folder / "noted", folder / "log"
+    numbers = ",".join(str(CALLS[call]) for call in calls)
+    command = [sys.executable, str(_LAUNCHER), numbers, "--store", store, "--name", mark]
+    command += ["--ttl", "5s", "--role-file", str(folder / "role"), "--stop-timeout", "1s"]
+    clean = {name: value for name, value in os.environ.items() if "COORDSIDECAR" not in name}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, "--", "sh", "-c", _JOB, "sh", str(noted)],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=clean | {MARK: mark},
+            start_new_session=True,
+        )
+        supervisor = Supervisor(process.pid, refusal)
+        try:
+            code, asked_to_end = _end_of(process)
+            left = _left_behind(mark)
+        finally:
+            for one in marked(mark):
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+            process.wait()
+            supervisor.close()
+    text = log.read_text(errors="replace")
+    notes = noted.read_text().split() if noted.exists() else []
+    outcome = Outcome(code, text, supervisor.asked)
+    outcome.faults = list(_judge(code, text, notes, left, asked_to_end=asked_to_end))
+    return outcome
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> tuple[int | None, bool]:
+    """Its exit code, and whether it had to be asked to end; None if it did not even then."""
+    try:
+        return process.wait(timeout=_TRIES_ON_S), False
+    except subprocess.TimeoutExpired:
+        process.terminate()
+    try:
+        return process.wait(timeout=_PATIENCE_S), True
+    except subprocess.TimeoutExpired:
+        return None, True
+
+
+def _left_behind(mark: str) -> list[str]:
+    """Who lives on, given time to end: an elector that buries its guard needs some."""
+    until_s = time.monotonic() + _PATIENCE_S
+    while left := marked(mark):
+        if time.monotonic() > until_s:
+            break
+        time.sleep(0.02)
+    names = []
+    for one in left:
+        with contextlib.suppress(psutil.Error):
+            names.append(f"{one.name()} {one.pid}")
+    return names
+
+
+def _judge(
+    code: int | None, text: str, notes: list[str], left: list[str], *, asked_to_end: bool
+) -> list[str]:
+    faults = [f"it says {word!r}" for word in _FORBIDDEN if word in text]
+    if code is None:
+        faults.append("it does not end, not even if asked to")
+    else:
+        code = code if code >= 0 else 128 - code
+        allowed = _DOCUMENTED | ({0, 128 + signal.SIGTERM} if asked_to_end else set())
+        if code not in allowed:
+            faults.append(f"exit code {code}")
+        if code in (125, 126, 127) and "coordsidecar" not in text:
+            faults.append(f"exit code {code}, and not a word about it")
+    lines = text.count("\n")
+    if lines > _MOST_LINES:
+        faults.append(f"{lines} lines")
+    if notes.count("start") > 1:
+        faults.append(f"the job was started {notes.count('start')} times")
+    if "orphan" in notes:
+        faults.append("the job ran without its guard")
+    if left:
+        faults.append(f"left behind: {', '.join(left)}")
+    return faults
