@@ -1,16 +1,20 @@
 """Coordsidecar under a filter that asks a supervisor about certain system calls, first.
 
-    python launcher.py NUMBER,NUMBER ARGUMENTS...
+    python launcher.py SOCKET NUMBER,NUMBER ARGUMENTS...
 
-The interpreter has started by then: what is refused is refused to us, not to it. The supervisor
-takes the filter's descriptor out of this process; so nothing needs to be said.
+The interpreter has started by then: what is refused is refused to us, not to it. The filter's
+descriptor goes to the supervisor by SOCKET, a descriptor; from a thread, for a filter is its
+thread's and that of what this one makes from then on.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
+import socket
 import struct
 import sys
+import threading
 
 SECCOMP = {"x86_64": 317, "aarch64": 277}
 _PR_SET_NO_NEW_PRIVS = 38
@@ -23,8 +27,9 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def ask_about(numbers: list[int], *, machine: str) -> None:
-    """Have these system calls, in this process and all it forks, decided by the supervisor."""
+def ask_about(numbers: list[int], *, machine: str) -> int:
+    """Have these system calls, in this thread and all it makes, decided by whoever has what this
+    returns."""
     code = struct.pack("HBBI", _LOAD_NUMBER, 0, 0, 0)
     for left, number in zip(range(len(numbers), 0, -1), numbers, strict=True):
         code += struct.pack("HBBI", _IF_EQUAL, left, 0, number)
@@ -35,14 +40,29 @@ def ask_about(numbers: list[int], *, machine: str) -> None:
     call = SECCOMP[machine]
     listener = libc.syscall(call, _SET_MODE_FILTER, _NEW_LISTENER, ctypes.byref(program))
     assert listener >= 0, f"no seccomp filter here: errno {ctypes.get_errno()}"
+    return int(listener)
+
+
+def ask_by(link: socket.socket, numbers: list[int]) -> None:
+    listeners: list[int] = []
+    made = threading.Event()
+
+    def hand_over() -> None:
+        made.wait()
+        socket.send_fds(link, [b"filter"], listeners)
+        os.close(listeners[0])
+        link.close()
+
+    thread = threading.Thread(target=hand_over)
+    thread.start()
+    listeners.append(ask_about(numbers, machine=os.uname().machine))
+    made.set()
+    thread.join()
 
 
 if __name__ == "__main__":
-    import os
-
-    numbers_text = sys.argv[1]
-    sys.argv = ["coordsidecar", *sys.argv[2:]]
+    _, socket_text, numbers_text, *words = sys.argv
     from coordsidecar.cli.main import main
 
-    ask_about([int(text) for text in numbers_text.split(",")], machine=os.uname().machine)
-    main()
+    ask_by(socket.socket(fileno=int(socket_text)), [int(text) for text in numbers_text.split(",")])
+    main(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -52,7 +53,17 @@ def play(refusal: Refusal | None, *, store: str | None = None, calls: Sequence[s
 def _play(refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str]) -> Outcome:
     mark, noted, log = uuid.uuid4().hex, folder / "noted", folder / "log"
     numbers = ",".join(str(CALLS[call]) for call in calls)
-    command = [sys.executable, str(_LAUNCHER), numbers, "--store", store, "--name", mark]
+    ours, theirs = socket.socketpair()
+    command = [
+        sys.executable,
+        str(_LAUNCHER),
+        str(theirs.fileno()),
+        numbers,
+        "--store",
+        store,
+        "--name",
+        mark,
+    ]
     command += ["--ttl", "5s", "--role-file", str(folder / "role"), "--stop-timeout", "1s"]
     clean = {name: value for name, value in os.environ.items() if "COORDSIDECAR" not in name}
     with log.open("wb") as file:
@@ -63,8 +74,10 @@ def _play(refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str
             stderr=file,
             env=clean | {MARK: mark},
             start_new_session=True,
+            pass_fds=[theirs.fileno()],
         )
-        supervisor = Supervisor(process.pid, refusal)
+        theirs.close()
+        supervisor = Supervisor(process.pid, ours, refusal)
         try:
             code, asked_to_end = _end_of(process)
             left = _left_behind(mark)

@@ -8,15 +8,14 @@ itself is never refused anything.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
 import select
+import socket
 import struct
 import sys
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -45,12 +44,10 @@ _AARCH64 = {
 }  # fmt: skip
 CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}[os.uname().machine]
 
-_PIDFD_GETFD = 438
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _ASKED = struct.Struct("=QIIiIQ6Q")
 _ANSWER = struct.Struct("=QqiI")
 _GO_ON = 1
-_PATIENCE_S = 20.0
 
 
 def _is_pipe(pid: int, fd: int) -> bool:
@@ -78,9 +75,11 @@ class Refusal:
 class Supervisor:
     """Answers for one sidecar, in a thread of its own, until it is closed."""
 
-    def __init__(self, pid: int, refusal: Refusal | None) -> None:
+    def __init__(self, pid: int, link: socket.socket, refusal: Refusal | None) -> None:
+        """``link``: from where the launcher, process ``pid``, sends the filter's descriptor."""
         self.asked: Counter[tuple[str, str]] = Counter()
         self._root = pid
+        self._link = link
         self._refusal = refusal
         self._names = {number: name for name, number in CALLS.items()}
         self._python = os.path.realpath(sys.executable)
@@ -93,9 +92,8 @@ class Supervisor:
         self._thread.join()
 
     def _serve(self) -> None:
-        listener = self._take_listener()
-        if listener is None:
-            return
+        with self._link:
+            _, (listener,), _, _ = socket.recv_fds(self._link, 16, 1)
         poll = select.poll()
         poll.register(listener, select.POLLIN)
         while not self._over:
@@ -137,20 +135,3 @@ class Supervisor:
         if int(fields["Tgid"]) == self._root:
             return "guard"
         return fields["Name"] if fields["Name"].startswith("job-") else "elector"
-
-    def _take_listener(self) -> int | None:
-        """The filter's own descriptor, out of the process that has set it up."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        pidfd = os.pidfd_open(self._root)
-        try:
-            until_s = time.monotonic() + _PATIENCE_S
-            while not self._over and time.monotonic() < until_s:
-                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                    for entry in os.listdir(f"/proc/{self._root}/fd"):
-                        if "seccomp" in os.readlink(f"/proc/{self._root}/fd/{entry}"):
-                            taken: int = libc.syscall(_PIDFD_GETFD, pidfd, int(entry), 0)
-                            return taken if taken >= 0 else None
-                time.sleep(0.002)
-        finally:
-            os.close(pidfd)
-        return None
