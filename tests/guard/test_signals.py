@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ _NOT_PASSED_ON = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGCHLD),
     *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE),
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
-    *(signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS),
+    *(signal.SIGTRAP, signal.SIGSYS),
     *(signal.SIGTERM, signal.SIGINT),  # They stop the job: tested apart.
 }
 
@@ -100,6 +101,44 @@ def test_a_job_that_is_stopping_still_gets_other_signals(arena: Arena) -> None:
     noted.sidecar.signal(signal.SIGHUP)
 
     noted.wait_for(int(signal.SIGHUP))
+
+
+def test_the_log_says_how_long_a_stop_may_take_and_whom_it_waits_for(arena: Arena) -> None:
+    left = "trap '' TERM; (trap '' TERM; exec sleep 600) & sleep 600 & wait; exit 0"
+    sidecar = arena.start("--stop-timeout", "1s", command=["sh", "-c", left])
+    wait_for(lambda: len(sidecar.everyone()) >= 5, "the job to have children")
+
+    sidecar.signal(signal.SIGTERM)
+
+    sidecar.wait()
+    assert "SIGTERM: stopping the job; SIGKILL follows in 1s" in sidecar.log()
+
+
+def test_the_log_says_that_what_the_job_left_is_waited_for(arena: Arena) -> None:
+    left = "(trap '' TERM; exec sleep 600) & exit 0"
+    sidecar = arena.start("--stop-timeout", "1s", command=["sh", "-c", left])
+
+    assert sidecar.wait() == 0
+    assert "waiting for what the job left; SIGKILL follows in 1s at most pids=" in sidecar.log()
+
+
+def test_a_fault_of_our_own_still_ends_us() -> None:
+    """SIGABRT is passed on if somebody sent it, but `abort` must not return."""
+    program = (
+        "import os, signal\n"
+        "from coordsidecar.children.forking import Dispositions\n"
+        "from coordsidecar.cli import launch\n"
+        "launch._catch_signals(Dispositions.inherited())\n"
+        "os.abort()"
+    )
+
+    process = subprocess.run(
+        ["sh", "-c", 'ulimit -c 0; exec "$@"', "sh", sys.executable, "-c", program],
+        timeout=60,
+        check=False,
+    )
+
+    assert process.returncode == -signal.SIGABRT
 
 
 def test_a_stopped_job_acts_on_the_stop_signal(arena: Arena) -> None:

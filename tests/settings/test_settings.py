@@ -10,7 +10,13 @@ import pytest
 from coordsidecar.cli.main import split
 from coordsidecar.core.timing import Timing
 from coordsidecar.settings.options import OPTIONS
-from coordsidecar.settings.settings import Settings, UsageError, build_settings, derived_name
+from coordsidecar.settings.settings import (
+    Settings,
+    UsageError,
+    build_settings,
+    derived_name,
+    id_of_host,
+)
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import replace
 
@@ -179,3 +185,35 @@ def test_long_lines_that_differ_only_at_the_end_get_different_names() -> None:
 def test_a_command_without_a_letter_needs_a_name() -> None:
     with pytest.raises(UsageError, match="--name"):
         derived_name(("sh", "-c", "..."))
+
+
+@pytest.mark.parametrize(
+    ("text", "signum"),
+    [
+        ("RTMIN+3", signal.SIGRTMIN + 3),  # As systemd has it for its containers.
+        ("SIGRTMIN+3", signal.SIGRTMIN + 3),
+        ("rtmax-1", signal.SIGRTMAX - 1),
+        ("RTMIN", signal.SIGRTMIN),
+        ("RTMIN+30", signal.SIGRTMAX),
+    ],
+)
+def test_signals_without_a_name_are_counted_from_those_that_have_one(
+    text: str, signum: int
+) -> None:
+    assert settings("--stop-signal", text, "job").stop_signal == signum
+
+
+@pytest.mark.parametrize("text", ["RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMAX-40", "TERM+1", "RTMIN+"])
+def test_what_is_beyond_those_is_no_signal(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a signal"):
+        settings("--stop-signal", text, "job")
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("web1", "web1"), ("", "unnamed"), ("w\udcff", "w\\udcff"), ("x" * 300, "x" * 200)],
+)
+def test_a_host_whose_name_cannot_be_shown_is_shown_escaped(host: str, shown: str) -> None:
+    """It was blamed on --id, which nobody had given."""
+    assert id_of_host(host) == shown
+    assert settings("--id", id_of_host(host), "job").id == shown

@@ -142,6 +142,8 @@ class Hands:
             case StopTree(signum):
                 self._begin_chore(effect)
                 signal_all(tree := self._tree(), signum, signal.SIGCONT)
+                if tree and self.job.pid is None:
+                    self.job.says_what_is_left(tree)
                 return [] if tree else [self._chore_done(TreeEmpty())]
             case KillTree():
                 self._begin_chore(effect)

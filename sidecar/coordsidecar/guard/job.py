@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 
 from coordsidecar.children.forking import Dispositions
+from coordsidecar.duration import format_duration
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job_env import job_environment, token_variable
 from coordsidecar.guard.prefork import NotStartedError, Prefork
@@ -97,6 +98,15 @@ class Job:
     def _command(self, role: str) -> Sequence[str]:
         settings = self._settings
         return settings.standby if role == "standby" and settings.standby else settings.command
+
+    def says_what_is_left(self, pids: Sequence[int]) -> None:
+        """Or the log would be silent until the exit, for as long as they take."""
+        self._log.event(
+            "stopping",
+            "waiting for what the job left; SIGKILL follows in "
+            f"{format_duration(self._settings.stop_timeout_s)} at most",
+            pids=list(pids[:20]),
+        )
 
     def is_gone(self) -> None:
         self.pid = None

@@ -74,10 +74,14 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 
 
 def read_signal(text: str) -> int:
-    """Return the number of a signal given as ``TERM``, ``SIGTERM``, ``usr1`` or ``15``."""
+    """Return the number of a signal: ``TERM``, ``SIGTERM``, ``usr1``, ``RTMIN+3`` or ``15``."""
     name = text.strip().upper().removeprefix("SIG")
     number = int(name) if re.fullmatch(r"[0-9]{1,3}", name) else None
-    if number is None:
+    if real_time := re.fullmatch(r"(RTMIN|RTMAX)([+-][0-9]{1,2})", name):
+        number = int(signal.Signals["SIG" + real_time[1]]) + int(real_time[2])
+        if not signal.SIGRTMIN <= number <= signal.SIGRTMAX:
+            number = 0
+    elif number is None:
         number = getattr(signal.Signals.__members__.get("SIG" + name), "value", None)
     if number not in signal.valid_signals():
         raise ValueError(

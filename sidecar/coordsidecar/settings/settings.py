@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
 from coordsidecar.hints import TYPE_CHECKING, Any, Literal
+from coordsidecar.log import one_line
 from coordsidecar.settings.options import OPTIONS, Option, read_id, read_name
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
@@ -22,7 +23,7 @@ from coordsidecar.value import Value
 if TYPE_CHECKING:
     from coordsidecar.settings.config_file import ConfigFile
 
-__all__ = ["Settings", "Sources", "UsageError", "build_settings", "derived_name"]
+__all__ = ["Settings", "Sources", "UsageError", "build_settings", "derived_name", "id_of_host"]
 
 DEFAULT_TTL_S = 15.0
 _LEAST_TTL_S = 2.0
@@ -170,11 +171,17 @@ def build_settings(
         election=Election(
             namespace=values.pop("namespace", "default"), name=name or derived_name(command)
         ),
-        id=values.pop("id", None) or os.uname().nodename or "unnamed",
+        id=values.pop("id", None) or id_of_host(os.uname().nodename),
         timing=timing,
         name_was_derived=name is None,
         **{_field(option): value for option, value in values.items()},
     )
+
+
+def id_of_host(host_name: str) -> str:
+    """The display name by default: what cannot be shown of a host's name is escaped, not blamed on
+    an option that nobody gave."""
+    return one_line(host_name)[:200] or "unnamed"
 
 
 def derived_name(command: tuple[str, ...]) -> str:

@@ -92,7 +92,9 @@ def test_electors_that_keep_dying_are_started_ever_more_slowly() -> None:
 # ── signals (S12) ──────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT]
+)
 def test_a_signal_without_a_job_ends_us(signum: int) -> None:
     guard, effects = take(at(Idle()), Signalled(signum), 100.1)
 

@@ -32,16 +32,18 @@ from coordsidecar.core.guard.phases import (
 from coordsidecar.core.guard.rules import (
     finish,
     kill_at_latest_s,
+    kill_due_s,
     leave,
     show,
     transition,
 )
+from coordsidecar.duration import format_duration
 from coordsidecar.value import replace
 
 Step = tuple[Guard, list[Effect]]
 
 _ASKING_TO_STOP = frozenset({signal.SIGTERM, signal.SIGINT})
-_ENDING_WITHOUT_JOB = _ASKING_TO_STOP | {signal.SIGHUP, signal.SIGQUIT}
+_ENDING_WITHOUT_JOB = _ASKING_TO_STOP | {signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT}
 
 
 def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
@@ -61,7 +63,9 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
             kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
             guard = guard.to(Stopping(lease, kill_at_s, Quit(), asked=True))
             name = signal.Signals(signum).name
-            report = transition("stopping", f"{name}: stopping the job", lease, now_s)
+            left = format_duration(max(kill_due_s(kill_at_s, lease, plan) - now_s, 0.0))
+            why = f"{name}: stopping the job; SIGKILL follows in {left}"
+            report = transition("stopping", why, lease, now_s)
             return guard, [show("stopping", lease, guard), StopTree(stop_signal), report]
         case Stopping() as phase if signum in _ASKING_TO_STOP:
             if phase.asked:
