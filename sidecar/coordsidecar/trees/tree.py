@@ -43,8 +43,8 @@ def _children(pid: int) -> list[int]:
     children: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except FileNotFoundError:
-        return []
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # It ended; the second, if it did so between the open and the read.
     for thread in threads:
         try:
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:

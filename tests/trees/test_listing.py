@@ -1,0 +1,38 @@
+"""A tree is listed while its processes come and go: that one ended meanwhile is no error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.errors.supervisor import CALLS
+
+# What the kernel answers who lists a process that has ended since its folder was opened.
+_PROGRAM = """
+import ctypes, errno, os, struct, sys
+from coordsidecar.trees.tree import descendants
+
+class Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+load, equal, give, allow, refuse = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000
+code = struct.pack("HBBI", load, 0, 0, 0) + struct.pack("HBBI", equal, 0, 1, int(sys.argv[1]))
+code += struct.pack("HBBI", give, 0, 0, refuse | errno.ESRCH)
+code += struct.pack("HBBI", give, 0, 0, allow)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert libc.prctl(22, 2, ctypes.byref(Program(4, code)), 0, 0) == 0  # PR_SET_SECCOMP
+print(descendants(os.getpid(), leave_out=()))
+"""
+
+
+def test_a_process_that_ends_while_it_is_listed_is_no_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(CALLS["getdents64"])],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stdout == "[]\n", done.stderr
