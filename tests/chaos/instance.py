@@ -12,10 +12,10 @@ from typing import Any
 
 import psutil
 
-from tests.e2e.sidecars import HELPERS, Sidecar, wait_for
+from tests.e2e.sidecars import HELPERS, Sidecar, has_ended, wait_for
 from tests.servers import Proxy
 
-__all__ = ["Gauge", "Instance", "is_gone"]
+__all__ = ["Gauge", "Instance"]
 
 
 class Instance:
@@ -56,7 +56,7 @@ class Instance:
         def look() -> bool:
             for child in self.guard().children():
                 with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                    if not is_gone(child) and wanted(child):
+                    if not has_ended(child) and wanted(child):
                         found.append(child)
             return bool(found)
 
@@ -81,7 +81,7 @@ class Instance:
 
     def has_ended(self) -> bool:
         """Whether its guard is gone."""
-        return self._role_file.exists() and is_gone(self.guard())
+        return self._role_file.exists() and has_ended(self.guard())
 
     def end(self) -> None:
         if self._has_own_host:
@@ -91,17 +91,11 @@ class Instance:
             wire.close()
 
 
-def is_gone(process: psutil.Process) -> bool:
-    """Whether it has ended, reaped or not."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def _is_ours(process: psutil.Process) -> bool:
-    """A guard, elector or fuse."""
-    return process.cmdline()[1:3] == ["-m", "coordsidecar"]
+    """A guard, elector or fuse that is still there."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()[1:3] == ["-m", "coordsidecar"]
+    return False
 
 
 def _is_elector(process: psutil.Process) -> bool:

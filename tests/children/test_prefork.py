@@ -9,12 +9,12 @@ import psutil
 import pytest
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, wait_for
+from tests.e2e.sidecars import Sidecar, named, status_of, wait_for
 
 
 def prefork(standby: Sidecar) -> psutil.Process:
     def found() -> list[psutil.Process]:
-        return [child for child in standby.children() if child.name() == "job-to-be"]
+        return named(standby.children(), "job-to-be")
 
     wait_for(found, "the job's process to be forked")
     return found()[0]
@@ -27,7 +27,7 @@ def test_a_standby_takes_over_whatever_befell_the_fork(arena: Arena, signum: int
 
     waiting.send_signal(signum)
     if signum == signal.SIGSTOP:
-        wait_for(lambda: waiting.status() == psutil.STATUS_STOPPED, "the fork to stop")
+        wait_for(lambda: status_of(waiting) == psutil.STATUS_STOPPED, "the fork to stop")
     else:
         wait_for(lambda: not waiting.is_running(), "the fork to end, and be reaped")
     leader.signal(signal.SIGTERM)
@@ -48,7 +48,7 @@ def test_the_fork_becomes_the_job(arena: Arena) -> None:
 
 
 def prefork_count(sidecar: Sidecar) -> int:
-    return sum(child.name() == "job-to-be" for child in sidecar.children())
+    return len(named(sidecar.children(), "job-to-be"))
 
 
 def test_the_fork_holds_nothing_of_ours(arena: Arena) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,29 @@ def marked(mark: str) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
+    return found
+
+
+def status_of(process: psutil.Process) -> str:
+    """Its status, as psutil has it; dead if it went before we could look."""
+    try:
+        return str(process.status())
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_DEAD
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it has ended, reaped or not."""
+    ended = (psutil.STATUS_DEAD, psutil.STATUS_ZOMBIE)
+    return not process.is_running() or status_of(process) in ended
+
+
+def named(processes: Iterable[psutil.Process], name: str) -> list[psutil.Process]:
+    """Those of this name that are still there."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [process] if process.name() == name else []
     return found
 
 

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, wait_for
-from tests.e2e.test_takeover import gone
+from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 
 
 def deadline_s(role_file: Path) -> float:
@@ -51,7 +50,7 @@ def test_a_store_that_is_gone_for_long_stops_the_job_and_is_asked_for_ever(
 
     arena.server.kill()
 
-    wait_for(lambda: gone(job), "the job to be stopped")
+    wait_for(lambda: has_ended(job), "the job to be stopped")
     assert leader.process.poll() is None
     arena.server.restart()
     arena.stamps.wait_for_stints(2)
@@ -67,7 +66,7 @@ def test_a_store_that_is_frozen_stops_the_job(arena_of_own: Arena) -> None:
 
     arena.server.pause()
 
-    wait_for(lambda: gone(job), "the job to be stopped")
+    wait_for(lambda: has_ended(job), "the job to be stopped")
     arena.server.resume()
     arena.stamps.wait_for_stints(2)
     arena.stamps.assert_never_two()

@@ -8,19 +8,12 @@ import subprocess
 import psutil
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, wait_for
+from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 
 
 def assert_taken_over(arena: Arena) -> None:
     arena.stamps.wait_for_stints(2)
     arena.stamps.assert_never_two()
-
-
-def gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True  # It went between the two questions.
 
 
 def test_a_deploy_hands_over(arena: Arena) -> None:
@@ -60,8 +53,8 @@ def test_a_killed_guard_takes_its_job_along(arena: Arena) -> None:
     leader.signal(signal.SIGKILL)
 
     assert_taken_over(arena)
-    assert gone(job)
-    wait_for(lambda: gone(elector), "the elector to end")
+    assert has_ended(job)
+    wait_for(lambda: has_ended(elector), "the elector to end")
 
 
 def test_a_frozen_guard_loses_its_job_before_its_lease(arena: Arena) -> None:
@@ -71,7 +64,7 @@ def test_a_frozen_guard_loses_its_job_before_its_lease(arena: Arena) -> None:
     leader.signal(signal.SIGSTOP)
 
     assert_taken_over(arena)
-    assert gone(job)
+    assert has_ended(job)
     assert leader.wait() == 128 + signal.SIGKILL
 
 
@@ -83,7 +76,7 @@ def test_guard_and_elector_killed_at_once_leave_no_job(arena: Arena) -> None:
     leader.signal(signal.SIGKILL)
 
     assert_taken_over(arena)
-    assert gone(job)
+    assert has_ended(job)
 
 
 def test_guard_and_elector_frozen_at_once_cannot_keep_the_job_alive(network_arena: Arena) -> None:
@@ -95,7 +88,7 @@ def test_guard_and_elector_frozen_at_once_cannot_keep_the_job_alive(network_aren
     leader.signal(signal.SIGSTOP)
 
     assert_taken_over(network_arena)
-    assert gone(job)
+    assert has_ended(job)
 
 
 def test_a_frozen_guard_with_a_dead_elector_cannot_keep_the_job_alive(
@@ -108,7 +101,7 @@ def test_a_frozen_guard_with_a_dead_elector_cannot_keep_the_job_alive(
     elector.kill()
 
     assert_taken_over(network_arena)
-    assert gone(job)
+    assert has_ended(job)
 
 
 def test_a_leader_that_is_cut_off_stops_in_time_and_rejoins(network_arena: Arena) -> None:
@@ -153,7 +146,7 @@ def test_an_elector_that_dies_ten_times_disturbs_nothing(arena: Arena) -> None:
     for _ in range(10):
         elector = leader.elector()
         elector.kill()
-        wait_for(lambda dead=elector: gone(dead), "the elector to die")  # type: ignore[misc]
+        wait_for(lambda dead=elector: has_ended(dead), "the elector to die")  # type: ignore[misc]
 
     replacement(leader, job)
     assert [stint.token for stint in arena.stamps.stints()] == [arena.stamps.stints()[0].token]
@@ -165,7 +158,7 @@ def test_an_elector_that_hangs_is_replaced(arena: Arena) -> None:
 
     elector.suspend()
 
-    wait_for(lambda: gone(elector), "the guard to end the elector that hangs")
+    wait_for(lambda: has_ended(elector), "the guard to end the elector that hangs")
     replacement(leader, job)
     assert len(arena.stamps.stints()) == 1
 
@@ -177,4 +170,4 @@ def replacement(leader: Sidecar, job: psutil.Process) -> None:
     assert before == job
     stamp = job.cpu_times()
     wait_for(lambda: job.cpu_times() != stamp, "the job to go on")
-    assert gone(first) is False
+    assert not has_ended(first)

@@ -10,12 +10,11 @@ import json
 import signal
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from tests.e2e.arena import Arena
 from tests.e2e.conftest import arena_of, quick_consul, start
-from tests.e2e.sidecars import Sidecar, wait_for
+from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 from tests.fuzz.nasty import NASTY_RECORDS
 from tests.servers import ConsulServer, EtcdServer
 from tests.servers.etcd import etcd_put
@@ -137,13 +136,9 @@ def test_a_write_to_consuls_lock_key_ends_the_term_safely(
     first = arena.stamps.stints()[0].token
 
     _write_leader(arena, _RECORDS["escapes"])
-    wait_for(lambda: not _lives(job), "the job to be stopped")
+    wait_for(lambda: has_ended(job), "the job to be stopped")
     stints = arena.stamps.wait_for_stints(2)
 
     assert stints[0].token == first
     arena.stamps.assert_never_two()
     _assert_logs_are_clean(leader, standby)
-
-
-def _lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import wait_for
+from tests.e2e.sidecars import status_of, wait_for
 from tests.guard.terminal import Terminal
 
 __all__ = ["CTRL_BACKSLASH", "CTRL_C", "CTRL_D", "CTRL_Z", "TICK", "Shell"]
@@ -58,7 +58,8 @@ class Shell:
     def _in(self, state: str) -> list[psutil.Process]:
         both = self.guards()
         for guard in self.guards():
-            for child in guard.children():
-                with contextlib.suppress(psutil.ZombieProcess):  # An elector that has resigned.
+            # An elector that has resigned, or whoever goes while we look.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in guard.children():
                     both += [child] if "coordsidecar" not in child.cmdline() else []
-        return both if len(both) > 1 and {one.status() for one in both} == {state} else []
+        return both if len(both) > 1 and {status_of(one) for one in both} == {state} else []

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, wait_for
+from tests.e2e.sidecars import Sidecar, status_of, wait_for
 from tests.guard.test_role_file import wait_for_role
 from tests.guard.usurper import usurped
 from tests.trees.test_trees import tree
@@ -19,7 +19,8 @@ _DIFFICULT = ("daemon-child", "setsid-child", "ignore-term", "close-fds")
 
 def running(sidecar: Sidecar) -> list[psutil.Process]:
     """Whoever of the job's tree is not stopped."""
-    return [process for process in tree(sidecar) if process.status() != psutil.STATUS_STOPPED]
+    still = (psutil.STATUS_STOPPED, psutil.STATUS_DEAD)
+    return [process for process in tree(sidecar) if status_of(process) not in still]
 
 
 def wait_until_frozen(sidecar: Sidecar) -> list[psutil.Process]:

@@ -54,7 +54,7 @@ class ElectorProcess:
             self.guard_pidfd = os.pidfd_open(os.getpid())
         self._wire: Wire | None = None
         self._session: Session | None = None
-        self._seen = False
+        self._seen = self._spoke = False
 
     @property
     def wire_fd(self) -> int | None:
@@ -102,7 +102,7 @@ class ElectorProcess:
                 finally:
                     os._exit(status)
         theirs.close()
-        self.pid, self._wire = pid, ours
+        self.pid, self._wire, self._spoke = pid, ours, False
 
     def start_another(self, token: int | None, run_until_s: float) -> bool:
         """`start`, once there has been one; False if it is refused, which is said once."""
@@ -158,6 +158,7 @@ class ElectorProcess:
                 if not isinstance(message, msg.FromElector):
                     raise msg.MessageError(f"the elector sent {type(message).__name__}")
                 messages.append(message)
+                self._spoke = True
         except msg.MessageError as error:
             self._log.event("elector-confused", f"replacing the elector: {error}")
             self.kill()
@@ -188,6 +189,11 @@ class ElectorProcess:
     def kill(self) -> None:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
+
+    def kill_if_mute(self) -> None:
+        """We end. One that works ends after us; one that never said a word may never see that."""
+        if not self._spoke:
+            self.kill()
 
     def was_reaped(self) -> None:
         """From now on its pid may be anybody's; its last words may still be on the wire."""

@@ -31,6 +31,7 @@ class Fuse:
         """``reserve_s``: how long before ``run_until`` it burns, and how much grace a guard gets
         that has just been woken up together with it."""
         self.pid: int | None = None
+        self._dying: int | None = None
         self._job_pid: int | None = None
         self._lit_at_s = 0.0
         self._log = log
@@ -97,4 +98,15 @@ class Fuse:
         self._job_pid = None
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
-            self.pid = None
+            self.pid, self._dying = None, self.pid
+
+    def was_reaped(self, pid: int) -> None:
+        """From now on the pid may be anybody's."""
+        if pid == self._dying:
+            self._dying = None
+
+    def tidy(self) -> None:
+        """Leave no process behind, not even one that is dying: on a busy host that takes time."""
+        if self._dying is not None:
+            os.waitpid(self._dying, 0)
+            self._dying = None

@@ -104,6 +104,7 @@ class Hands:
     def other_is_gone(self, pid: int) -> None:
         """An orphan of the tree; or the fuse, which gets a successor."""
         self.job.child_is_gone(pid)
+        self._fuse.was_reaped(pid)
         if pid == self._fuse.pid:
             self._fuse.is_gone()
 
@@ -178,6 +179,8 @@ class Hands:
                 self._report(effect)
             case Finish(exit_code):
                 self.job.tidy()
+                self._fuse.tidy()
+                self.elector.kill_if_mute()
                 self.exit_code = exit_code
             case _:
                 assert_never(effect)
