@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coordsidecar.trees.tree import state_of
+from coordsidecar.trees.process import state_of
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import wait_for
 

@@ -17,15 +17,15 @@ from coordsidecar.children.forking import detach
 from coordsidecar.linux import BootTimer, boottime_s, name_process
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
+from coordsidecar.trees.process import NotSeenError, is_dead
 from coordsidecar.trees.remains import Remains, has_ended
-from coordsidecar.trees.tree import DEAD_STATES, state_of
 
 __all__ = ["BURNS_AT", "ELECTOR_PID", "JobFuse"]
 
 # What the guard tells its fuse, as numbers in the memory that both share.
 BURNS_AT, ELECTOR_PID = 0, 1
 _LATE_S = 0.25
-_PASS_EVERY_S = 0.003
+_LOOK_EVERY_S = 0.003
 _ELECTOR_AT_MOST_S = 5.0
 
 
@@ -55,6 +55,10 @@ class JobFuse:
         """Sleep until it is time, then end the job's tree; in a fork, with every signal blocked."""
         detach()
         name_process("job-fuse")  # No `pkill -STOP coordsidecar` shall hit it too.
+        try:
+            job_pidfd = os.pidfd_open(job_pid)
+        except OSError:
+            job_pidfd = None  # It has ended already, and its guard was quick.
         why = self._sleep()
         self._log.event("fuse", f"{why}; ending the job")
         remains = Remains(
@@ -63,9 +67,12 @@ class JobFuse:
             run=self._run_mark,
             leave_out=(os.getpid(), self._elector_pid()),
         )
-        remains.group_is(job_pid)
+        if job_pidfd is None:
+            remains.group_is(job_pid)
+        else:
+            remains.job_is(job_pid, job_pidfd)
         while not self._pass(remains):
-            time.sleep(_PASS_EVERY_S)
+            time.sleep(remains.pause_s)
 
     def _pass(self, remains: Remains) -> bool:
         """One pass; nobody but us is left to end the job, so no refusal may end us."""
@@ -100,8 +107,14 @@ class JobFuse:
     def _leave_it_to_the_elector(self) -> None:
         """It sweeps up after a dead guard, and then it exits; if it cannot, we go on."""
         until_s = boottime_s() + _ELECTOR_AT_MOST_S
-        while state_of(self._elector_pid()) not in DEAD_STATES and boottime_s() < until_s:
-            time.sleep(_PASS_EVERY_S)
+        while self._has_elector() and boottime_s() < until_s:
+            time.sleep(_LOOK_EVERY_S)
+
+    def _has_elector(self) -> bool:
+        try:
+            return not is_dead(self._elector_pid())
+        except NotSeenError:
+            return True  # For all we know.
 
     def _elector_pid(self) -> int:
         return int(self._told[ELECTOR_PID])

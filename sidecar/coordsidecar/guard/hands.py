@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.core import messages as msg
@@ -35,19 +34,17 @@ from coordsidecar.core.guard.moves import (
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job import Job
+from coordsidecar.guard.job_tree import JobTree
 from coordsidecar.guard.prefork import NotStartedError
 from coordsidecar.guard.role_file import write_role
 from coordsidecar.hints import assert_never
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
-from coordsidecar.trees.tree import descendants, freeze_pass, kill_pass, signal_all
 
 __all__ = ["Hands"]
 
-_KILL_EVERY_S = 0.002
 _OBEY_EVERY_S = 0.010
-_SHOUT_EVERY_S = 5.0
 _FREEZE_AT_MOST_S = 0.5
 _LISTEN_AT_MOST_S = 10.0
 
@@ -72,9 +69,10 @@ class Hands:
             guard_pidfd=elector.guard_pidfd,
             reserve_s=settings.timing.kill_reserve_s / 4,
         )
+        self._fuse.elector_is(elector.pid or 0)
         self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
+        self._tree = JobTree(log, helpers=self._helpers, tell_group=self.job.signal)
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
-        self._chore_since_s = self._shouted_s = 0.0
         self._unheard: int | None = None
         self._unheard_since_s = 0.0
         self._frozen = self._to_thaw = False
@@ -90,7 +88,9 @@ class Hands:
         """How soon `chores` wants to be called again, whatever happens."""
         match self._chore:
             case KillTree() | FreezeTree():
-                return _KILL_EVERY_S
+                return self._tree.pause_s
+            case _ if self._tree.must_look_again:
+                return self._tree.pause_s
             case AwaitObedience():
                 return _OBEY_EVERY_S
             case _ if self._unheard is not None:
@@ -110,20 +110,18 @@ class Hands:
 
     def chores(self) -> Iterator[Event]:
         """Keep at it: stopping, killing or freezing a tree takes as many passes as it takes."""
-        guard, helpers = os.getpid(), self._helpers()
         self._wake_up()
+        self._tree.tell_again()
         self._signal_again()
         match self._chore:
             case StopTree():
-                if not descendants(guard, leave_out=helpers):
+                if self._tree.is_empty():
                     yield self._chore_done(TreeEmpty())
             case KillTree():
-                if kill_pass(guard, leave_out=helpers) == 0:
+                if self._tree.kill_pass():
                     yield self._chore_done(TreeEmpty())
-                else:
-                    self._shout(descendants(guard, leave_out=helpers))
             case FreezeTree():
-                if freeze_pass(guard, leave_out=helpers):
+                if self._tree.freeze_pass():
                     self._frozen = True
                     yield self._chore_done(TreeHeld())
             case AwaitObedience():
@@ -142,10 +140,10 @@ class Hands:
                 return self._start_job(role, token)
             case StopTree(signum):
                 self._begin_chore(effect)
-                signal_all(tree := self._tree(), signum, signal.SIGCONT)
-                if tree and self.job.pid is None:
-                    self.job.says_what_is_left(tree)
-                return [] if tree else [self._chore_done(TreeEmpty())]
+                told = self._tree.tell(signum, signal.SIGCONT)
+                if told and self.job.pid is None:
+                    self.job.says_what_is_left(told)
+                return [self._chore_done(TreeEmpty())] if told == [] else []
             case KillTree():
                 self._begin_chore(effect)
                 return list(self.chores())
@@ -156,7 +154,8 @@ class Hands:
             case ThawTree():
                 self._chore, self._frozen = None, False
                 self.job.give_terminal_back()
-                signal_all(self._tree(), signal.SIGCONT)
+                self._tree.begin()
+                self._tree.tell(signal.SIGCONT)
             case SignalJob(signum):
                 self._signal_job(signum)
             case AwaitObedience():
@@ -189,11 +188,13 @@ class Hands:
     def _start_job(self, role: str, token: int | None) -> list[Event]:
         self._chore = self._unheard = None
         self._frozen = False
+        self._tree.begin()
         try:
             self.job.start(role, token, keep_fds=self.elector.session_fds)
         except NotStartedError as error:
             self.job.is_gone()
             return [JobNotStarted(error.exit_code, str(error))]
+        self._tree.group = self.job.pid
         self._introduce_job()
         return []
 
@@ -219,16 +220,13 @@ class Hands:
         if self.job.pid is not None:
             self.elector.hears_of_job(self.job.pid)
 
-    def _tree(self) -> list[int]:
-        return descendants(os.getpid(), leave_out=self._helpers())
-
     def _helpers(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
         return (self.elector.pid, self._fuse.pid, self.job.prefork_pid)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore
-        self._chore_since_s = self._shouted_s = boottime_s()
+        self._tree.begin()
 
     def _chore_done(self, event: Event) -> Event:
         self._chore = None
@@ -236,26 +234,13 @@ class Hands:
             self._fuse.remove()
         return event
 
-    def _shout(self, pids: Sequence[int]) -> None:
-        """A tree that survives SIGKILL (state D) keeps leadership with us: say so (rule S4)."""
-        now_s = boottime_s()
-        if now_s - self._shouted_s >= _SHOUT_EVERY_S:
-            self._shouted_s = now_s
-            self._log.event(
-                "unkillable",
-                "processes survive SIGKILL (uninterruptible I/O?); leadership is not released "
-                "while they live",
-                pids=pids[:20],
-                since_s=now_s - self._chore_since_s,
-            )
-
     def _suspend(self) -> list[Event]:
         """Stop ourselves as the terminal would; whatever of the tree runs is frozen first."""
         core_thaws = isinstance(self._chore, FreezeTree)
         if core_thaws:
             self._chore = None
         until_s = boottime_s() + _FREEZE_AT_MOST_S
-        while not freeze_pass(os.getpid(), leave_out=self._helpers()) and boottime_s() < until_s:
+        while not self._tree.freeze_pass() and boottime_s() < until_s:
             pass
         self.job.terminal.take()
         self.job.terminal.stop_with_group()
@@ -267,7 +252,7 @@ class Hands:
         to thaw goes on being stopped, or standing by."""
         if self._to_thaw and not isinstance(self._chore, KillTree):
             self.job.give_terminal_back()
-            signal_all(self._tree(), signal.SIGCONT)
+            self._tree.tell(signal.SIGCONT)
         self._to_thaw = False
 
     def _show_role(self, effect: ShowRole) -> None:

@@ -38,6 +38,9 @@ from coordsidecar.settings.settings import Settings
 
 __all__ = ["Guard"]
 
+# A job that forks on ends faster than we reap: the clock must be looked at all the same.
+_REAPS_A_TURN = 200
+
 
 def plan_of(settings: Settings) -> Plan:
     """The part of the settings that the core decides by."""
@@ -75,6 +78,7 @@ class Guard:
         self._timer = BootTimer()
         self._hands = Hands(settings, log, dispositions, elector)
         self._reports: list[Report] = []
+        self._must_reap = False
 
     def run(self) -> int:
         try:
@@ -104,7 +108,7 @@ class Guard:
         for fd in (self._signals_fd, self._timer.fd, self._hands.wire_fd):
             if fd is not None:
                 poll.register(fd, select.POLLIN)
-        timeout_s = self._hands.chore_every_s
+        timeout_s = 0.0 if self._must_reap else self._hands.chore_every_s
         poll.poll(None if math.isinf(timeout_s) else math.ceil(timeout_s * 1000))
 
     def _step(self, event: Event) -> None:
@@ -140,23 +144,26 @@ class Guard:
         try:
             numbers = os.read(self._signals_fd, 4096)
         except BlockingIOError:
-            return
+            numbers = b""
         for number in numbers:
             if number == signal.SIGCHLD:
-                yield from self._reap()
+                self._must_reap = True
             elif number == signal.SIGTSTP:
                 yield TerminalStop()
             elif number != signal.SIGCONT:
                 yield Signalled(number)
+        if self._must_reap:
+            yield from self._reap()
 
     def _reap(self) -> Iterator[Event]:
         """Collect every child that ended: the job, the elector, and orphans of the tree."""
-        while True:
+        for _ in range(_REAPS_A_TURN):
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
-                return
+                pid = 0
             if pid == 0:
+                self._must_reap = False
                 return
             if os.WIFSTOPPED(status):
                 if pid == self._hands.job.pid and self._hands.job.terminal.given:

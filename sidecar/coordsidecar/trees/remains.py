@@ -14,10 +14,15 @@ import select
 import signal
 from collections.abc import Collection
 
+from coordsidecar.trees.backoff import Backoff
 from coordsidecar.trees.hunt import Hunt
-from coordsidecar.trees.tree import DEAD_STATES, descendants, group_of, signal_all, state_of
+from coordsidecar.trees.process import NotSeenError, group_of, is_dead, pids
+from coordsidecar.trees.tree import kill_pass
 
 __all__ = ["Remains", "has_ended"]
+
+_PASSES_BELOW_THE_GUARD = 100
+_WHOLE_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 
 
 class Remains:
@@ -36,6 +41,14 @@ class Remains:
         self._job_pid: int | None = None
         self._job_pidfd: int | None = None
         self._passes = 0
+        self._backoff = Backoff()
+        self.tree_is_gone = False
+        """Whether the last pass found nobody but the guard itself, who was sent SIGKILL."""
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait until the next pass."""
+        return self._backoff.pause_s
 
     def job_is(self, pid: int, pidfd: int) -> None:
         """The job's main process; we keep ``pidfd``, which cannot be confused by a reused pid."""
@@ -50,25 +63,40 @@ class Remains:
     def kill_pass(self) -> bool:
         """Kill all that can be found; True if guard and tree are confirmed dead.
 
-        A frozen guard still has its tree below it, so the tree goes first: once the guard is dead,
-        nothing but the mark leads to those who called setsid.
+        Where /proc cannot be read, they are not. A frozen guard still has its tree below it, so the
+        tree goes first: once the guard is dead, nothing but the mark leads to those who called
+        setsid.
         """
         self._passes += 1
-        if not has_ended(self._guard_pidfd):
-            below = descendants(self._guard_pid, leave_out=self._leave_out)
-            living = [pid for pid in below if state_of(pid) not in DEAD_STATES]
-            signal_all(living, signal.SIGKILL)
-            if living and self._passes < 100:
+        self.tree_is_gone = False
+        left: list[int] = []
+        try:
+            left = self._kill_below_the_guard()
+            if left and self._passes < _PASSES_BELOW_THE_GUARD:
                 return False  # Whoever forks faster than we look is caught by the passes to come.
             _kill_by(self._guard_pidfd)
-        if self._job_pidfd is not None and not has_ended(self._job_pidfd):
-            if self._job_pid is not None:
-                _kill_group(self._job_pid)
-            _kill_by(self._job_pidfd)
-        in_group, marked = self._kill_group(), self._hunt.kill_pass()
+            if self._job_pidfd is not None:
+                _kill_by(self._job_pidfd)
+            left = self._kill_group() + self._hunt.kill_pass()
+        except NotSeenError:
+            return False
+        finally:
+            self._backoff.found(left)
         job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
-        none_left = not in_group and not marked and self._hunt.over
-        return none_left and job_ended and has_ended(self._guard_pidfd)
+        self.tree_is_gone = job_ended and not left and self._hunt.over
+        return self.tree_is_gone and has_ended(self._guard_pidfd)
+
+    def _kill_below_the_guard(self) -> list[int]:
+        """Its tree, while there is a guard; those who live on are returned."""
+        if has_ended(self._guard_pidfd):
+            return []
+        try:
+            listed = kill_pass(self._guard_pid, leave_out=self._leave_out, groups=(self._job_pid,))
+            return [pid for pid in listed if not is_dead(pid)]
+        except NotSeenError:
+            if has_ended(self._guard_pidfd):
+                return []
+            raise
 
     def _kill_group(self) -> list[int]:
         """Whoever is left of the job's process group; while it has members, its number is its own.
@@ -77,10 +105,17 @@ class Remains:
         """
         if self._job_pid is None:
             return []
-        pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
-        members = [pid for pid in pids if group_of(pid) == self._job_pid]
+        if self._job_pidfd is not None:
+            try:
+                signal.pidfd_send_signal(self._job_pidfd, signal.SIGKILL, None, _WHOLE_GROUP)
+            except ProcessLookupError:
+                return []  # Nobody, not even a zombie.
+            except OSError:
+                pass  # An older kernel, or a setuid program.
+        members = [pid for pid in pids() if group_of(pid) == self._job_pid]
         if members:
-            _kill_group(self._job_pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._job_pid, signal.SIGKILL)
         return members
 
 
@@ -93,8 +128,3 @@ def has_ended(pidfd: int) -> bool:
 def _kill_by(pidfd: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # It was quicker.
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-
-
-def _kill_group(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)

@@ -1,126 +1,140 @@
 """The job's process tree: everything that descends from the guard, but for the elector.
 
 The guard is a child subreaper, so that what daemonises, double-forks or calls setsid stays below
-it. Whoever forks faster than we look is still caught: each pass kills or stops what it finds, and
-the passes go on until one finds nothing (measured: 2 to 16 ms for a job that forks without end).
+it: whoever loses his parent becomes the guard's own child. So a guard without children has no tree.
+
+Some jobs fork on and on, each parent ending at once, and nobody lives for longer than a fork takes.
+What catches them: whole process groups and sessions die by one signal, from under which nobody can
+fork away; whoever is alone is killed as soon as he is read, the newest first; and we read on while
+new ones come. They are not stopped first: who is dead takes no processor time from us either.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Collection
-from contextlib import suppress
 
-__all__ = [
-    "DEAD_STATES",
-    "descendants",
-    "freeze_pass",
-    "group_of",
-    "kill_pass",
-    "living_thread",
-    "signal_all",
-    "stat_fields",
-    "state_of",
-]
+from coordsidecar.trees.process import (
+    DEAD_STATES,
+    NotSeenError,
+    Process,
+    children,
+    is_dead,
+    state_of,
+)
 
-DEAD_STATES = ("Z", "X")
+__all__ = ["below", "descendants", "freeze_pass", "kill_pass", "signal_all"]
+
+_LISTS_A_PASS = 100
+# Below who dies, the next pass goes on: it is only about layers of those who cannot.
+_DEEPEST = 16
+_STOPPED = ("T", "t", *DEAD_STATES)
+_NOT_THERE = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
+def below(root: int, *, leave_out: Collection[int | None]) -> list[int]:
+    """The children of ``root``, zombies too; the newest last. If ``root`` is a subreaper and there
+    are none, nobody descends from it: the proof of rule S4.
+
+    Raises `NotSeenError`, also if there is no ``root``: then this proves nothing.
+    """
+    try:
+        return [pid for pid in children(root) if pid not in leave_out]
+    except _NOT_THERE as error:
+        raise NotSeenError(f"/proc/{root}: {error.strerror}") from error
 
 
 def descendants(root: int, *, leave_out: Collection[int | None]) -> list[int]:
-    """The pids of all processes below ``root``, but for ``leave_out`` and what is below those."""
-    found: list[int] = []
-    queue = [root]
+    """The pids of all processes below ``root``, but for ``leave_out`` and what is below those.
+
+    Raises `NotSeenError` as `below` does; what is below somebody who ends, or whose children are
+    hidden, is just not among them.
+    """
+    found = queue = below(root, leave_out=leave_out)
     while queue:
-        for child in _children(queue.pop()):
-            if child not in leave_out:
-                found.append(child)
-                queue.append(child)
+        deeper: list[int] = []
+        for pid in queue:
+            with contextlib.suppress(*_NOT_THERE):
+                deeper += [child for child in children(pid) if child not in leave_out]
+        found, queue = found + deeper, deeper
     return found
-
-
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except (FileNotFoundError, ProcessLookupError):
-        return []  # It ended; the second, if it did so between the open and the read.
-    for thread in threads:
-        try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                children += map(int, file.read().split())
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # The thread ended while we looked.
-    return children
-
-
-def state_of(pid: int) -> str:
-    """The state letter from /proc (R, S, D, T, Z, …); ``X`` if there is no such process.
-
-    Of a process whose first thread has ended, that of a thread which has not.
-    """
-    return _stat(pid)[0]
-
-
-def group_of(pid: int) -> int | None:
-    """The process group of a living process."""
-    state, fields = _stat(pid)
-    return None if state in DEAD_STATES else int(fields[2])
-
-
-def living_thread(pid: int) -> str | None:
-    """The folder in /proc of a thread that lives on in a process whose first thread has ended."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            folder = f"/proc/{pid}/task/{thread}"
-            if stat_fields(folder)[0].decode() not in DEAD_STATES:
-                return folder
-    return None
-
-
-def _stat(pid: int) -> tuple[str, list[bytes]]:
-    """The state, and all of `stat_fields`."""
-    try:
-        fields = stat_fields(f"/proc/{pid}")
-        if fields[0] == b"Z" and (thread := living_thread(pid)) is not None:
-            fields = stat_fields(thread)
-    except (FileNotFoundError, ProcessLookupError):
-        return "X", []
-    return fields[0].decode(), fields
-
-
-def stat_fields(folder: str) -> list[bytes]:
-    """The fields of ``stat`` in a process's folder in /proc, from the third on, the state.
-
-    Raises `FileNotFoundError` or `ProcessLookupError` if it is gone.
-    """
-    with open(f"{folder}/stat", "rb") as file:
-        return file.read().rpartition(b")")[2].split()
 
 
 def signal_all(pids: list[int], *signals: int) -> None:
     """Send each of ``signals`` to each process that is still there."""
     for signum in signals:
         for pid in pids:
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                # It ended by itself; or a setuid program: it stays in the tree, and is reported.
                 os.kill(pid, signum)
-            except ProcessLookupError:
-                pass  # It ended by itself, which is what was wanted.
-            except PermissionError:
-                pass  # A setuid program; it stays in the tree, and so is reported.
 
 
-def kill_pass(root: int, *, leave_out: Collection[int | None]) -> int:
-    """SIGKILL all there is; return how many there were. Zero is the proof that none is left."""
-    pids = descendants(root, leave_out=leave_out)
-    signal_all(pids, signal.SIGKILL)
-    return len(pids)
+def kill_pass(
+    root: int, *, leave_out: Collection[int | None], groups: Collection[int | None]
+) -> list[int]:
+    """SIGKILL all below ``root``; return its children who are left, dead or not. None: the proof.
+
+    ``groups`` are process groups of the tree. Numbers cannot have passed to strangers while
+    ``root`` does not reap, be it that it is we or that it is frozen. Raises `NotSeenError`.
+    """
+    killed, dead_groups = set[int](), set[int]()
+    for _ in range(_LISTS_A_PASS):
+        listed = below(root, leave_out=leave_out)
+        new = [pid for pid in listed if pid not in killed]
+        for pid in reversed(new):
+            _kill(pid, groups, dead_groups)
+        if not new:
+            break
+        killed.update(new)
+    else:
+        return listed
+    for pid in listed:  # Below who ends nobody stays; so this is about who cannot, or not at once.
+        if not is_dead(pid):
+            _kill_below(pid, root)
+    return listed
+
+
+def _kill(pid: int, groups: Collection[int | None], dead_groups: set[int]) -> None:
+    """SIGKILL a process, and its group if that is the tree's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+        group = os.getpgid(pid)
+        # 0 is a group outside of our PID namespace; to killpg it means our own, and 1 everybody.
+        # Nobody comes into a session but by being born there, so another than ours is all the
+        # tree's. In ours are strangers, too: the shell that started us, and what else it runs.
+        if (
+            group <= 1
+            or group in dead_groups
+            or not (group == pid or group in groups or os.getsid(pid) != os.getsid(0))
+        ):
+            return
+        dead_groups.add(group)
+        os.killpg(group, signal.SIGKILL)
+
+
+def _kill_below(pid: int, its_parent: int, depth: int = 1) -> None:
+    """SIGKILL who is below a process that does not die, held so that no number can deceive."""
+    with contextlib.suppress(*_NOT_THERE), Process(pid) as parent:
+        if int(parent.stat()[1]) != its_parent:
+            return
+        for child in children(pid):
+            with contextlib.suppress(*_NOT_THERE), Process(child) as process:
+                if int(process.stat()[1]) != pid or parent.stat()[0].decode() in DEAD_STATES:
+                    continue  # Its parent ended; then it is to be found elsewhere.
+                process.kill()
+            if depth < _DEEPEST:
+                _kill_below(child, pid, depth + 1)
 
 
 def freeze_pass(root: int, *, leave_out: Collection[int | None]) -> bool:
-    """SIGSTOP whatever still runs; True if, on this pass, everything was found stopped already."""
+    """SIGSTOP whatever still runs; True if, on this pass, everything was found stopped already.
+
+    Raises `NotSeenError`.
+    """
     seen = descendants(root, leave_out=leave_out)
-    running = [pid for pid in seen if state_of(pid) not in ("T", "t", *DEAD_STATES)]
+    running = [pid for pid in seen if state_of(pid) not in _STOPPED]
     signal_all(running, signal.SIGSTOP)
     # Who ended while we looked may have left a child that we have not seen: look again.
     return not running and descendants(root, leave_out=leave_out) == seen

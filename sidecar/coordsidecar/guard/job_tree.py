@@ -1,0 +1,132 @@
+"""The guard's hold on the job's tree: signals to all of it, and passes until it is as it must be.
+
+A look at /proc may fail (no descriptor is left, or no memory). Then nothing is known, least of all
+that nobody is left: what can be done without looking is done, and we look again, ever slower.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from coordsidecar.linux import boottime_s
+from coordsidecar.log import Log
+from coordsidecar.trees import tree
+from coordsidecar.trees.backoff import Backoff
+from coordsidecar.trees.process import NotSeenError
+
+__all__ = ["JobTree"]
+
+_SHOUT_EVERY_S = 5.0
+
+
+class JobTree:
+    """All that descends from the guard, but for its helpers."""
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        helpers: Callable[[], tuple[int | None, ...]],
+        tell_group: Callable[[int], None],
+    ) -> None:
+        """``helpers``: our children that are not part of the job's tree. ``tell_group``: how to
+        signal those whom we need not see."""
+        self.group: int | None = None
+        """The job's process group; there may be others in the tree."""
+        self.begin()
+        self._log = log
+        self._helpers = helpers
+        self._tell_group = tell_group
+
+    def begin(self) -> None:
+        """Something else is to be done from now on: look again at once, and often."""
+        self._backoff = Backoff()
+        self._since_s = self._shouted_s = boottime_s()
+        self._untold: tuple[int, ...] = ()
+        self._was_blind = False
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait until the next pass."""
+        return self._backoff.pause_s
+
+    @property
+    def must_look_again(self) -> bool:
+        """Whether the last look failed: then no signal tells when to look again."""
+        return self._was_blind
+
+    def tell(self, *signals: int) -> list[int] | None:
+        """Send each signal to everybody. If they cannot be seen now, to the job's group, and to
+        all by the next look that succeeds. Returns whom it told; None if they cannot be seen."""
+        try:
+            everybody = tree.descendants(os.getpid(), leave_out=self._helpers())
+        except NotSeenError as error:
+            self._is_blind(error, *signals)
+            self._untold = signals
+            return None
+        self._untold, self._was_blind = (), False
+        tree.signal_all(everybody, *signals)
+        return everybody
+
+    def tell_again(self) -> None:
+        """Tell everybody what they could not be told before."""
+        if self._untold:
+            self.tell(*self._untold)
+
+    def is_empty(self) -> bool:
+        """Whether nobody is left."""
+        return self._look(lambda me, helpers: not tree.below(me, leave_out=helpers))
+
+    def kill_pass(self) -> bool:
+        """SIGKILL to all there are; True if nobody is left."""
+
+        def kill(me: int, helpers: tuple[int | None, ...]) -> bool:
+            left = tree.kill_pass(me, leave_out=helpers, groups=(self.group,))
+            self._backoff.found(left)
+            self._shout(left)
+            return not left
+
+        return self._look(kill, signal.SIGKILL)
+
+    def freeze_pass(self) -> bool:
+        """SIGSTOP to all there are; True if all are stopped."""
+
+        def freeze(me: int, helpers: tuple[int | None, ...]) -> bool:
+            frozen = tree.freeze_pass(me, leave_out=helpers)
+            self._backoff.found(tree.below(me, leave_out=helpers))
+            return frozen
+
+        return self._look(freeze, signal.SIGSTOP)
+
+    def _look(self, look: Callable[[int, tuple[int | None, ...]], bool], *signals: int) -> bool:
+        try:
+            answer = look(os.getpid(), self._helpers())
+        except NotSeenError as error:
+            self._is_blind(error, *signals)
+            return False
+        self._was_blind = False
+        return answer
+
+    def _is_blind(self, error: NotSeenError, *signals: int) -> None:
+        """Say so once, and reach at least those whom we need not see."""
+        if not self._was_blind:
+            self._log.event("blind", f"cannot look for the job's processes: {error}; trying again")
+        self._was_blind = True
+        self._backoff.found("nothing")
+        for signum in signals:
+            self._tell_group(signum)
+
+    def _shout(self, left: list[int]) -> None:
+        """A tree that survives SIGKILL (state D) keeps leadership with us: say so (rule S4)."""
+        now_s = boottime_s()
+        if left and now_s - self._shouted_s >= _SHOUT_EVERY_S:
+            self._shouted_s = now_s
+            self._log.event(
+                "unkillable",
+                "processes survive SIGKILL (uninterruptible I/O?); leadership is not released "
+                "while they live",
+                pids=left[:20],
+                since_s=now_s - self._since_s,
+            )
