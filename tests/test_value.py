@@ -47,6 +47,6 @@ def test_fields_are_needed_defaulted_and_matched_in_order() -> None:
         Timing(15)  # type: ignore[call-arg]
 
     assert Office(led=3) == Office(3, 0, "", "")
-    match StartElector(4, 5.0):
+    match StartElector(4, 5.0, 0):
         case StartElector(token, run_until_s):
             assert (token, run_until_s) == (4, 5.0)

@@ -23,7 +23,8 @@ def bare_package(name: str) -> Iterator[None]:
         return
     spec = PathFinder.find_spec(name)
     if spec is None or spec.submodule_search_locations is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        origin = spec.origin if spec else None
+        raise ModuleNotFoundError(f"No package named {name!r}", name=name, path=origin)
     bare = ModuleType(name)
     bare.__path__ = list(spec.submodule_search_locations)
     sys.modules[name] = bare

@@ -28,17 +28,30 @@ class Candidate:
     record: str
     call_s: float = CALL_S
 
-    def campaign(self, *, run: str = "") -> Standing:
-        return self.store.campaign(self.session, record=self.record, run=run, timeout_s=self.call_s)
+    def campaign(self, *, run: str = "", floor: int = 0) -> Standing:
+        return self.store.campaign(
+            self.session, record=self.record, run=run, floor=floor, timeout_s=self.call_s
+        )
 
     def standing(self) -> Standing:
         return self.store.standing(self.session, timeout_s=self.call_s)
 
     def renew(self) -> float:
-        return self.store.renew(self.session, timeout_s=self.call_s)
+        """Renew without a look, and return the TTL."""
+        renewal = self.store.renew(self.session, look=False, timeout_s=self.call_s)
+        assert renewal.standing is None
+        return renewal.ttl_s
 
-    def take_office(self, token: int, *, run: str = "a-run") -> bool:
-        return self.store.take_office(self.session, token, run=run, timeout_s=self.call_s)
+    def renews_and_looks(self) -> Standing:
+        renewal = self.store.renew(self.session, look=True, timeout_s=self.call_s)
+        assert renewal.ttl_s > 0
+        assert renewal.standing is not None
+        return renewal.standing
+
+    def take_office(self, token: int, *, run: str = "a-run", floor: int = 0) -> int | None:
+        return self.store.take_office(
+            self.session, token, run=run, floor=floor, timeout_s=self.call_s
+        )
 
     def resign(self, token: int | None) -> None:
         self.store.resign(self.session, token, timeout_s=self.call_s)
@@ -49,10 +62,10 @@ class Candidate:
     def watch(self, standing: Held | Behind | Vacant, *, timeout_s: float = CALL_S) -> bool:
         return self.store.watch(self.session, standing, timeout_s=timeout_s)
 
-    def wins(self, *, run: str = "") -> Held:
+    def wins(self, *, run: str = "", floor: int = 0) -> Held:
         """Campaign until the election is ours; pytest's time-out bounds it."""
         while True:
-            standing = self.campaign(run=run)
+            standing = self.campaign(run=run, floor=floor)
             match standing:
                 case Held():
                     return standing
@@ -66,7 +79,7 @@ class Candidate:
     def leads(self, *, run: str = "a-run") -> int:
         """Win, take office, and return the token."""
         held = self.wins()
-        assert self.take_office(held.token, run=run)
+        assert self.take_office(held.token, run=run) == held.token
         return held.token
 
     def adopted_by(self, store: Store) -> Candidate:

@@ -1,13 +1,10 @@
-"""How we log in to Consul, what is refused with which remedy, and what is not Consul at all."""
+"""How we log in to Consul, and what is refused with which remedy."""
 
 from __future__ import annotations
 
-import http.server
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -15,9 +12,7 @@ from coordsidecar.store.protocol import (
     Election,
     Held,
     RefusedError,
-    Session,
     StoreError,
-    UnreachableError,
 )
 from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S
@@ -58,8 +53,54 @@ def test_a_refusal_names_the_permission_and_not_the_token(
         keyless.campaign(session, record="{}", timeout_s=CALL_S)
 
     assert "session:write" in str(no_session.value)
-    assert f"key_prefix:write on {election.prefix}/" in str(no_key.value)
+    assert f"key_prefix:read on {election.prefix}/" in str(no_key.value)
     assert sessions_only["SecretID"] not in str(no_key.value)
+
+
+def test_keys_that_may_not_be_read_are_not_taken_for_missing(
+    consul_server: Callable[..., ConsulServer], election: Election, stand: CandidateFactory
+) -> None:
+    """Consul leaves them out of a list, as if they were not there."""
+    server = consul_server(acl=True)
+    url = f"consul://{server.endpoint}"
+    root = {"CONSUL_HTTP_TOKEN": str(server.master_token)}
+    stand(connect(url, election=election, environ=root)).leads()
+    sessions = 'session_prefix "" { policy = "write" }'
+    policies = {
+        "none": sessions,
+        "no-office": f'{sessions} key "{election.prefix}/.lock" {{ policy = "write" }}',
+        "no-lock": f'{sessions} key "{election.prefix}/.office" {{ policy = "write" }}',
+    }
+
+    for name, rules in policies.items():
+        server.new_policy(name, rules)
+        environ = {"CONSUL_HTTP_TOKEN": server.new_token(name)}
+        candidate = stand(connect(url, election=election, environ=environ))
+
+        for call in (candidate.standing, candidate.campaign, candidate.renews_and_looks):
+            with pytest.raises(RefusedError, match="key_prefix:read"):
+                call()
+        with pytest.raises(RefusedError, match="key_prefix:read"):
+            candidate.store.leader(timeout_s=CALL_S)
+
+
+def test_who_may_read_and_not_write_is_told_so_in_words(
+    consul_server: Callable[..., ConsulServer], election: Election, stand: CandidateFactory
+) -> None:
+    server = consul_server(acl=True)
+    rules = (
+        f'key_prefix "{election.prefix}/" {{ policy = "read" }} '
+        'session_prefix "" { policy = "write" }'
+    )
+    server.new_policy("reader", rules)
+    environ = {"CONSUL_HTTP_TOKEN": server.new_token("reader")}
+    reader = stand(connect(f"consul://{server.endpoint}", election=election, environ=environ))
+
+    with pytest.raises(RefusedError) as refused:
+        reader.campaign()
+
+    assert f"key_prefix:write on {election.prefix}/" in str(refused.value)
+    assert "{" not in str(refused.value)
 
 
 def test_write_permission_on_the_prefix_and_on_sessions_is_enough(
@@ -198,75 +239,3 @@ def _refusal(url: str, election: Election, environ: dict[str, str]) -> str:
         connect(url, election=election, environ=environ).leader(timeout_s=CALL_S)
     assert isinstance(error.value, RefusedError), error.value
     return str(error.value)
-
-
-# ── what is not Consul ─────────────────────────────────────────────────────────────────────────
-
-
-class _NotConsul(http.server.BaseHTTPRequestHandler):
-    """A web server that answers everything with the same."""
-
-    answer: ClassVar[tuple[int, bytes]]
-    asked: ClassVar[list[str]]
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        status, body = self.answer
-        self.send_response(status)
-        if status == 200:
-            self.send_header("X-Consul-Index", "1")
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_PUT = do_GET  # noqa: N815  # The name that http.server looks for.
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def _answering(status: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
-    handler = type("Handler", (_NotConsul,), {"answer": (status, body), "asked": asked})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}", asked
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (200, b"<html>It works!</html>"),
-        (200, b"[1, 2]"),
-        (200, b'"yes"'),
-        (200, b'{"Key": 1}'),
-        (302, b""),
-        (404, b"no such page"),
-        (429, b"too many requests"),
-        (500, b"No cluster leader"),
-        (502, b"bad gateway"),
-        (503, b"down for maintenance"),
-    ],
-)
-def test_what_does_not_answer_as_consul_does_is_unreachable_and_never_a_lost_session(
-    election: Election, status: int, body: bytes
-) -> None:
-    session = Session(handle="5c0f6d4e-0000-0000-0000-000000000000", ttl_s=15.0)
-    with _answering(status, body) as (endpoint, asked):
-        store = connect(
-            f"consul://{endpoint}", election=election, environ={"CONSUL_HTTP_TOKEN": "secret"}
-        )
-
-        with pytest.raises(UnreachableError):
-            store.renew(session, timeout_s=CALL_S)
-        with pytest.raises(UnreachableError):
-            store.standing(session, timeout_s=CALL_S)
-
-    assert "/elsewhere" not in asked, "a redirect would carry our token away"

@@ -138,7 +138,7 @@ def test_tokens_increase_over_many_hand_overs_of_candidates_who_race(
                 both.append(racer.record)
                 return
             tokens.append(held.token)
-            assert racer.take_office(held.token)
+            assert racer.take_office(held.token) == held.token
             assert held.clean
             leading.release()
             racer.resign(held.token)
@@ -230,7 +230,7 @@ def test_another_process_adopts_the_session_by_its_handle(
     standing = heir.standing()
     assert isinstance(standing, Held)
     assert standing.token == token
-    assert heir.take_office(token)
+    assert heir.take_office(token) == token
     assert isinstance(second.campaign(), Behind)
     heir.resign(token)
     heir.end()
@@ -262,6 +262,6 @@ def _holds(candidate: Candidate) -> bool:
 
 def _takes_office(candidate: Candidate, token: int) -> bool:
     try:
-        return candidate.take_office(token)
+        return candidate.take_office(token) is not None
     except SessionLostError:
         return False

@@ -283,7 +283,7 @@ def test_the_switches_of_grpc_do_not_stay_in_the_environment() -> None:
 def test_without_the_extra_grpc_one_is_told_what_to_install() -> None:
     program = (
         "import sys; sys.modules['grpc'] = None; "
-        "from coordsidecar_adapters.etcd.grpc import connect; "
+        "from coordsidecar.store.registry import connect; "
         "from coordsidecar.store.protocol import Election; "
         "connect('etcd+grpc://h', election=Election('n', 'e'), environ={})"
     )

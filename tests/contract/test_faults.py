@@ -196,7 +196,7 @@ def _nothing_answers(leader: Candidate, token: int) -> None:
     """Every call raises `UnreachableError`; pytest's time-out bounds those that would hang."""
     store, session, record = leader.store, leader.session, leader.record
     calls: list[Callable[[], object]] = [
-        lambda: store.renew(session, timeout_s=_SHORT_S),
+        lambda: store.renew(session, look=False, timeout_s=_SHORT_S),
         lambda: store.standing(session, timeout_s=_SHORT_S),
         lambda: store.campaign(session, record=record, timeout_s=_SHORT_S),
         lambda: store.take_office(session, token, run="a-run", timeout_s=_SHORT_S),

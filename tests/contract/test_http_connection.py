@@ -230,7 +230,7 @@ def test_a_stranger_that_answers_a_renewal_neither_renews_nor_ends_a_session(
     store = connect(f"etcd://{address}", election=election, environ={})
 
     with pytest.raises(UnreachableError):
-        store.renew(_SESSION, timeout_s=_LONG_S)
+        store.renew(_SESSION, look=False, timeout_s=_LONG_S)
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_dialled_again(
@@ -246,4 +246,4 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_dialled_again(
 
     for _ in range(3):
         with pytest.raises(SessionLostError):
-            store.renew(_SESSION, timeout_s=_LONG_S)
+            store.renew(_SESSION, look=False, timeout_s=_LONG_S)

@@ -255,7 +255,7 @@ def test_a_handle_that_is_not_ours_is_a_lost_session(tmp_path: Path) -> None:
     session = Session(handle="694d7c", ttl_s=15.0)
 
     with pytest.raises(SessionLostError):
-        _store(tmp_path).renew(session, timeout_s=CALL_S)
+        _store(tmp_path).renew(session, look=False, timeout_s=CALL_S)
 
 
 def test_a_lock_that_the_job_gave_away_is_not_held(local: NewCandidate, lock_path: Path) -> None:

@@ -178,7 +178,7 @@ def _a_whole_life(secured: Secured, election: Election, stand: CandidateFactory)
     assert first.renew() > 0
     held = first.standing()
     assert isinstance(held, Held)
-    assert not first.watch(held, timeout_s=0.2)
+    assert not first.watch(held, timeout_s=2.0)
     first.resign(token)
     assert second.watch(behind)
     assert second.wins().clean

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordsidecar.core.timing import Timing, UnsafeTimingError
+from coordsidecar.value import replace
 
 
 def test_the_defaults_at_15_seconds_are_the_documented_ones() -> None:
@@ -48,3 +49,57 @@ def test_a_margin_too_small_for_kill_latency_and_drift_is_refused(margin_s: floa
 def test_what_is_no_length_of_time_is_refused(value: float) -> None:
     with pytest.raises(UnsafeTimingError):
         Timing.for_ttl(15, lost_grace_s=value)
+
+
+@pytest.mark.parametrize("name", ["ttl_s", "renew_every_s", "rpc_timeout_s", "kill_reserve_s"])
+def test_what_must_last_some_time_is_refused_at_none(name: str) -> None:
+    with pytest.raises(UnsafeTimingError, match=f"--{name[:-2].replace('_', '-')} must be more"):
+        replace(Timing.for_ttl(15), **{name: 0.0})
+
+
+@pytest.mark.parametrize("name", ["lost_grace_s", "takeover_delay_s"])
+def test_a_grace_and_a_delay_may_be_none(name: str) -> None:
+    assert getattr(replace(Timing.for_ttl(15), **{name: 0.0}), name) == 0.0
+
+
+def test_a_ttl_that_the_least_margin_eats_up_is_refused_in_words_not_by_a_crash() -> None:
+    with pytest.raises(UnsafeTimingError, match="--renew-every must be more than 0s"):
+        Timing.for_ttl(0.5)
+
+
+@pytest.mark.parametrize(("ttl_s", "margin_s"), [(5.0, 1.0), (10.0, 1.0), (40.0, 4.0)])
+def test_the_least_margin_is_safe(ttl_s: float, margin_s: float) -> None:
+    """A second for the latency of a kill, or a tenth for clocks that drift."""
+    assert Timing.for_ttl(ttl_s, margin_s=margin_s).margin_s == margin_s
+    with pytest.raises(UnsafeTimingError, match=f"less than {margin_s:g}s"):
+        Timing.for_ttl(ttl_s, margin_s=margin_s - 0.01)
+
+
+def test_renewals_that_just_fit_are_safe() -> None:
+    """Three seconds, and two calls of two and a half: D is 8 s."""
+    fits = {"renew_every_s": 3.0, "rpc_timeout_s": 2.5, "lost_grace_s": 4.0, "kill_reserve_s": 1.0}
+
+    assert Timing.for_ttl(15, margin_s=2.0, **fits).step_down_after_s == 8.0
+    with pytest.raises(UnsafeTimingError, match="use --ttl 16s"):
+        Timing.for_ttl(15, margin_s=2.01, **fits)
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "elector_s", "guard_s", "patience_s"),
+    [(15.0, 2.0, 4.0, 8.0), (30.0, 4.0, 8.0, 16.0), (3.0, 0.5, 1.0, 80 / 65)],
+)
+def test_guard_and_elector_are_patient_with_each_other_in_proportion(
+    ttl_s: float, elector_s: float, guard_s: float, patience_s: float
+) -> None:
+    timing = Timing.for_ttl(ttl_s)
+
+    assert timing.elector_silence_s == pytest.approx(elector_s)
+    assert timing.ping_every_s == pytest.approx(elector_s / 4)
+    assert timing.guard_silence_s == pytest.approx(guard_s)
+    assert timing.guard_patience_s == pytest.approx(patience_s)
+
+
+def test_a_guard_has_no_less_patience_than_it_takes_to_look_at_it() -> None:
+    short = Timing.for_ttl(2.0)
+
+    assert short.step_down_after_s < short.guard_silence_s == short.guard_patience_s == 1.0

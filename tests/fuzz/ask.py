@@ -49,7 +49,7 @@ def _ask(store: Store, op: str, session: Session, timeout_s: float) -> None:
             assert 15 <= opened.ttl_s < _LONGEST_TTL_S
             msg.encode(msg.Holding(opened.handle, opened.ttl_s))
         case "renew":
-            ttl_s = store.renew(session, timeout_s=timeout_s)
+            ttl_s = store.renew(session, look=False, timeout_s=timeout_s).ttl_s
             assert type(ttl_s) is float
             assert 0 < ttl_s < _LONGEST_TTL_S
             assert math.isfinite(ttl_s)
@@ -58,7 +58,7 @@ def _ask(store: Store, op: str, session: Session, timeout_s: float) -> None:
         case "standing":
             _check(store.standing(session, timeout_s=timeout_s))
         case "take_office":
-            assert store.take_office(session, 7, run="r", timeout_s=timeout_s) in (True, False)
+            assert store.take_office(session, 7, run="r", timeout_s=timeout_s) in (7, None)
         case "resign":
             store.resign(session, 7, timeout_s=timeout_s)
         case "close":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import time
@@ -89,6 +90,7 @@ class ConsulServer:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("CONSUL_")}
         self._environ = environ
         program = find_program("consul", remedy=_REMEDY)
+        self._data = data_dir / "data"
         self.process = ServerProcess(
             [program, "agent", "-config-file", str(config_path)],
             log_path=data_dir / "consul.log",
@@ -130,6 +132,12 @@ class ConsulServer:
         self.kill()
         self.start()
 
+    def lose_data(self) -> None:
+        """Start it on the same ports with none of its data: it counts from the beginning."""
+        self.kill()
+        shutil.rmtree(self._data)
+        self.start()
+
     def pause(self) -> None:
         """SIGSTOP: connections stay up, nothing answers."""
         self.process.pause()
@@ -155,6 +163,26 @@ class ConsulServer:
         if done.returncode != 0:
             raise ServerError(f"consul {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout
+
+    def new_policy(self, name: str, rules: str) -> str:
+        """Create an ACL policy, and return its id."""
+        made = self.http("PUT", "/v1/acl/policy", {"Name": name, "Rules": rules})
+        if made.status != 200:
+            raise ServerError(f"Consul made no policy: {made}")
+        return str(made.json()["ID"])
+
+    def change_policy(self, policy_id: str, name: str, rules: str) -> None:
+        body = {"ID": policy_id, "Name": name, "Rules": rules}
+        changed = self.http("PUT", f"/v1/acl/policy/{policy_id}", body)
+        if changed.status != 200:
+            raise ServerError(f"Consul changed no policy: {changed}")
+
+    def new_token(self, policy: str) -> str:
+        """Create an ACL token with this policy, and return its secret."""
+        made = self.http("PUT", "/v1/acl/token", {"Policies": [{"Name": policy}]})
+        if made.status != 200:
+            raise ServerError(f"Consul made no token: {made}")
+        return str(made.json()["SecretID"])
 
     def client_environ(self) -> dict[str, str]:
         """The environment in which the consul program finds this server, and may do everything."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from http.client import HTTPConnection
@@ -73,6 +74,7 @@ class EtcdServer:
             argv += ["--client-cert-auth", "--trusted-ca-file", str(self.pki.ca_cert)]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("ETCD_", "ETCDCTL_"))}
         self._environ = environ
+        self._data = data_dir / "data"
         self.process = ServerProcess(
             [*argv, *extra_args], log_path=data_dir / "etcd.log", environ=environ
         )
@@ -108,6 +110,12 @@ class EtcdServer:
     def restart(self) -> None:
         """Kill it if it still runs and start it on the same port with the same data."""
         self.kill()
+        self.start()
+
+    def lose_data(self) -> None:
+        """Start it on the same port with none of its data: it counts from the beginning."""
+        self.kill()
+        shutil.rmtree(self._data)
         self.start()
 
     def pause(self) -> None:

@@ -43,6 +43,9 @@ class Surroundings(Protocol):
 
     def living_trees(self) -> list[Tree]: ...
 
+    def kill_guard(self) -> None:
+        """Send it SIGKILL; PID 1 does not mind."""
+
     def trees_of_run(self, run: str) -> list[Tree]:
         """What lives of an earlier run on this host."""
 
@@ -65,6 +68,7 @@ class ElectorProcess(Process):
         adopt: Session | None,
         token: int | None,
         run_until_s: float,
+        floor: int,
     ) -> None:
         super().__init__(host, name)
         self.process = self
@@ -73,12 +77,13 @@ class ElectorProcess(Process):
         self.adopt = adopt
         self.holding: set[str] = {adopt.handle} if adopt else set()
         self._around = around
-        self._token, self._run_until_s = token, run_until_s
+        self._token, self._run_until_s, self._floor = token, run_until_s, floor
         self._heard: list[msg.FromGuard] = []
         self._events: list[Event] = []
         self._timer_s = -math.inf
         self._chore: moves.KillTree | moves.Sweep | None = None
         self._passes = 0
+        self._tree_is_gone = False
         self._guard_died = False
         self.begun = self._over = False
 
@@ -122,7 +127,7 @@ class ElectorProcess(Process):
     def _begin_core(self) -> None:
         adopt = self.adopt
         now_s = self.host.clock_s()
-        self.state = core.begin(now_s, self.aims, adopt=adopt, token=self._token)
+        self.state = core.begin(now_s, self.aims, adopt=adopt, token=self._token, floor=self._floor)
         if adopt is not None and math.isfinite(self._run_until_s):
             timing = self.aims.timing
             sent_at_s = self._run_until_s + timing.margin_s - lasting_s(adopt, timing)
@@ -166,6 +171,8 @@ class ElectorProcess(Process):
                 if self._kill_pass():
                     self._chore = None
                     yield moves.TreeKilled()
+                elif self._tree_is_gone:
+                    yield moves.TreeKilled(guard_lives=True)
             case moves.Sweep(run):
                 left = self._around.trees_of_run(run)
                 for tree in left:
@@ -182,12 +189,13 @@ class ElectorProcess(Process):
         """Kill the tree, then the guard; True when both are confirmed dead."""
         self._passes += 1
         living = self._around.living_trees()
+        self._tree_is_gone = not living
         for tree in living:
             tree.kill()
         guard = self._around.guard
         if guard.alive:
             if not living or self._passes >= _PASSES_BEFORE_GUARD:
-                self.world.after(0.001, guard.kill)
+                self.world.after(0.001, self._around.kill_guard)
             return False
         return not living
 
@@ -203,6 +211,10 @@ class ElectorProcess(Process):
                 self._around.tell_guard(self, message)
             case moves.KillTree():
                 self._chore = effect
+            case moves.Spare():
+                self._chore = None
+            case moves.LookAtGuard():
+                self.receive(moves.GuardIs(stopped=self._around.guard.paused))
             case moves.Sweep():
                 self._chore = self._chore or effect
             case moves.Report():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 from tests.sim.faulty import Fault, Faulty
+from tests.sim.network import OPERATIONS, TROUBLES
 
 __all__ = ["JobFaults", "StoreFaults"]
 
@@ -20,6 +22,7 @@ class JobFaults:
             (self.job_in_state_d, 1),
             (self.signal_guard, 1.5),
             (self.miss_command, 0.2),
+            (self.run_out_of_processes, 0.5),
         ]
 
     def kill_job(self) -> bool:
@@ -67,6 +70,14 @@ class JobFaults:
         self._faulty.world.after(self._faulty.a_while_s(), mend)
         return self._faulty.say(node, "the command is missing")
 
+    def run_out_of_processes(self) -> bool:
+        """Whatever is to be forked for a while is not: an elector, a job."""
+        node = self._faulty.node()
+        node.no_processes = True
+        for_s = self._faulty.a_while_s()
+        self._faulty.world.after(for_s, lambda: setattr(node, "no_processes", False))
+        return self._faulty.say(node, f"no process is to be had for {for_s:.2f}s")
+
 
 class StoreFaults:
     """What operators do, and what becomes of the store and of the way to it."""
@@ -76,6 +87,8 @@ class StoreFaults:
         self.kinds: list[tuple[Fault, float]] = [
             (self.revoke, 1),
             (self.delete_key, 1),
+            (self.lose_data, 0.3),
+            (self.trouble_an_operation, 3),
         ]
         if not faulty.store.local:
             self.kinds += [
@@ -95,6 +108,24 @@ class StoreFaults:
     def delete_key(self) -> bool:
         self._faulty.store.delete_key()
         return self._faulty.say(None, "an operator deletes the leader's key")
+
+    def lose_data(self) -> bool:
+        """All is forgotten, and numbers begin anew."""
+        self._faulty.store.lose_data()
+        self._faulty.nodes[0].referee.data_lost()
+        return self._faulty.say(None, "the store loses its data")
+
+    def trouble_an_operation(self) -> bool:
+        """One kind of question fails, once or from now on, for one node or for all."""
+        faulty, rng = self._faulty, self._faulty.world.rng
+        op, trouble = rng.choice(OPERATIONS), rng.choice(TROUBLES)
+        once = rng.random() < 0.3
+        nodes = faulty.nodes if rng.random() < 0.3 else [faulty.node()]
+        for node in nodes:
+            node.link.troubles[op] = (trouble, once)
+            faulty.world.after(faulty.a_while_s(), partial(node.link.troubles.pop, op, None))
+        who = ", ".join(node.name for node in nodes)
+        return faulty.say(None, f"{op.__name__} of {who} is {trouble}{', once' * once}")
 
     def restart_store(self) -> bool:
         if not self._faulty.store.up:

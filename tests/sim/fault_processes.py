@@ -24,6 +24,8 @@ class ProcessFaults:
             (self.stop_guard_at_work, 2),
             (self.pause_elector, 2),
             (self.stop_elector_at_work, 1),
+            (self.starve_guard, 1),
+            (self.starve_elector, 1),
             (self.oversleep, 1.5),
             (self.suspend_host, 2),
             (self.crash_host, 1),
@@ -46,6 +48,27 @@ class ProcessFaults:
         self._faulty.say(node, "the elector is killed")
         sidecar.elector.kill()
         return True
+
+    def starve_guard(self) -> bool:
+        """Not stopped: it gets a processor now and then."""
+        node = self._faulty.node()
+        guard = node.sidecar.guard
+        if node.host.suspended or not guard.running or not self._faulty.elector_is_well(node):
+            return False
+        for_s = self._faulty.a_while_s()
+        guard.late_s = self._faulty.ttl_s * self._faulty.world.rng.choice((0.02, 0.1, 0.3))
+        self._faulty.world.after(for_s, lambda: setattr(guard, "late_s", 0.0))
+        return self._faulty.say(node, f"the guard is up to {guard.late_s:.2f}s late, {for_s:.2f}s")
+
+    def starve_elector(self) -> bool:
+        node = self._faulty.node()
+        elector, guard = node.sidecar.elector, node.sidecar.guard
+        if elector is None or not elector.running or not guard.running or guard.late_s:
+            return False
+        for_s = self._faulty.a_while_s()
+        elector.late_s = self._faulty.ttl_s * self._faulty.world.rng.choice((0.02, 0.1, 0.3))
+        self._faulty.world.after(for_s, lambda: setattr(elector, "late_s", 0.0))
+        return self._faulty.say(node, f"the elector is up to {elector.late_s:.2f}s late")
 
     def pause_guard(self) -> bool:
         node = self._faulty.node()

@@ -38,11 +38,13 @@ class _Faults:
             faulty.store.start()
         for node in faulty.nodes:
             node.link.heal()
-            node.command_missing = False
+            node.command_missing = node.no_processes = False
             node.wait_s = None
             node.restart_within_s = 1.0
             node.temper.settle()
             node.sidecar.guard.stop_after = None
+            for process in (node.sidecar.guard, *node.sidecar.electors):
+                process.late_s = 0.0
 
 
 class FaultsByChance(_Faults):

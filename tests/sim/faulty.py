@@ -49,4 +49,6 @@ class Faulty:
 
     def elector_is_well(self, node: Node) -> bool:
         elector = node.sidecar.elector
-        return elector is not None and elector.running and elector.begun
+        if elector is None or not elector.running or not elector.begun:
+            return False
+        return not (elector.late_s or node.sidecar.guard.late_s)

@@ -1,7 +1,8 @@
-"""Bugs that the simulator found, put back one at a time, each with a seed that shows it.
+"""Bugs that the simulator found, put back one at a time; most with what shows it again.
 
-When the simulator changes, its seeds tell other stories: ``python -m tests.sim --mutant NAME
---seeds 0:9999`` finds a seed again.
+A seed sets the scene, a schedule says what goes wrong in it: other faults, or other chances of
+them, tell the same story then. ``python -m tests.sim --mutant NAME --seeds 0:9999`` finds a seed;
+those that are not in `SHOWN_BY` wait for one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.election import company
 from coordsidecar.core.election import phases as election_phases
 from coordsidecar.core.election import rules as election_rules
 from coordsidecar.core.election import step as election_core
@@ -20,7 +22,7 @@ from coordsidecar.core.guard.phases import Idle, Stopping
 from coordsidecar.value import replace
 from tests.sim.mutants import Mutant, both, patched
 
-__all__ = ["BUGS", "SEEDS"]
+__all__ = ["BUGS", "SHOWN_BY"]
 
 
 def the_rest_of_a_frozen_tree_was_woken() -> AbstractContextManager[None]:
@@ -96,15 +98,15 @@ def a_session_was_left_without_a_word() -> AbstractContextManager[None]:
 def a_new_elector_trusted_a_hanging_guard() -> AbstractContextManager[None]:
     """While it adopted the session, it forgot what was left of the lease."""
 
-    def make(due_s: Any) -> Any:
+    def make(bury_at_s: Any) -> Any:
         def trusting(elector: Any, aims: Any) -> float:
             if isinstance(elector.phase, Adopting):
-                return float(elector.guard_due_s)
-            return float(due_s(elector, aims))
+                return float(elector.guard_lost_s)
+            return float(bury_at_s(elector, aims))
 
         return trusting
 
-    return patched(election_rules, "due_s", make)
+    return patched(company, "bury_at_s", make)
 
 
 def a_session_being_given_up_was_adopted() -> AbstractContextManager[None]:
@@ -137,7 +139,7 @@ def a_guard_that_was_suspended_stopped_its_burial() -> AbstractContextManager[No
 
         return hasty
 
-    return patched(election_rules, "guard_suspended", make)
+    return patched(company, "guard_suspended", make)
 
 
 def a_term_that_was_given_back_was_begun() -> AbstractContextManager[None]:
@@ -145,21 +147,23 @@ def a_term_that_was_given_back_was_begun() -> AbstractContextManager[None]:
     return patched(
         guard_rules,
         "given_back",
-        lambda _: lambda guard, lease: replace(guard, unreleased=lease.token),
+        lambda _: lambda guard, lease, _plan: replace(guard, unreleased=lease.token),
     )
 
 
-SEEDS: dict[str, int] = {
-    "the_rest_of_a_frozen_tree_was_woken": 1023,
-    "the_takeover_delay_ignored_the_ttl_granted": 19,
-    "an_earlier_vacancy_was_counted": 7582,
-    "a_session_was_left_without_a_word": 132,
-    "a_new_elector_trusted_a_hanging_guard": 14761,
-    "a_session_being_given_up_was_adopted": 35696,
-    "a_kernel_lock_was_trusted_for_ever": 38,
-    "a_guard_that_was_suspended_stopped_its_burial": 34058,
-    "an_unwatched_vacancy_was_counted": 217,
-    "a_term_that_was_given_back_was_begun": 49052,
+SHOWN_BY: dict[str, tuple[int, str]] = {
+    "the_rest_of_a_frozen_tree_was_woken": (
+        161,
+        "0.8 revoke standby 1.5; 0.4 kill_job standby 0.3",
+    ),
+    "the_takeover_delay_ignored_the_ttl_granted": (
+        20,
+        "0.4 cut_and_revoke leader 2",
+    ),
+    "a_term_that_was_given_back_was_begun": (
+        81,
+        "1 stop_guard_at_work leader 1; 0.05 revoke leader 2; 0.05 pause_guard leader 1",
+    ),
 }
 
 BUGS: dict[str, Mutant] = {

@@ -27,8 +27,10 @@ class Sidecar(Protocol):
 
     def start_tree(self, token: int | None) -> Tree | None: ...
 
-    def start_elector(self, adopt: Session | None, token: int | None, run_until_s: float) -> None:
-        """Fork it."""
+    def start_elector(
+        self, adopt: Session | None, token: int | None, run_until_s: float, floor: int
+    ) -> bool:
+        """Fork it; False: there is no process to be had."""
 
     def living_trees(self) -> list[Tree]: ...
 
@@ -62,7 +64,7 @@ class GuardProcess(Process):
 
     def begin(self) -> None:
         """The elector is forked first, so that it connects while we make ready."""
-        self.sidecar.start_elector(None, None, 0.0)
+        self.sidecar.start_elector(None, None, 0.0, 0)
         self.poke()
 
     def send(self, signum: int) -> None:
@@ -210,8 +212,9 @@ class GuardProcess(Process):
                 self._signal_job(signum)
             case moves.AwaitObedience():
                 self._chore = effect
-            case moves.StartElector(token, run_until_s):
-                self.sidecar.start_elector(self.session, token, run_until_s)
+            case moves.StartElector(token, run_until_s, floor):
+                if not self.sidecar.start_elector(self.session, token, run_until_s, floor):
+                    return [moves.ElectorExited()]
             case moves.KillElector():
                 if self.sidecar.elector is not None:
                     self.sidecar.elector.kill()

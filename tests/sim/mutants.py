@@ -12,12 +12,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from coordsidecar.core.election import answers as election_answers
+from coordsidecar.core.election import company
 from coordsidecar.core.election import rules as election_rules
-from coordsidecar.core.election.moves import Answered, Renew, Renewed, Silent
-from coordsidecar.core.election.phases import Elector, Leading, Resigning
+from coordsidecar.core.election import step as election_core
+from coordsidecar.core.election.moves import Answered, Refused, Renew, Renewed, Silent
+from coordsidecar.core.election.phases import Elector, Killing, Leading, Resigning
 from coordsidecar.core.guard import moves as guard_moves
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard import step as guard_core
+from coordsidecar.core.guard.company import release_effects
 from coordsidecar.value import replace
 from tests.sim import guard_process
 
@@ -65,7 +68,7 @@ def ttl_asked_for() -> AbstractContextManager[None]:
     def make(renewed: Any) -> Any:
         def asked(elector: Any, answer: Answered, now_s: float, aims: Any) -> Any:
             if isinstance(answer.result, Renewed):
-                answer = replace(answer, result=Renewed(max(aims.timing.ttl_s, 0.0)))
+                answer = replace(answer, result=replace(answer.result, ttl_s=aims.timing.ttl_s))
             return renewed(elector, answer, now_s, aims)
 
         return asked
@@ -106,7 +109,7 @@ def released_before_the_tree_is_empty() -> AbstractContextManager[None]:
     def make(lose: Any) -> Any:
         def hasty(guard: Any, lease: Any, why: str, now_s: float, plan: Any) -> Any:
             guard, effects = lose(guard, lease, why, now_s, plan)
-            return guard, [*effects, *guard_rules.release_effects(lease.token, 0.0, leave=False)]
+            return guard, [*effects, *release_effects(lease.token, 0.0, leave=False)]
 
         return hasty
 
@@ -142,16 +145,16 @@ def a_late_yes_is_used() -> AbstractContextManager[None]:
 def the_key_is_not_watched() -> AbstractContextManager[None]:
     """S6: as long as the session lives, it takes itself for the leader."""
 
-    def make(look_back: Any) -> Any:
-        def trusting(elector: Any, standing: Any, now_s: float, aims: Any) -> Any:
-            if isinstance(elector.phase, Leading):
-                standing = elector.phase.held
-            elector, effects = look_back(elector, standing, now_s, aims)
-            return replace(elector, watch_at_s=now_s + aims.timing.renew_every_s), effects
+    def make(renewed: Any) -> Any:
+        def trusting(elector: Any, answer: Answered, now_s: float, aims: Any) -> Any:
+            if isinstance(elector.phase, Leading) and isinstance(answer.result, Renewed):
+                result = replace(answer.result, standing=elector.phase.held)
+                answer = replace(answer, result=result)
+            return renewed(elector, answer, now_s, aims)
 
         return trusting
 
-    return patched(election_answers, "_look_back", make)
+    return patched(election_answers, "_renewed", make)
 
 
 def no_takeover_delay() -> AbstractContextManager[None]:
@@ -165,7 +168,8 @@ def silence_is_a_yes() -> AbstractContextManager[None]:
     def make(unanswered: Any) -> Any:
         def trusting(elector: Any, answer: Any, result: Any, now_s: float, aims: Any) -> Any:
             if isinstance(answer.op, Renew) and isinstance(result, Silent):
-                answer = replace(answer, result=Renewed(elector.session.ttl_s))
+                held = elector.phase.held if isinstance(elector.phase, Leading) else None
+                answer = replace(answer, result=Renewed(elector.session.ttl_s, held))
                 return election_answers._renewed(elector, answer, now_s, aims)
             return unanswered(elector, answer, result, now_s, aims)
 
@@ -212,12 +216,76 @@ def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:
         def hasty(elector: Elector, why: str, aims: Any) -> Any:
             elector, effects = kill_tree(elector, why, aims)
             now_s = elector.last_step_s
-            elector, more = election_rules.tree_killed(elector, now_s, aims)
+            elector, more = company.tree_killed(elector, False, now_s, aims)
             return elector, effects + more
 
         return hasty
 
-    return patched(election_rules, "kill_tree", make)
+    return patched(company, "kill_tree", make)
+
+
+def a_session_that_lives_is_proof() -> AbstractContextManager[None]:
+    """S17: a look that is refused is passed over, for the session was renewed."""
+
+    def make(unanswered: Any) -> Any:
+        def trusting(elector: Any, answer: Any, result: Any, now_s: float, aims: Any) -> Any:
+            if isinstance(result, Refused) and isinstance(elector.phase, Leading):
+                renewed = Renewed(elector.session.ttl_s, elector.phase.held)
+                answer = replace(answer, result=renewed)
+                return election_answers._renewed(elector, answer, now_s, aims)
+            return unanswered(elector, answer, result, now_s, aims)
+
+        return trusting
+
+    return patched(election_answers, "_unanswered", make)
+
+
+def a_guard_that_came_back_is_not_believed() -> AbstractContextManager[None]:
+    """Liveness: only our own eyes count, and they never see PID 1 die."""
+
+    def make(tree_gone: Any) -> Any:
+        def stubborn(elector: Any, *rest: Any) -> Any:
+            if isinstance(elector.phase, Killing):
+                return elector, []
+            return tree_gone(elector, *rest)
+
+        return stubborn
+
+    return patched(company, "tree_gone", make)
+
+
+def an_orderly_end_is_believed_after_a_loss_of_data() -> AbstractContextManager[None]:
+    """S9: the store has forgotten who led, and who led has not heard of it yet."""
+
+    def make(claim: Any) -> Any:
+        def forgetful(elector: Any, *rest: Any) -> Any:
+            floor = elector.floor
+            elector, effects = claim(replace(elector, floor=0), *rest)
+            return replace(elector, floor=max(floor, elector.floor)), effects
+
+        return forgetful
+
+    return patched(election_rules, "claim", make)
+
+
+def tokens_begin_anew_after_a_loss_of_data() -> AbstractContextManager[None]:
+    """S8: nobody remembers what was seen; what the guard remembers, it does not enforce."""
+
+    def forgetful(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, floor=0), effects
+
+        return stepping
+
+    def careless(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, token_floor=0), effects
+
+        return stepping
+
+    return both(patched(election_core, "step", forgetful), patched(guard_core, "step", careless))
 
 
 MUTANTS: dict[str, Mutant] = {
@@ -234,5 +302,9 @@ MUTANTS: dict[str, Mutant] = {
         deadlines_move_backwards,
         the_guard_does_not_kill,
         a_dead_guards_job_is_not_buried,
+        a_session_that_lives_is_proof,
+        a_guard_that_came_back_is_not_believed,
+        an_orderly_end_is_believed_after_a_loss_of_data,
+        tokens_begin_anew_after_a_loss_of_data,
     )
 }

@@ -10,15 +10,20 @@ from typing import Protocol
 
 from coordsidecar.core.election.moves import (
     Answered,
+    Campaign,
+    Close,
     Event,
     Gone,
+    Look,
     Op,
     Open,
     Refused,
     Renew,
     Renewed,
+    Resign,
     Result,
     Silent,
+    TakeOffice,
     Watch,
     Watched,
 )
@@ -27,7 +32,15 @@ from coordsidecar.store.protocol import Session
 from tests.sim.store_model import Caller, ModelStore
 from tests.sim.world import Process, World
 
-__all__ = ["Client", "Link", "Network"]
+__all__ = ["OPERATIONS", "TROUBLES", "Client", "Link", "Network"]
+
+OPERATIONS: tuple[type[Op], ...] = (
+    *(Open, Renew, Campaign, Look, TakeOffice, Resign, Close),
+    *(Renew, Renew),  # What a leader lives by.
+)
+TROUBLES = ("refused", "silent", "unanswered", "late", "unproven")
+"""Refused; lost on the way there; lost on the way back; answered too late; done by halves: the
+session is renewed, but the look that goes with it is refused."""
 
 
 class Client(Protocol):
@@ -55,6 +68,7 @@ class Link:
         self.slow_s = 0.0
         self.late_share = 0.0
         self.refused = False
+        self.troubles: dict[type[Op], tuple[str, bool]] = {}
 
     @property
     def whole(self) -> bool:
@@ -111,6 +125,7 @@ class _Call:
         self._client, self._link, self._op = client, link, op
         self._ended = False
         self._sent_at_s = 0.0
+        self._trouble = ""
 
     def begin(self, timeout_s: float) -> None:
         """In the thread: note the time, send, and wait no longer than the time-out."""
@@ -118,6 +133,16 @@ class _Call:
         self._sent_at_s = process.host.clock_s()
         world.after(timeout_s, lambda: process.when_running(self._time_out))
         delay_s = self._delay_s()
+        kind = type(self._op)
+        self._trouble, once = link.troubles.get(kind, ("", False))
+        if once:
+            link.troubles.pop(kind)
+        if self._trouble:
+            world.counts[f"operation {self._trouble}"] += 1
+        if self._trouble == "silent":
+            return
+        if self._trouble == "late":
+            delay_s += timeout_s * (1 + 2 * world.rng.random())
         if world.chance(link.late_share):
             delay_s += world.rng.random() * 4 * timeout_s
             world.counts["requests late"] += 1
@@ -138,10 +163,14 @@ class _Call:
         result: Result
         if not store.up:
             result = Silent("connection refused")
-        elif link.refused:
+        elif link.refused or self._trouble == "refused":
             result = Refused("permission denied")
         else:
             result = store.apply(self._op, self._client.caller)
+        if self._trouble == "unproven" and getattr(self._op, "look", False):
+            result = Refused("permission denied, but for the session")
+        if self._trouble == "unanswered":
+            return
         if world.trace:
             world.say("store", f"{self._client.process.name}: {_short(self._op)} -> {result}")
         if link.answers_pass and not world.chance(link.lost_share):
@@ -159,7 +188,7 @@ class _Call:
         match self._op, result:
             case Open(), Session(handle=handle, ttl_s=ttl_s):
                 self._client.renewed(handle, self._sent_at_s, ttl_s)
-            case Renew(session), Renewed(ttl_s):
+            case Renew(session), Renewed(ttl_s=ttl_s):
                 self._client.renewed(session.handle, self._sent_at_s, ttl_s)
             case _, Gone() | Silent():
                 self._world.counts[f"answers {type(result).__name__}"] += 1

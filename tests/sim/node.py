@@ -41,7 +41,9 @@ class Node:
         self.wait_s = wait_s
         self.link = Link()
         self.down = False
-        self.command_missing = False
+        self.command_missing = self.no_processes = False
+        # Then the guard is PID 1: it cannot be killed from inside, and if it ends, all of it does.
+        self.in_container = False
         self.restart_within_s = plan.timing.ttl_s / 3
         self.sidecars: list[Sidecar] = []
         self.neighbours: Sequence[Node] = (self,)
@@ -86,6 +88,7 @@ class Sidecar:
         self.electors: list[ElectorProcess] = []
         self.trees: list[Tree] = []
         self.until_s: dict[str, float] = {}
+        self.seen_token = 0
         self.lease: msg.Leased | None = None
         self.guard = GuardProcess(node.host, f"{self.name} guard", self)
         wait_s = node.wait_s
@@ -117,7 +120,7 @@ class Sidecar:
     # ── for the guard ──────────────────────────────────────────────────────────────────────────
 
     def start_tree(self, token: int | None) -> Tree | None:
-        if self.node.command_missing:
+        if self.node.command_missing or self.node.no_processes:
             return None
         kept = self.guard.session
         name = f"job {self.node.world.number()} of {self.name}"
@@ -136,7 +139,11 @@ class Sidecar:
         if not tree.alive:
             self.node.descriptors_closed()
 
-    def start_elector(self, adopt: Session | None, token: int | None, run_until_s: float) -> None:
+    def start_elector(
+        self, adopt: Session | None, token: int | None, run_until_s: float, floor: int
+    ) -> bool:
+        if self.node.no_processes and self.electors:
+            return False
         elector = ElectorProcess(
             self.host,
             f"{self.name} elector",
@@ -145,17 +152,29 @@ class Sidecar:
             adopt=adopt,
             token=token,
             run_until_s=run_until_s,
+            floor=floor,
         )
         self.elector = elector
         self.electors = [*(e for e in self.electors if e.alive), elector]
         elector.begin()
+        return True
+
+    def kill_guard(self) -> None:
+        if not self.node.in_container:
+            self.guard.kill()
 
     def guard_ended(self) -> None:
         self.node.world.say(self.name, f"the guard ends, exit code {self.guard.exit_code}")
         for tree in self.living_trees():
-            tree.kill_main()  # PDEATHSIG
+            if self.node.in_container:
+                tree.vanish()  # The kernel kills all of a PID namespace with its first process.
+            else:
+                tree.kill_main()  # PDEATHSIG
         for elector in self.electors:
-            elector.poke()
+            if self.node.in_container:
+                elector.kill()
+            else:
+                elector.poke()
         self.node.descriptors_closed()
         self.node.start_later()
 
@@ -186,6 +205,8 @@ class Sidecar:
 
     def tell_guard(self, elector: ElectorProcess, message: msg.FromElector) -> None:
         if elector is self.elector and self.guard.alive:
+            if isinstance(message, msg.Following):
+                self.seen_token = max(self.seen_token, message.floor)
             self.guard.inbox.append(message)
             self.guard.poke()
 

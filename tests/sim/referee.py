@@ -2,7 +2,9 @@
 
 1. At most one job tree can act as the leader. When a whole host was frozen past its lease, its job
    may act for an instant after it wakes; that is counted, and bounded.
-2. Tokens strictly increase from one leadership to the next.
+2. Tokens strictly increase from one leadership to the next; after the store has lost its data,
+   above all that the sidecar itself has seen. (One that has seen nothing cannot know that somebody
+   leads who has not heard of the loss: for a TTL the two may overlap. Counted, and bounded.)
 3. Nothing is released, neither the key nor the office record, while that token's tree may act.
 4. No job acts past the deadline that follows from the last renewal its host *sent*, plus the time
    that killing takes. The referee has it from what passed over the network, not from the cores.
@@ -25,6 +27,8 @@ __all__ = ["Referee", "Runner"]
 
 _A_MOMENT_S = 0.06
 """What waking up, scheduling and looking take at most."""
+_LONGEST_GRANT = 2.2
+"""How many TTLs a store grants at the most, by the slowest clock."""
 
 
 class Runner(Protocol):
@@ -34,6 +38,8 @@ class Runner(Protocol):
     host: Host
     until_s: dict[str, float]
     """By session: when the lease ends, on the host's clock, after the last renewal it sent."""
+    seen_token: int
+    """The highest that it was told of: that of a job of its own, or of another leader."""
 
 
 class Referee:
@@ -43,6 +49,9 @@ class Referee:
         self._handles: dict[int, str] = {}
         self._last_start: tuple[int, str] = (0, "")
         self._watched: set[Tree] = set()
+        self._lost_s = -math.inf
+        self._twice: set[int] = set()
+        self._ignorant: set[str] = set()
         self.leaderships = 0
 
     @property
@@ -55,20 +64,31 @@ class Referee:
     # ── what we are told ───────────────────────────────────────────────────────────────────────
 
     def took_office(self, handle: str, token: int) -> None:
+        if token in self._handles:
+            self._twice.add(token)
         self._handles[token] = handle
 
     def decided_to_lead(self, runner: Runner, token: int) -> None:
         """A guard has just decided that a job leads under ``token`` (properties 2 and 5)."""
         last_token, last_name = self._last_start
+        if self._lost_s > -math.inf:
+            last_token = runner.seen_token
+            if last_token == 0:
+                self._ignorant.add(runner.name)
         if token < last_token or (token == last_token and runner.name != last_name):
             self._fail(f"{runner.name} starts a job with token {token}, after {last_token}")
-        if token > last_token:
+        if (token, runner.name) != self._last_start:
             self.leaderships += 1
         self._last_start = (token, runner.name)
+        runner.seen_token = max(runner.seen_token, token)
         left_s = self._deadline_s(runner, token) - runner.host.clock_s()
         needed_s = self._timing.lost_grace_s + self._timing.kill_reserve_s
         if left_s < needed_s - 1e-6:
             self._fail(f"{runner.name} starts a job with {left_s:.3f}s left, less than G + K")
+
+    def data_lost(self) -> None:
+        """From now on a sidecar that has seen nothing of it may get any token."""
+        self._lost_s = self._world.now_s
 
     def lease_changed(self, runner: Runner, was: Leased | None, lease: Leased) -> None:
         """A guard keeps another deadline than before (property 4)."""
@@ -97,7 +117,12 @@ class Referee:
     def released(self, token: int) -> None:
         """The store is about to forget that ``token`` leads (property 3)."""
         for tree in self._trees:
-            if tree.token == token and tree.acting and not tree.stopped:
+            if (
+                token not in self._twice
+                and tree.token == token
+                and tree.acting
+                and not tree.stopped
+            ):
                 self._fail(f"token {token} is released while {tree.name} lives")
 
     # ── what we look at ────────────────────────────────────────────────────────────────────────
@@ -109,6 +134,11 @@ class Referee:
         if len(able) < 2:
             return
         waking = [tree for tree in able if now_s < tree.host.excused_until_s]
+        if now_s < self._lost_s + self._timing.ttl_s * _LONGEST_GRANT:
+            known = {self._trees[tree].name for tree in able} - self._ignorant
+            if len(known) < 2 and len(able) == 2:
+                self._world.counts["overlaps after a loss of data, by who knew nothing"] += 1
+                return
         names = ", ".join(f"{tree.name} (token {tree.token})" for tree in able)
         if len(able) - len(waking) > 1:
             self._fail(f"two jobs at once: {names}")

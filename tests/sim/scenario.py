@@ -86,6 +86,7 @@ class _Story:
             kill_reserve_s=self.timing.kill_reserve_s,
         )
         self.nodes: list[Node] = []
+        in_containers = rng.random() < 0.25
         host = Host(world, rate=_rate(world))
         for number in range(rng.choice(_NODES)):
             if number and not self.store.local:
@@ -100,6 +101,7 @@ class _Story:
                 referee=self.referee,
                 wait_s=rng.choice((0.0, ttl_s)) if rng.random() < 0.08 else None,
             )
+            node.in_container = in_containers
             self.nodes.append(node)
         if isinstance(self.store, FileLike):
             for node in self.nodes:
@@ -139,10 +141,19 @@ class _Story:
         return max(self.timing.ttl_s, granted_s) if granted_s < math.inf else self.timing.ttl_s
 
     def _bound_s(self) -> float:
-        """By then somebody must lead: sessions of the dead end, and a takeover delay passes."""
-        return (
-            6 * self._lasting_s() + self.plan.max_restarts_window_s + self.plan.stop_timeout_s + 10
-        )
+        """By then somebody must lead, once all that lives answers again.
+
+        The longest of what may lie before it, one after the other: a guard and elector that are
+        silent are replaced; a job is stopped, or rests; the session of the dead ends, by the
+        store's clock; a takeover delay passes; and whatever is asked is asked again.
+        """
+        timing, plan = self.timing, self.plan
+        lasting_s = self._lasting_s()
+        overstay_s = lasting_s if self.kind == "consul" else 0.5
+        silence_s = timing.guard_patience_s + timing.elector_silence_s
+        job_s = max(plan.stop_timeout_s, plan.max_restarts_window_s) + timing.kill_reserve_s
+        again_s = 5.0 * 1.5 + 4 * timing.rpc_timeout_s
+        return (silence_s + job_s + 2 * lasting_s + overstay_s + again_s) * (1 + 2 * _DRIFT)
 
     def _store(self) -> ModelStore:
         world, timing = self.world, self.timing

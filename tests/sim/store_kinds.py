@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from coordsidecar.core.election.moves import Gone, Renewed, Result
 from coordsidecar.store.protocol import Absent, Behind, Session, Vacant
-from tests.sim.store_model import ModelStore, Referee
+from tests.sim.store_model import Caller, ModelStore, Referee
 from tests.sim.world import World
 
 __all__ = ["ConsulLike", "EtcdLike", "FileLike"]
@@ -73,6 +73,11 @@ class EtcdLike(_Expiring):
     def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
         super().__init__(world, referee, granted_ttl_s=granted_ttl_s)
         self._created: dict[str, int] = {}
+        self._revision = 0
+
+    def _changed(self) -> None:
+        self._revision += 1
+        super()._changed()
 
     def _overstay_s(self) -> float:
         return self.world.rng.random() * 0.5
@@ -81,13 +86,18 @@ class EtcdLike(_Expiring):
         return min(self._created, key=self._created.__getitem__, default=None)
 
     def token_held(self, handle: str) -> int | None:
-        return self._created[handle] if self.holder() == handle else None
+        return self._token(handle, self._created[handle]) if self.holder() == handle else None
+
+    def _forget(self) -> None:
+        self._ends_s.clear()
+        self._created.clear()
+        self._revision = 0
 
     def _campaign(self, handle: str) -> Result:
         if handle not in self._ends_s:
             return Gone("lease not found")
         if handle not in self._created:
-            self._created[handle] = self.version + 1
+            self._created[handle] = self._revision + 1
             self._changed()
         return self._standing(handle)
 
@@ -96,9 +106,12 @@ class EtcdLike(_Expiring):
             return Absent()
         first = self.holder()
         assert first is not None
+        token = self._token(first, self._created[first])
         if first == handle:
-            return self._held(self._created[handle])
-        return Behind(self.owners[first], self._created[first], first, cursor=self.version)
+            return self._held(token)
+        return Behind(
+            self.owners[first], token, first, cursor=self.version, in_office=self._leads(token)
+        )
 
     def _give_up(self, handle: str) -> None:
         if handle in self._created:
@@ -117,6 +130,7 @@ class EtcdLike(_Expiring):
         holder = self.holder()
         if holder is not None:
             del self._created[holder]
+            self._in_office.pop(holder, None)
             self._changed()
 
 
@@ -139,7 +153,12 @@ class ConsulLike(_Expiring):
         return self._holder
 
     def token_held(self, handle: str) -> int | None:
-        return self._index if self._holder == handle else None
+        return self._token(handle, self._index) if self._holder == handle else None
+
+    def _forget(self) -> None:
+        self._ends_s.clear()
+        self._holder, self._index = None, 0
+        self._delayed_until_s = -math.inf
 
     def _campaign(self, handle: str) -> Result:
         if self._holder is not None:
@@ -158,18 +177,21 @@ class ConsulLike(_Expiring):
     def _standing(self, handle: str) -> Result:
         if self._holder is None:
             return Absent()
+        token = self._token(self._holder, self._index)
         if self._holder == handle:
-            return self._held(self._index)
-        return Behind(self.owners[self._holder], self._index, ".lock", cursor=self.version)
+            return self._held(token)
+        owner, leads = self.owners[self._holder], self._leads(token)
+        return Behind(owner, token, ".lock", cursor=self.version, in_office=leads)
 
     def _bump(self) -> None:
         self._changed()
-        self._index = self.version
+        self._index += 1
 
     def _give_up(self, handle: str) -> None:
         if self._holder == handle:
-            self.referee.released(self._index)
+            self.referee.released(self._token(handle, self._index))
             self._holder = None
+            self._in_office.pop(handle, None)
             self._bump()
 
     def _session_ended(self, handle: str) -> None:
@@ -181,6 +203,7 @@ class ConsulLike(_Expiring):
 
     def delete_key(self) -> None:
         if self._holder is not None:
+            self._in_office.pop(self._holder, None)
             self._holder = None
             self._bump()
 
@@ -204,7 +227,7 @@ class FileLike(ModelStore):
         self._in_use = in_use
         self._files: dict[str, int] = {}
         self._file = 1
-        self._token = 0
+        self._count = 0
         self._holder: str | None = None
         self._last_handle = ""
 
@@ -221,13 +244,22 @@ class FileLike(ModelStore):
         return self._holder
 
     def token_held(self, handle: str) -> int | None:
-        return self._token if self._holder == handle else None
+        return self._count if self._holder == handle else None
+
+    def _take_office(self, handle: str, token: int, caller: Caller, floor: int) -> int:
+        self._count = super()._take_office(handle, token, caller, floor)
+        return self._count
+
+    def _forget(self) -> None:
+        """Somebody has deleted the whole folder."""
+        self._count = 0
+        self.delete_key()
 
     def _campaign(self, handle: str) -> Result:
         if self._files.get(handle) != self._file:
             return Gone("the lock file was replaced")
         if self._holder is None and self._last_handle != handle:
-            self._token += 1
+            self._count += 1
             self._changed()
         if self._holder is None:
             self._holder = self._last_handle = handle
@@ -237,15 +269,16 @@ class FileLike(ModelStore):
         if self._files.get(handle) != self._file or self._holder is None:
             return Absent()
         if self._holder == handle:
-            return self._held(self._token)
-        return Behind(self.owners[self._holder], self._token, "lock", cursor=self.version)
+            return self._held(self._count)
+        owner, leads = self.owners[self._holder], self._leads(self._count)
+        return Behind(owner, self._count, "lock", cursor=self.version, in_office=leads)
 
     def _lock_id(self) -> str:
         return f"file {self._file}"
 
     def _give_up(self, handle: str) -> None:
         if self._holder == handle:
-            self.referee.released(self._token)
+            self.referee.released(self._count)
             self._holder, self._last_handle = None, ""
             self._changed()
 

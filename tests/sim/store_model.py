@@ -11,7 +11,7 @@ from typing import Protocol, assert_never
 
 from coordsidecar.core.election import moves
 from coordsidecar.core.election.moves import Op, Result
-from coordsidecar.store.protocol import Held, Office, Session
+from coordsidecar.store.protocol import Absent, Behind, Held, Office, Session, Vacant
 from coordsidecar.value import replace
 from tests.sim.world import Host, World
 
@@ -47,6 +47,8 @@ class ModelStore:
         self.up = True
         self.version = 0
         self.office = Office()
+        # Under which token a session has taken office, once it has.
+        self._in_office: dict[str, int] = {}
         self.owners: dict[str, str] = {}
         self._watches: list[Callable[[], None]] = []
 
@@ -59,17 +61,22 @@ class ModelStore:
                 handle = f"s{self.world.number()}"
                 self.owners[handle] = caller.name
                 return self._open(handle)
-            case moves.Renew(session):
-                return self._renew(session.handle)
-            case moves.Campaign(session):
-                return self._take_if_clean(self._campaign(session.handle), session.handle, caller)
+            case moves.Renew(session, look):
+                renewed = self._renew(session.handle)
+                if not look or not isinstance(renewed, moves.Renewed):
+                    return renewed
+                standing = self._standing(session.handle)
+                assert isinstance(standing, Held | Behind | Vacant | Absent)
+                return replace(renewed, standing=standing)
+            case moves.Campaign(session, floor):
+                found = self._campaign(session.handle)
+                return self._take_if_clean(found, session.handle, caller, floor)
             case moves.Look(session):
                 return self._standing(session.handle)
-            case moves.TakeOffice(session, token):
-                if not self._holds(session.handle, token):
-                    return moves.Took(office=False)
-                self._take_office(session.handle, token, caller)
-                return moves.Took(office=True)
+            case moves.TakeOffice(session, token, floor):
+                if self.token_held(session.handle) != token:
+                    return moves.Took(None)
+                return moves.Took(self._take_office(session.handle, token, caller, floor))
             case moves.Resign(session, token):
                 self._resign(session.handle, token)
                 return moves.Done()
@@ -79,16 +86,28 @@ class ModelStore:
             case _:
                 assert_never(op)
 
-    def _take_if_clean(self, standing: Result, handle: str, caller: Caller) -> Result:
-        if not (isinstance(standing, Held) and self.office.clean):
+    def _take_if_clean(self, standing: Result, handle: str, caller: Caller, floor: int) -> Result:
+        if not (isinstance(standing, Held) and self.office.clean and self.office.led >= floor):
             return standing
-        self._take_office(handle, standing.token, caller)
-        return replace(standing, in_office=True)
+        token = self._take_office(handle, standing.token, caller, floor)
+        return replace(standing, token=token, in_office=True)
 
-    def _take_office(self, handle: str, token: int, caller: Caller) -> None:
+    def _take_office(self, handle: str, token: int, caller: Caller, floor: int) -> int:
+        """Under ``token``, or one above ``floor``."""
+        token = max(token, floor + 1) if token <= floor else token
         self.referee.took_office(handle, token)
+        self._in_office[handle] = token
         self.office = replace(self.office, led=token, run=caller.run, lock=self._lock_id())
         self._changed()
+        return token
+
+    def _leads(self, token: int) -> bool:
+        """Whether who holds the election under ``token`` has taken office."""
+        return self.office.led == token
+
+    def _token(self, handle: str, revision: int) -> int:
+        """The token of who holds the lock since ``revision``: counted by the office record."""
+        return self._in_office.get(handle) or max(revision, self.office.led + 1)
 
     def _resign(self, handle: str, token: int | None) -> None:
         held = self.token_held(handle)
@@ -102,7 +121,9 @@ class ModelStore:
     def _held(self, token: int) -> Held:
         office = self.office
         if office.clean or office.led == token:
-            return Held(token=token, clean=True, last_run="", cursor=self.version)
+            return Held(
+                token=token, clean=True, last_run="", cursor=self.version, last_led=office.led
+            )
         proven = self._lock_id() != "" and office.lock == self._lock_id()
         return Held(
             token, clean=proven, last_run=office.run, cursor=self.version, last_led=office.led
@@ -121,9 +142,6 @@ class ModelStore:
 
     def _standing(self, handle: str) -> Result:
         raise NotImplementedError
-
-    def _holds(self, handle: str, token: int) -> bool:
-        return self.token_held(handle) == token
 
     def _give_up(self, handle: str) -> None:
         """Withdraw this candidacy, and tell the referee if it held the election."""
@@ -153,6 +171,17 @@ class ModelStore:
 
     def holder(self) -> str | None:
         """The session that holds the election."""
+        raise NotImplementedError
+
+    def lose_data(self) -> None:
+        """All is forgotten, as after a restart without its data: numbers begin anew."""
+        self.office = Office()
+        self._in_office.clear()
+        self._forget()
+        self._changed()
+
+    def _forget(self) -> None:
+        """All sessions and keys."""
         raise NotImplementedError
 
     def stop(self) -> None:

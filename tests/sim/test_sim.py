@@ -10,10 +10,11 @@ import pytest
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Tick
 from tests.sim import elector_process
-from tests.sim.found import SEEDS
+from tests.sim.found import SHOWN_BY
 from tests.sim.many import play, play_range
 from tests.sim.mutants import MUTANTS, patched
 from tests.sim.scenario import run
+from tests.sim.schedule import Schedule
 from tests.sim.tell import command
 
 # Other amounts for a quick look, or for a weekend: COORDSIDECAR_SIM_SEEDS=1000000.
@@ -38,11 +39,13 @@ def test_a_core_without_one_of_its_rules_is_caught(name: str) -> None:
     assert caught is not None, f"{name} survived {_SEEDS_FOR_A_MUTANT} seeds"
 
 
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", SHOWN_BY)
 def test_a_bug_that_was_found_shows_again_when_it_is_put_back(name: str) -> None:
-    sound = play(SEEDS[name], None)
+    seed, text = SHOWN_BY[name]
+    schedule = Schedule.parse(text)
+    sound = play(seed, None, schedule=schedule)
 
-    broken = play(SEEDS[name], name)
+    broken = play(seed, name, schedule=schedule)
 
     assert not sound.failure
     assert broken.failure, f"python -m tests.sim --mutant {name} --seeds 0:9999 finds another seed"

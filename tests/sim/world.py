@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["Host", "Process", "SafetyError", "World"]
 
-Action = Callable[[], None]
+Action = Callable[[], object]
 
 _PRESENT_S = 1e-6
 """How long a wake-up is late at least: a timer that was just missed must not spin."""
@@ -113,6 +113,9 @@ class Process:
         self.stop_after: int | None = None
         self.may_stop: Callable[[], bool] = lambda: True
         self.stopped_for_s = 0.0
+        # Starved: each of its steps comes late, by so much at the most.
+        self.late_s = 0.0
+        self._not_before_s = -math.inf
         self._due_s = math.inf
         # When `_wake` will be called, due or not, the soonest last.
         self._alarms_s: list[float] = []
@@ -198,6 +201,9 @@ class Process:
         self._due_s = math.inf
         if self.paused:
             return  # `resume` wakes us.
+        if self.world.now_s < self._not_before_s:
+            self._wake_at(self._not_before_s)
+            return
         if self._turn is None:
             self._turn = self.turn()
         for _ in self._turn:
@@ -211,6 +217,10 @@ class Process:
                     self.world.after(self.stopped_for_s, self.resume)
                     self.world.say(self.name, "is stopped in the middle of its work")
             if self.paused:
+                return
+            if self.late_s:
+                self._not_before_s = self.world.now_s + self.late_s * self.world.rng.random()
+                self._wake_at(self._not_before_s)
                 return
         if not self.alive:
             return

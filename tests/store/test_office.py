@@ -49,3 +49,32 @@ def test_rubbish_is_unclean_and_never_crashes(raw: bytes) -> None:
 )
 def test_a_record_that_is_nearly_right_is_unclean(raw: bytes) -> None:
     assert not Office.decode(raw).clean
+
+
+def test_in_order_the_token_is_the_number_of_the_lock() -> None:
+    first = Office().taken(7, lock=7, run="", floor=0)
+    assert first is not None
+
+    second = first.resigned(7).taken(9, lock=9, run="", floor=7)
+
+    assert (first.led, first.token_under(7), first.leader_token(7)) == (7, 7, 7)
+    assert second == Office(led=9, released=7, lock="9")
+
+
+@given(st.integers(), st.integers(), st.text(max_size=9), st.integers(min_value=1))
+def test_no_record_lowers_a_token_below_the_number_of_the_lock(
+    led: int, released: int, named: str, lock: int
+) -> None:
+    for office in (Office(led, released, "", named), Office(led, released, "", str(lock))):
+        token = office.token_under(lock)
+        taken = office.taken(token, lock=lock, run="", floor=0)
+
+        assert token >= lock
+        assert office.leader_token(lock) >= lock
+        assert taken is not None
+        assert (taken.led, taken.clean) == (token, False)
+        assert taken.token_under(lock) == taken.leader_token(lock) == token
+
+
+def test_a_record_that_leaves_no_token_above_it_is_not_believed() -> None:
+    assert Office.decode(Office(led=2**63, released=2**63).encode()) == Office(led=-1)

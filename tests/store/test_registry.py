@@ -116,6 +116,32 @@ def test_a_redacted_message_has_no_secret(message: str) -> None:
     assert "hunter2" not in stores.redact(message)
 
 
+@pytest.mark.parametrize(
+    ("file", "store"),
+    [
+        ("consul.py", "consul://h"),
+        ("consul/__init__.py", "consul://h"),
+        ("ssl.py", "etcds://h"),
+        ("ssl/__init__.py", "consuls://h"),
+        ("etcd3.py", "etcd+grpc://h"),
+        ("grpc/__init__.py", "etcd+grpc://h"),
+    ],
+)
+def test_a_file_that_hides_a_library_is_named(tmp_path: Path, file: str, store: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("")
+    hiding = tmp_path / file.partition("/")[0]
+
+    sentence = refusal(
+        *("check", "7", "--name=x", f"--store={store}"), environ={"PYTHONPATH": str(tmp_path)}
+    )
+
+    assert f"{hiding} hides what is meant" in sentence
+    assert "PYTHONPATH" in sentence
+    assert "install" not in sentence
+
+
 def _job_environ(folder: Path, leaders: str | None) -> dict[str, str]:
     path = folder / "leaders.json"
     if leaders is not None:

@@ -30,6 +30,8 @@ _LOCK_FLAGS = 0x2DDCCBC058A50C18
 # In a record that took office together with the lock: its own index is the token.
 _LED_SINCE_WRITTEN = 0
 _MOST_LEADER_CHARACTERS = 4096
+# How often to start over when keys that were just missing turn out to be there.
+_LOOKS = 3
 # What is raised by an entry that has not the shape of Consul's.
 _NOT_CONSUL = (TypeError, KeyError, ValueError, AttributeError)
 
@@ -54,6 +56,13 @@ class State(Value):
         """Whether anybody holds the lock."""
         return self.lock is not None and self.lock.session != ""
 
+    def may_be_succeeded(self, floor: int) -> bool:
+        """Whether office may be taken with the lock: by an index that must turn out high enough.
+
+        It will be above that of the record, which is still the same where it is replaced.
+        """
+        return self.office.clean and max(floor, self.office.led) <= self.office_index
+
     @property
     def lock_index(self) -> int | None:
         return None if self.lock is None else self.lock.modify_index
@@ -77,19 +86,33 @@ class ElectionKeys:
     def lock_key(self) -> str:
         return self._lock_key
 
-    def read(self, deadline_s: float, *, guess: bool = False) -> State:
-        """Both keys, by one linearizable read; by a quicker one if a ``guess`` will do."""
-        return self.look(deadline_s, guess=guess)[1]
+    def read(self, deadline_s: float) -> State:
+        """Both keys, by one linearizable read."""
+        return self.look(deadline_s)[1]
 
-    def look(self, deadline_s: float, *, guess: bool = False) -> tuple[int, State]:
-        """The same, with the index from which to `wait` for a change of either."""
-        consistency = "default" if guess else "consistent"
-        answer = self._client.call(
-            lambda agent: agent.kv.get(self._below, recurse=True, consistency=consistency),
+    def guess(self, deadline_s: float) -> State:
+        """Both keys, by a quick read: they may be out of date, and one that is missing be there."""
+        return self._indexed(self._get(self._below, deadline_s, consistency="default"))[1]
+
+    def look(self, deadline_s: float) -> tuple[int, State]:
+        """As `read`, with the index from which to `wait` for a change of either."""
+        for _ in range(_LOOKS):
+            index, state = self._indexed(self._get(self._below, deadline_s))
+            # What a token may not read, Consul leaves out without a word. Of a single key it says
+            # so: only then is one that was not found known to be missing.
+            missing = [self._lock_key] * (state.lock is None)
+            missing += [self._office_key] * (state.office_index == 0)
+            if not any(self._get(key, deadline_s)[1] for key in missing):
+                return index, state
+        raise UnreachableError(f"Consul: the keys below {self._below} keep coming and going")
+
+    def _get(self, key: str, deadline_s: float, *, consistency: str = "consistent") -> Any:
+        """The index, and the entries that were found; below ``key`` if it ends with a slash."""
+        return self._client.call(
+            lambda agent: agent.kv.get(key, recurse=key.endswith("/"), consistency=consistency),
             needs=f"key_prefix:read on {self._below}",
             timeout_s=deadline_s - time.monotonic(),
         )
-        return self._indexed(answer)
 
     def wait(self, *, index: int, wait_s: float, timeout_s: float) -> State:
         """Wait for either key to change after ``index``; as they are then."""
@@ -126,14 +149,16 @@ class ElectionKeys:
             operations.append(self._replace_office(state, office))
         return self._transact_and_read(operations, deadline_s)
 
-    def take_office(self, session: Session, office: Office, deadline_s: float) -> State | None:
-        """Write the record if the lock is still ours, as it was when we got ``office.led``.
+    def take_office(
+        self, session: Session, lock: Lock, office: Office, deadline_s: float
+    ) -> State | None:
+        """Write the record if the lock is still ours, and still as in ``lock``.
 
         Both keys as they are now; None: it is not ours.
         """
         operations = [
             _operation("check-session", self._lock_key, Session=session.handle),
-            _operation("check-index", self._lock_key, Index=office.led),
+            _operation("check-index", self._lock_key, Index=lock.modify_index),
             _operation("set", self._office_key, Value=_encoded(office.encode())),
         ]
         return self._transact_and_read(operations, deadline_s)[1]
@@ -213,7 +238,10 @@ class ElectionKeys:
             put, needs=needs, timeout_s=deadline_s - time.monotonic()
         )
         if "Permission denied" in refusal or "lacks permission" in refusal:
-            raise RefusedError(f"Consul denies it ({refusal}): the token needs {needs}")
+            raise RefusedError(
+                f"Consul denies it: the token needs {needs}; "
+                "see CONSUL_HTTP_TOKEN and CONSUL_HTTP_TOKEN_FILE"
+            )
         return refusal, results
 
 
@@ -238,8 +266,10 @@ def _lock(entry: Mapping[str, Any]) -> Lock:
 
 def _office(entry: Mapping[str, Any]) -> Office:
     # An empty value comes as None, and is a record that cannot be read.
-    office = Office.decode(entry["Value"] or b"")
-    return replace(office, led=_index(entry)) if office.led == _LED_SINCE_WRITTEN else office
+    office, index = Office.decode(entry["Value"] or b""), _index(entry)
+    if office.led != _LED_SINCE_WRITTEN:
+        return office
+    return replace(office, led=index, lock=str(index))
 
 
 def _operation(verb: str, key: str, **fields: object) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Elections in Consul: a lock key held by a session with a TTL (``consul://``, ``consuls://``).
 
 The fencing token is the lock key's ModifyIndex while we hold it: an index of Consul's log, so it
-only ever grows. (LockIndex starts again when the key was deleted, as ``consul lock`` does.) To
-acquire once more what we hold could change it, so we read before we acquire. All that one
-transaction writes gets the same index: so it takes office as well.
+only ever grows, unless the log is lost; then the office record counts. (LockIndex starts again when
+the key was deleted, as ``consul lock`` does.) To acquire once more what we hold could change it, so
+we read before we acquire. All that one transaction writes gets the same index: so it takes office
+as well.
 
 No health check hangs on the session: a gossip flap must not free the lock. What ends it is the TTL,
 which Consul may overstay by as much again. When a session dies while it holds the lock, Consul
@@ -28,7 +29,7 @@ from coordsidecar.store.protocol import (
     Election,
     Held,
     Leader,
-    Office,
+    Renewal,
     Session,
     SessionLostError,
     Standing,
@@ -75,8 +76,8 @@ class ConsulStore:
         self._keys = ElectionKeys(calls, election=election)
         self._watched = ElectionKeys(watches, election=election)
         self._session_name = f"coordsidecar {election.prefix}"
-        # As we found both keys when we took office. A guess, which saves a request: to give up
-        # changes nothing unless all is still so.
+        # As we found both keys when we last held the lock. A guess, which saves a request: what is
+        # done by it changes nothing unless all is still so.
         self._state: State | None = None
         # As a watch last found them: a campaign need not read that again. A guess like any other.
         self._seen: State | None = None
@@ -103,7 +104,13 @@ class ConsulStore:
             raise UnreachableError("Consul opened a session, but says no id of it")
         return Session(handle=handle, ttl_s=ttl_s)
 
-    def renew(self, session: Session, *, timeout_s: float) -> float:
+    def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
+        deadline_s = time.monotonic() + timeout_s
+        ttl_s = self._renew(session, timeout_s=timeout_s)
+        standing = self._standing(session, self._keys.read(deadline_s)) if look else None
+        return Renewal(ttl_s, standing)
+
+    def _renew(self, session: Session, *, timeout_s: float) -> float:
         renewed = self._client.call(
             lambda agent: agent.session.renew(session.handle),
             needs="session:write",
@@ -118,15 +125,15 @@ class ConsulStore:
         return granted_s
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", timeout_s: float
+        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
-        if run and (standing := self._succeed(session, record, run, deadline_s)):
+        if run and (standing := self._succeed(session, record, run, floor, deadline_s)):
             return standing
         state = self._keys.read(deadline_s)
         if state.held:
             return self._standing(session, state)
-        run = run if state.office.clean else ""
+        run = run if state.may_be_succeeded(floor) else ""
         refusal, won = self._keys.acquire(session, record, state, deadline_s, run=run)
         if won is not None:
             return self._won(session, won, run)
@@ -136,16 +143,16 @@ class ConsulStore:
         if "lock delay" not in refusal:
             return self._standing(session, state, retry_after_s=_LOST_RACE_RETRY_S)
         # Consul looks at the delay first, and at whether our session exists only after it.
-        self.renew(session, timeout_s=deadline_s - time.monotonic())
+        self._renew(session, timeout_s=deadline_s - time.monotonic())
         return self._standing(session, state, retry_after_s=_LOCK_DELAY_RETRY_S)
 
     def _succeed(
-        self, session: Session, record: str, run: str, deadline_s: float
+        self, session: Session, record: str, run: str, floor: int, deadline_s: float
     ) -> Standing | None:
         """Take lock and office, if both are free by what was last seen, and still are."""
         guess, self._seen = self._seen, None
-        guess = guess or self._keys.read(deadline_s, guess=True)
-        if guess.held or not guess.office.clean:
+        guess = guess or self._keys.guess(deadline_s)
+        if guess.held or not guess.may_be_succeeded(floor):
             return None
         _, won = self._keys.acquire(session, record, guess, deadline_s, run=run)
         return None if won is None else self._won(session, won, run)
@@ -153,21 +160,28 @@ class ConsulStore:
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         return self._standing(session, self._keys.read(time.monotonic() + timeout_s))
 
-    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
-        office = Office(led=token, run=run)
-        self._state = self._keys.take_office(session, office, time.monotonic() + timeout_s)
-        return self._state is not None
+    def take_office(
+        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+    ) -> int | None:
+        deadline_s = time.monotonic() + timeout_s
+        known = self._held_by(session) or self._keys.read(deadline_s)
+        lock = known.lock
+        if lock is None or lock.session != session.handle:
+            return None
+        office = known.office.taken(token, lock=lock.modify_index, run=run, floor=floor)
+        if office is None:
+            return None
+        self._state = None  # If no answer comes, nothing is known of it.
+        self._state = self._keys.take_office(session, lock, office, deadline_s)
+        return None if self._state is None else office.led
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
-        known, self._state = self._state, None
-        if known is not None and (known.lock is None or known.lock.session != session.handle):
-            known = None
+        known, self._state = self._held_by(session), None
         for _ in range(_RESIGN_TRIES):
             state, known = known or self._keys.read(deadline_s), None
-            office = None
-            if token is not None and state.office.led == token and not state.office.clean:
-                office = replace(state.office, released=token)
+            released = state.office.resigned(token)
+            office = None if released == state.office else released
             if not self._keys.give_up(session, state, office, deadline_s):
                 return
         raise UnreachableError(f"Consul: {self._keys.lock_key} kept changing while we resigned")
@@ -200,37 +214,44 @@ class ConsulStore:
         return state.lock_index != standing.cursor or isinstance(standing, Vacant)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
-        lock = self._keys.read(time.monotonic() + timeout_s).lock
+        state = self._keys.read(time.monotonic() + timeout_s)
+        lock = state.lock
         if lock is None or not lock.session:
             return None
-        return Leader(token=lock.modify_index, record=lock.value)
+        return Leader(token=state.office.leader_token(lock.modify_index), record=lock.value)
+
+    def _held_by(self, session: Session) -> State | None:
+        """Both keys as we last found them, if ``session`` held the lock then."""
+        lock = self._state and self._state.lock
+        return self._state if lock and lock.session == session.handle else None
 
     def _won(self, session: Session, state: State, run: str) -> Standing:
         """How we stand, having taken the lock, and with a ``run`` office as well."""
         standing = self._standing(session, state)
         if not run or not isinstance(standing, Held) or state.office.led != standing.token:
             return standing
-        self._state = state
         return replace(standing, in_office=True)
 
     def _standing(
         self, session: Session, state: State, *, retry_after_s: float | None = None
     ) -> Standing:
         """``retry_after_s``: we have just campaigned in vain. None: to get it takes a campaign."""
-        lock = state.lock
+        lock, office = state.lock, state.office
         if lock is None or (not lock.session and retry_after_s is None):
             return Absent()
         if lock.session == session.handle:
-            return state.office.held(lock.modify_index, cursor=lock.modify_index)
+            self._state = state
+            token = office.token_under(lock.modify_index)
+            return office.held(token, cursor=lock.modify_index)
         if lock.session:
             return Behind(
                 leader=lock.value,
-                leader_token=lock.modify_index,
+                leader_token=office.leader_token(lock.modify_index),
                 ahead=self._keys.lock_key,
                 cursor=lock.modify_index,
             )
         assert retry_after_s is not None
-        return Vacant(retry_after_s, cursor=lock.modify_index, last_led=state.office.led)
+        return Vacant(retry_after_s, cursor=lock.modify_index, last_led=office.led)
 
 
 def _duration(duration_s: float) -> str:

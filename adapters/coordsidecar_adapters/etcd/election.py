@@ -2,12 +2,12 @@
 
 Each candidate holds one key, ``<prefix>/<lease id in hex>``, bound to its lease. The key that was
 created first leads; the others each wait for the one just before them, so that a change of leader
-wakes one of them and not all. The key's create revision is the fencing token. This is the recipe of
-Go's ``concurrency.Election`` and of ``etcdctl elect <prefix>``, which see and respect our
-candidates, and we theirs.
+wakes one of them and not all. This is the recipe of Go's ``concurrency.Election`` and of ``etcdctl
+elect <prefix>``, which see and respect our candidates, and we theirs.
 
 Beside it, at ``<prefix>.office`` and without a lease, stands the record that tells an orderly end
-from a sudden one (`Office`); programs that know nothing of it do not disturb it.
+from a sudden one (`Office`); programs that know nothing of it do not disturb it. The key's create
+revision is the fencing token, unless the record says that it was given out before.
 
 Every request may be repeated: it does nothing the second time, or reads back what the first did.
 """
@@ -28,13 +28,13 @@ from coordsidecar.store.protocol import (
     Leader,
     Office,
     RefusedError,
+    Renewal,
     Session,
     SessionLostError,
     Standing,
     UnreachableError,
     Vacant,
 )
-from coordsidecar.value import replace
 from coordsidecar_adapters.etcd.lease import lease_number, lease_of, lease_ttl_s
 from coordsidecar_adapters.etcd.txn import (
     Answer,
@@ -94,7 +94,8 @@ class EtcdElection:
             )
         return Session(handle=f"{lease:x}", ttl_s=float(granted_s))
 
-    def renew(self, session: Session, *, timeout_s: float) -> float:
+    def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
+        deadline_s = time.monotonic() + timeout_s
         body = {"ID": str(lease_of(session))}
         answer = self._calls.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
         if answer.get("ID") != body["ID"]:
@@ -102,15 +103,18 @@ class EtcdElection:
         ttl_s = lease_ttl_s(answer)
         if ttl_s <= 0:
             raise SessionLostError(f"etcd's lease {session.handle} has expired or was revoked")
-        return float(ttl_s)
+        # The keepalive asks for no right to any key, and says nothing of ours.
+        left_s = deadline_s - time.monotonic()
+        standing = self.standing(session, timeout_s=left_s) if look else None
+        return Renewal(float(ttl_s), standing)
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", timeout_s: float
+        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
         name = self._candidate(session)
         if run and self._created:
-            standing = self._succeed(name, run, timeout_s=timeout_s)
+            standing = self._succeed(name, run, floor=floor, timeout_s=timeout_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
         reads = self._reads(name)
@@ -128,28 +132,30 @@ class EtcdElection:
         standing = self._judge(answer)
         return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
 
-    def _succeed(self, name: str, run: str, *, timeout_s: float) -> Standing | None:
+    def _succeed(self, name: str, run: str, *, floor: int, timeout_s: float) -> Standing | None:
         """We were in the queue: take office, if we are first and our predecessor left in order.
 
         How the office record looks then is known beforehand. Else say where we stand.
         """
         last = Office.decode(self._office)
-        released = replace(last, released=last.led).encode().encode()
-        ours = Office(led=self._created, released=last.led, run=run).encode()
+        last = last.resigned(last.led)
+        released, token = last.encode().encode(), last.token_under(self._created)
+        ours = last.taken(token, lock=self._created, run=run, floor=floor)
+        assert ours is not None
         answer = self._txn(
             compare=[
                 created_at(name, self._created),
                 none_older(f"{self._prefix}/", self._created),
                 value_is(self._office_name, None if self._office is None else released),
             ],
-            success=[put(self._office_name, ours)],
+            success=[put(self._office_name, ours.encode())],
             failure=self._reads(name),
             timeout_s=timeout_s,
         )
         if not answer.succeeded:
             return self._judge(answer)
-        self._office = ours.encode()
-        return Held(self._created, clean=True, last_run="", cursor=answer.revision, in_office=True)
+        self._office = ours.encode().encode()
+        return Held(ours.led, clean=True, last_run="", cursor=answer.revision, in_office=True)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         deadline_s = time.monotonic() + timeout_s
@@ -161,44 +167,52 @@ class EtcdElection:
                 return standing
         raise UnreachableError(f"somebody keeps replacing our key {self._candidate(session)}")
 
-    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
-        # How the one before us left is worth keeping for whoever reads the record. That it may
-        # have changed since we looked does no harm: any `released` but our token means "in office".
+    def take_office(
+        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+    ) -> int | None:
+        deadline_s = time.monotonic() + timeout_s
+        if self._created == 0:
+            self.standing(session, timeout_s=timeout_s)
+        # The record as we last saw it will do: while we hold the election, nobody else changes in
+        # it more than how the one before us left.
         last = Office.decode(self._office)
-        office = Office(led=token, released=last.released, run=run).encode()
+        office = last.taken(token, lock=self._created, run=run, floor=floor)
+        if office is None or self._created == 0:
+            return None
         answer = self._txn(
-            compare=[created_at(self._candidate(session), token)],
-            success=[put(self._office_name, office)],
-            timeout_s=timeout_s,
+            compare=[
+                created_at(self._candidate(session), self._created),
+                none_older(f"{self._prefix}/", self._created),
+            ],
+            success=[put(self._office_name, office.encode())],
+            timeout_s=deadline_s - time.monotonic(),
         )
-        if answer.succeeded:
-            self._office = office.encode()
-        return answer.succeeded
+        if not answer.succeeded:
+            return None
+        self._office = office.encode().encode()
+        return office.led
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         name = self._candidate(session)
-        ours = True
+        give_up: Json = {"request_delete_range": {"key": b64(name)}}
+        if token is None:
+            self._txn(success=[give_up], timeout_s=timeout_s)
+            return
         for _ in range(_LOOKS):
             office = Office.decode(self._office)
-            compare, change = [], []
-            if ours:
-                compare += [] if token is None else [created_at(name, token)]
-                change.append({"request_delete_range": {"key": b64(name)}})
-            if token is not None and office.led == token != office.released:
-                released = replace(office, released=token).encode()
-                change.append(put(self._office_name, released))
-            if not change:
-                return
-            if token is not None:
-                compare.append(value_is(self._office_name, self._office))
+            released = office.resigned(token)
+            change = [give_up] if office.token_under(self._created) == token else []
+            if released != office:
+                change.append(put(self._office_name, released.encode()))
+            compare = [created_at(name, self._created), value_is(self._office_name, self._office)]
             reads = [get(name), get(self._office_name)]
             left_s = deadline_s - time.monotonic()
             answer = self._txn(compare=compare, success=change, failure=reads, timeout_s=left_s)
             if answer.succeeded:
                 return
             key, record = answer.keys
-            ours = key is not None and key.created == token
+            self._created = 0 if key is None else key.created
             self._office = None if record is None else record.value
         raise UnreachableError(f"somebody keeps changing {self._office_name}")
 
@@ -221,9 +235,12 @@ class EtcdElection:
         return self._watches.changed(creates, timeout_s=timeout_s)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
-        first = {"request_range": self._first_of("ASCEND")}
-        (key,) = self._txn(success=[first], timeout_s=timeout_s).keys
-        return None if key is None else Leader(token=key.created, record=key.text)
+        reads = [{"request_range": self._first_of("ASCEND")}, get(self._office_name)]
+        key, record = self._txn(success=reads, timeout_s=timeout_s).keys
+        if key is None:
+            return None
+        office = Office.decode(None if record is None else record.value)
+        return Leader(token=office.leader_token(key.created), record=key.text)
 
     def _candidate(self, session: Session) -> str:
         return f"{self._prefix}/{lease_of(session):x}"
@@ -251,18 +268,19 @@ class EtcdElection:
 
     def _judge(self, answer: Answer) -> Standing | None:
         """Say where we stand; None: the key before ours was looked for in the wrong place."""
-        ahead, ours, first, office = answer.keys
-        self._office = None if office is None else office.value
+        ahead, ours, first, record = answer.keys
+        self._office = None if record is None else record.value
+        office = Office.decode(self._office)
         if ours is None or first is None:
             return Absent()
         asked_for, self._created = self._created, ours.created
         if first.name == ours.name:
-            return Office.decode(self._office).held(ours.created, cursor=answer.revision)
+            return office.held(office.token_under(ours.created), cursor=answer.revision)
         if asked_for != ours.created or ahead is None:
             return None
         return Behind(
             leader=first.text,
-            leader_token=first.created,
+            leader_token=office.leader_token(first.created),
             ahead=ahead.name,
             cursor=answer.revision,
         )

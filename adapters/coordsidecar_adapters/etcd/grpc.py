@@ -60,7 +60,7 @@ _METHODS = {
 
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
-    """Build the store; `ValueError` if the URL is wrong or the extra is not installed."""
+    """Build the store; `ValueError` if the URL is wrong, `ImportError` without the extra."""
     settings = parse(url, environ=environ)
     library = _Library()
     credentials = None if settings.tls is None else _credentials(library, settings.tls)
@@ -92,11 +92,8 @@ class _Library:
                 import grpc
                 from etcd3 import etcdrpc
                 from google.protobuf import json_format
-        except (ImportError, TypeError) as e:
-            raise ValueError(
-                f"etcd+grpc:// needs python-etcd3, which cannot be imported ({e}); "
-                f"pip install 'coordsidecar[grpc]'"
-            ) from e
+        except TypeError as e:  # Generated code that this protobuf does not take.
+            raise ImportError(str(e)) from e
         self.grpc: Any = grpc
         self.rpc: Any = etcdrpc
         self.json_format: Any = json_format
@@ -112,10 +109,12 @@ class _Library:
         message = self.json_format.ParseDict(body, getattr(self.rpc, request)())
         if not streams:
             return self.as_json(ask(message, **call))
-        stream = ask(iter([message]), **call)
+        requests = _Requests([message])
+        stream = ask(iter(requests), **call)
         try:
             return self.as_json(next(stream))
         finally:
+            requests.end()
             stream.cancel()
 
     def as_json(self, message: Any) -> Json:
@@ -136,6 +135,25 @@ class _Library:
         if code is self.grpc.StatusCode.UNAVAILABLE and "etcdserver" not in details:
             return LinkError(details, sent="failed to connect" not in details)
         return StatusError(code.value[0], details)
+
+
+class _Requests:
+    """What is asked on a stream. Our side of it stays open until `end`.
+
+    etcd's gRPC proxy takes the end of it for the end of the stream, and drops what it has to say.
+    gRPC asks for the next one in a thread of its own, which `end` lets go.
+    """
+
+    def __init__(self, messages: Sequence[Any]) -> None:
+        self._messages = iter(messages)
+        self._over = threading.Event()
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._messages
+        self._over.wait()
+
+    def end(self) -> None:
+        self._over.set()
 
 
 @contextmanager
@@ -191,11 +209,11 @@ class GrpcConnection:
             metadata.append(("token", token))
         library = self._library
         request = library.rpc.WatchRequest
-        requests = [
-            library.json_format.ParseDict({"create_request": c}, request()) for c in creates
-        ]
+        requests = _Requests(
+            [library.json_format.ParseDict({"create_request": c}, request()) for c in creates]
+        )
         stream = library.rpc.WatchStub(self._channel).Watch(iter(requests), metadata=metadata)
-        return GrpcWatch(stream, address=self._address, library=library)
+        return GrpcWatch(stream, requests, address=self._address, library=library)
 
     def close(self) -> None:
         self._channel.close()
@@ -204,8 +222,11 @@ class GrpcConnection:
 class GrpcWatch:
     """A `WatchStream`. Once `next` has returned None the stream is at its end."""
 
-    def __init__(self, stream: Any, *, address: str, library: _Library) -> None:
+    def __init__(
+        self, stream: Any, requests: _Requests, *, address: str, library: _Library
+    ) -> None:
         self._stream = stream
+        self._requests = requests
         self._address = address
         self._library = library
 
@@ -232,6 +253,7 @@ class GrpcWatch:
             timer.cancel()  # Its thread ends by itself: to wait for it would cost 0.3 ms.
 
     def close(self) -> None:
+        self._requests.end()
         self._stream.cancel()
 
 

@@ -32,14 +32,23 @@ class Record(Value):
     office: Office = Office()  # Immutable.
     lost: bool = False
 
-    def next_token(self) -> int:
-        """The next token, greater than every earlier one.
+    def next_token(self, floor: int) -> int:
+        """The next token, greater than every earlier one, and than ``floor``.
 
         A lost counter goes on from the time in milliseconds since 1970. No counter that began at 1
         is there yet, and no counter that went on from an earlier time has overtaken it; unless the
         wall clock was set back meanwhile, which we cannot know.
         """
-        return time.time_ns() // 1_000_000 if self.lost else self.token + 1
+        following = time.time_ns() // 1_000_000 if self.lost else self.token + 1
+        return max(following, floor + 1)
+
+    def won(self, holder: str, *, leader: str, floor: int) -> Record:
+        """The record of who got the lock, and with it a token."""
+        return Record(self.next_token(floor), holder, leader, self.office)
+
+    def taken(self, led: int, *, lock: str, run: str) -> Record:
+        """The record once the holder has taken office with the token ``led``."""
+        return replace(self, token=led, office=replace(self.office, led=led, run=run, lock=lock))
 
     def held(self, present_lock: str) -> Held:
         """What the record means to its holder, given the id of the lock file that is there."""
@@ -49,10 +58,7 @@ class Record(Value):
 
     def resigned(self, token: int | None) -> Record:
         """The record once the holder has given up the lock, and the office of ``token``."""
-        office = self.office
-        if token is not None and office.led == token:
-            office = replace(office, released=token)
-        return replace(self, holder="", office=office)
+        return replace(self, holder="", office=self.office.resigned(token))
 
 
 _LOST = Record(office=Office(led=-1), lost=True)

@@ -32,6 +32,7 @@ from coordsidecar.store.protocol import (
     Held,
     Leader,
     RefusedError,
+    Renewal,
     Session,
     SessionLostError,
     Standing,
@@ -112,15 +113,15 @@ class LocalStore:
             fd = lock.open_lock(self._lock_path)
             return Session(handle=lock.new_handle(fd), ttl_s=math.inf, fds=(fd,))
 
-    def renew(self, session: Session, *, timeout_s: float) -> float:
+    def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         with self._translated():
-            fd = lock.session_fd(session)
-            if not self._in_place(fd):
+            if not self._in_place(lock.session_fd(session)):
                 raise self._replaced()
-        return math.inf
+        standing = self.standing(session, timeout_s=timeout_s) if look else None
+        return Renewal(math.inf, standing)
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", timeout_s: float
+        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
     ) -> Standing:
         with self._translated():
             fd = lock.session_fd(session)
@@ -134,18 +135,18 @@ class LocalStore:
                 return self._behind(known)
             if known.holder == lock.session_id(session):
                 return known.held(lock.read_lock_id(fd))
+            won = known.won(lock.session_id(session), leader=record, floor=floor)
             try:
-                return self._win(fd, known, holder=lock.session_id(session), leader=record, run=run)
+                return self._win(fd, won, run=run)
             except OSError:
                 lock.unlock(fd)
                 raise
 
-    def _win(self, fd: int, known: Record, *, holder: str, leader: str, run: str) -> Held:
-        """The lock is ours: count a token; take office too, if the last one left it in order."""
-        token, lock_id = known.next_token(), lock.read_lock_id(fd)
+    def _win(self, fd: int, known: Record, *, run: str) -> Held:
+        """The lock is ours: write the token; take office too, if the last one left it in order."""
+        lock_id = lock.read_lock_id(fd)
         in_office = bool(run) and known.office.clean and lock_id != ""
-        office = replace(known.office, led=token, run=run, lock=lock_id)
-        known = Record(token, holder, leader, office if in_office else known.office)
+        known = known.taken(known.token, lock=lock_id, run=run) if in_office else known
         self._write_record(known, durable=True)
         return replace(known.held(lock_id or lock.lock_id(fd)), in_office=in_office)
 
@@ -164,18 +165,21 @@ class LocalStore:
                     return self._behind(known)
             return Absent()  # Nobody holds it, and nobody gets it without a campaign.
 
-    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
+    def take_office(
+        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+    ) -> int | None:
         with self._translated():
             fd = lock.session_fd(session)
             known = self._known(session, fd)
-            if (known.holder, known.token) != (lock.session_id(session), token):
-                return False
+            led = max(token, floor + 1)
+            if known.holder != lock.session_id(session) or known.token not in (token, led):
+                return None
             if not lock.try_lock(fd) or not self._in_place(fd):
-                return False
-            office = replace(known.office, led=token, run=run, lock=lock.read_lock_id(fd))
-            if known.office != office:
-                self._write_record(replace(known, office=office))
-            return True
+                return None
+            taken = known.taken(led, lock=lock.read_lock_id(fd), run=run)
+            if known != taken:
+                self._write_record(taken, durable=known.token != led)
+            return led
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
         with self._translated():

@@ -61,7 +61,7 @@ def run(settings: Settings) -> int:
 
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     elector = ElectorProcess(serve, log, run_mark=run_mark)
-    elector.start(None, 0.0)
+    elector.start(None, 0.0, 0)
 
     from coordsidecar.guard.loop import Guard
 

@@ -78,10 +78,14 @@ class Released(Value):
 
 
 class Following(Value):
-    """Somebody else leads. ``leader`` was written by others: show it, never trust it."""
+    """Somebody else leads. ``leader`` was written by others: show it, never trust it.
+
+    ``floor``: the highest token that was ever seen in office.
+    """
 
     leader: str
     token: int
+    floor: int
 
 
 class Failed(Value):

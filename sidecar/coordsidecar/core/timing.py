@@ -117,12 +117,18 @@ class Timing(Value, kw_only=True):
 
     @property
     def guard_silence_s(self) -> float:
-        """How long the elector waits for a sign of life before it takes the guard for frozen.
+        """How long the elector waits for a sign of life before it looks whether the guard is
+        stopped, and if so, ends its job.
 
         Longer than the other way round: the price of an error is the job, and as long as the
         elector renews, nothing is in danger.
         """
         return max(1.0, self.step_down_after_s / 2)
+
+    @property
+    def guard_patience_s(self) -> float:
+        """How long it waits for a guard that is not stopped, and may only get no processor: D."""
+        return max(self.guard_silence_s, self.step_down_after_s)
 
     @property
     def ping_every_s(self) -> float:

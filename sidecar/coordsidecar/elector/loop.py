@@ -23,9 +23,12 @@ from coordsidecar.core.election.moves import (
     Event,
     Exit,
     GuardDied,
+    GuardIs,
     HeardGuard,
     KillTree,
+    LookAtGuard,
     Report,
+    Spare,
     Sweep,
     Swept,
     TellGuard,
@@ -43,13 +46,12 @@ from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
 from coordsidecar.store.protocol import Session
 from coordsidecar.trees.hunt import Hunt
+from coordsidecar.trees.process import is_stopped
 from coordsidecar.trees.remains import Remains
 from coordsidecar.value import replace
 from coordsidecar.wire import Wire
 
 __all__ = ["run"]
-
-_CHORE_EVERY_S = 0.003
 
 
 def run(
@@ -60,12 +62,13 @@ def run(
     adopt: Session | None,
     token: int | None,
     run_until_s: float,
+    floor: int,
     run_mark: str,
 ) -> None:
     """Serve one guard until it, or the election, is over.
 
     ``adopt`` is the session a dead elector held, ``token`` the election it led with it; the job may
-    be running until ``run_until_s``.
+    be running until ``run_until_s``. ``floor`` is the highest token that the guard has seen.
     """
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     try:
@@ -73,8 +76,7 @@ def run(
     except ValueError as error:  # What the store's URL or its settings say cannot be.
         wire.send(msg.Failed(2, str(error)[:2000]))
         return
-    if adopt is not None:
-        elector.adopt(adopt, token, run_until_s)
+    elector.begin(adopt, token, run_until_s, floor=floor)
     try:
         elector.serve_status()
     except OSError as error:
@@ -95,9 +97,9 @@ class Elector:
         self._settings = settings
         self._wire = wire
         self._log = log
-        self._guard_pidfd = guard_pidfd
+        self._guard_pid, self._guard_pidfd = os.getppid(), guard_pidfd
         self._remains = Remains(
-            guard_pid=os.getppid(),
+            guard_pid=self._guard_pid,
             guard_pidfd=guard_pidfd,
             run=run_mark,
             leave_out=(os.getpid(),),
@@ -123,16 +125,17 @@ class Elector:
             run=run_mark,
             record=_record(settings),
         )
-        # Only now: what the store's client took to import is not the store's fault.
-        self._state = core.begin(boottime_s(), self._aims)
 
-    def adopt(self, session: Session, token: int | None, run_until_s: float) -> None:
-        """Begin with what a dead elector left, not afresh."""
-        self._state = core.begin(boottime_s(), self._aims, adopt=session, token=token)
-        if math.isfinite(run_until_s):
+    def begin(
+        self, adopt: Session | None, token: int | None, run_until_s: float, *, floor: int
+    ) -> None:
+        """Begin afresh, or with what a dead elector left."""
+        # Only now: what the store's client took to import is not the store's fault.
+        self._state = core.begin(boottime_s(), self._aims, adopt=adopt, token=token, floor=floor)
+        if adopt is not None and math.isfinite(run_until_s):
             # What the guard was promised, until a renewal of our own says more.
             timing = self._settings.timing
-            sent_at_s = run_until_s + timing.margin_s - lasting_s(session, timing)
+            sent_at_s = run_until_s + timing.margin_s - lasting_s(adopt, timing)
             self._state = replace(self._state, renewed_at_s=sent_at_s)
 
     def serve_status(self) -> None:
@@ -156,7 +159,13 @@ class Elector:
         for fd in (self._wire.fd, self._timer.fd, self._inbox.fd, self._guard_pidfd):
             if not (self._guard_died and fd in (self._guard_pidfd, self._wire.fd)):
                 poll.register(fd, select.POLLIN)
-        poll.poll(None if self._chore is None else math.ceil(_CHORE_EVERY_S * 1000))
+        poll.poll(math.ceil(self._chore_every_s * 1000) if self._chore is not None else None)
+
+    @property
+    def _chore_every_s(self) -> float:
+        """How soon the chore wants to go on, whatever happens."""
+        hunt = self._hunt if isinstance(self._chore, Sweep) else None
+        return (hunt or self._remains).pause_s
 
     def _step(self, event: Event) -> None:
         was = token_of(self._state.phase)
@@ -186,6 +195,8 @@ class Elector:
                 if self._remains.kill_pass():
                     self._chore = None
                     yield TreeKilled()
+                elif self._remains.tree_is_gone:
+                    yield TreeKilled(guard_lives=True)
             case Sweep():
                 assert self._hunt is not None
                 if killed := self._hunt.kill_pass():
@@ -208,6 +219,10 @@ class Elector:
                 self._wire.send(message, fds)
             case KillTree():
                 self._chore = effect
+            case Spare():
+                self._chore = None
+            case LookAtGuard():
+                self._inbox.put(GuardIs(is_stopped(self._guard_pid)))
             case Sweep(run) if self._chore is None:  # Never in the way of burying our own guard.
                 self._chore, self._hunt = effect, Hunt(run)
             case Sweep():

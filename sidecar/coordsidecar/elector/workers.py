@@ -105,17 +105,21 @@ class Workers:
                     record=self._record,
                     timeout_s=timeout_s,
                 )
-            case Renew(session):
-                return Renewed(store.renew(session, timeout_s=timeout_s))
-            case Campaign(session):
+            case Renew(session, look):
+                renewal = store.renew(session, look=look, timeout_s=timeout_s)
+                return Renewed(renewal.ttl_s, renewal.standing)
+            case Campaign(session, floor):
                 return store.campaign(
-                    session, record=self._record, run=self._run, timeout_s=timeout_s
+                    session, record=self._record, run=self._run, floor=floor, timeout_s=timeout_s
                 )
             case Look(session):
                 return store.standing(session, timeout_s=timeout_s)
-            case TakeOffice(session, token):
-                took = store.take_office(session, token, run=self._run, timeout_s=timeout_s)
-                return Took(took)
+            case TakeOffice(session, token, floor):
+                return Took(
+                    store.take_office(
+                        session, token, run=self._run, floor=floor, timeout_s=timeout_s
+                    )
+                )
             case Resign(session, token):
                 store.resign(session, token, timeout_s=timeout_s)
                 return Done()

@@ -13,7 +13,7 @@ from coordsidecar.hints import Protocol
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 from coordsidecar.store.protocol import Session
-from coordsidecar.trees.tree import descendants
+from coordsidecar.trees.process import NotSeenError, children
 from coordsidecar.wire import Wire, wire_pair
 
 __all__ = ["ElectorProcess"]
@@ -39,6 +39,7 @@ class Serve(Protocol):
         adopt: Session | None,
         token: int | None,
         run_until_s: float,
+        floor: int,
     ) -> None: ...
 
 
@@ -65,7 +66,7 @@ class ElectorProcess:
         """Descriptors that hold the session, for the job to hold too."""
         return self._session.fds if self._session else ()
 
-    def start(self, token: int | None, run_until_s: float) -> None:
+    def start(self, token: int | None, run_until_s: float, floor: int) -> None:
         """Fork an elector that adopts the session we know of.
 
         It must not die with us: it has our job to bury. That is why it has no PDEATHSIG, and a
@@ -95,6 +96,7 @@ class ElectorProcess:
                         adopt=self._session,
                         token=token,
                         run_until_s=run_until_s,
+                        floor=floor,
                     )
                     status = 0
                 except Exception as error:  # noqa: BLE001  # Said; then the guard starts another.
@@ -104,10 +106,10 @@ class ElectorProcess:
         theirs.close()
         self.pid, self._wire, self._spoke = pid, ours, False
 
-    def start_another(self, token: int | None, run_until_s: float) -> bool:
+    def start_another(self, token: int | None, run_until_s: float, floor: int) -> bool:
         """`start`, once there has been one; False if it is refused, which is said once."""
         try:
-            self.start(token, run_until_s)
+            self.start(token, run_until_s, floor)
         except OSError as error:
             self._log.once("elector-failed", f"{refusal(error)}")
             return False
@@ -137,11 +139,12 @@ class ElectorProcess:
         if self._wire is None:
             return messages
         if not self._seen and self.pid is not None:  # One that is reaped cannot be seen.
-            if not _sees_child(self.pid):
+            sees = _sees_child(self.pid)
+            if sees is False:
                 self.kill()
                 self._close_wire()  # Once is enough.
                 return [msg.Failed(125, _BLIND)]
-            self._seen = True
+            self._seen = sees is True
         try:
             for message, fds in self._wire.receive():
                 match message:
@@ -214,13 +217,16 @@ class ElectorProcess:
         self._session = session
 
 
-def _sees_child(pid: int | None) -> bool:
+def _sees_child(pid: int) -> bool | None:
     """Whether /proc shows a child of ours; if not, we would take a job's tree that lives for dead.
 
-    By its number alone we might take a stranger of another PID namespace for it.
+    By its number alone we might take a stranger of another PID namespace for it. None if it cannot
+    be known just now.
     """
     try:
         ours = os.readlink("/proc/self") == str(os.getpid())
+        return ours and pid in children(os.getpid())
+    except NotSeenError:
+        return None
     except OSError:
         return False
-    return ours and pid in descendants(os.getpid(), leave_out=())

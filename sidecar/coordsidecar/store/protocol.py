@@ -22,10 +22,10 @@ is in `watch`, another may call.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
+from coordsidecar.store.office import Held, Office
 from coordsidecar.value import Value
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Leader",
     "Office",
     "RefusedError",
+    "Renewal",
     "Session",
     "SessionLostError",
     "Standing",
@@ -88,34 +89,19 @@ class Session(Value):
     fds: tuple[int, ...] = ()
 
 
-class Held(Value):
-    """We hold the election.
-
-    ``token`` is the fencing token: strictly greater than every earlier holder's. ``clean`` says
-    that the holder before us resigned after its job was confirmed dead, so that ours may start at
-    once; otherwise a takeover delay is due, ``last_run`` names the run (see `Office`) whose remains
-    may still live, and ``last_led`` is its token. ``in_office``: the campaign took office, too.
-    """
-
-    token: int
-    clean: bool
-    last_run: str
-    cursor: int
-    in_office: bool = False
-    last_led: int = 0
-
-
 class Behind(Value):
     """Somebody else holds the election, or stands before us in the queue.
 
     ``leader`` is the holder's record as it stands in the store: written by anybody, so untrusted.
-    ``leader_token`` is the holder's token. ``ahead`` is the key to watch.
+    ``leader_token`` is the holder's token; ``in_office``: it has taken office under it, as only
+    instances of ours do. ``ahead`` is the key to watch.
     """
 
     leader: str
     leader_token: int
     ahead: str
     cursor: int
+    in_office: bool = False
 
 
 class Vacant(Value):
@@ -136,69 +122,22 @@ class Absent(Value):
 Standing = Held | Behind | Vacant | Absent
 
 
+class Renewal(Value):
+    """The session lives on for ``ttl_s``, as granted.
+
+    ``standing``: where we stood after that, if it was asked for: by a linearizable read, so that it
+    is the proof of ownership without which no deadline moves (rule S17).
+    """
+
+    ttl_s: float
+    standing: Standing | None = None
+
+
 class Leader(Value):
     """Who holds an election, as a linearizable read found it."""
 
     token: int
     record: str
-
-
-class Office(Value):
-    """The record that tells an orderly end from a sudden one (safety rule S9).
-
-    A leader writes ``led`` before its job starts and ``released`` after the job's tree is confirmed
-    dead. ``run`` is the unique mark that every process of that run carries in its environment.
-    ``lock`` names the lock itself, for stores whose lock can be replaced behind our back.
-    """
-
-    led: int = 0
-    released: int = 0
-    run: str = ""
-    lock: str = ""
-
-    @property
-    def clean(self) -> bool:
-        return self.led == self.released
-
-    def held(self, token: int, *, cursor: int, proven: bool = False) -> Held:
-        """How things stand for who holds the election by ``token`` and finds this record.
-
-        ``proven``: the store vouches for the end of the leader before, who did not resign.
-        """
-        if self.clean or self.led == token:  # Nobody before us, or ourselves.
-            return Held(token, clean=True, last_run="", cursor=cursor)
-        return Held(token, clean=proven, last_run=self.run, cursor=cursor, last_led=self.led)
-
-    def encode(self) -> str:
-        return json.dumps(
-            {"led": self.led, "released": self.released, "run": self.run, "lock": self.lock}
-        )
-
-    @classmethod
-    def decode(cls, raw: str | bytes | None) -> Office:
-        """Read a record that anybody may have written; what cannot be read counts as unclean.
-
-        ``None`` (there is no record: nobody ever led) is clean.
-        """
-        if raw is None:
-            return cls()
-        unreadable = cls(led=-1, released=0)
-        try:
-            fields = json.loads(raw)
-        except (ValueError, RecursionError):
-            return unreadable
-        if not isinstance(fields, dict):
-            return unreadable
-        led, released = fields.get("led"), fields.get("released")
-        run, lock = fields.get("run", ""), fields.get("lock", "")
-        # bool is an int to Python, but a record that says `true` was not written by us.
-        if type(led) is not int or type(released) is not int:
-            return unreadable
-        if not isinstance(run, str) or not isinstance(lock, str):
-            return unreadable
-        if len(run) > 64 or not run.isascii():  # It is looked for in the environment of processes.
-            return unreadable
-        return cls(led=led, released=released, run=run, lock=lock)
 
 
 class Store(Protocol):
@@ -215,17 +154,22 @@ class Store(Protocol):
         """
         ...
 
-    def renew(self, session: Session, *, timeout_s: float) -> float:
-        """Renew the session and return the TTL granted, in seconds."""
+    def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
+        """Renew the session and, with ``look``, say where we stand thereafter.
+
+        Both, or neither: a look that is refused or not answered fails the whole of it, whatever
+        became of the session.
+        """
         ...
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", timeout_s: float
+        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
     ) -> Standing:
         """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
 
         With a ``run``, this may take office in the same transaction (`Held.in_office`), but only
-        where the office record is clean.
+        where the office record is clean and led by ``floor`` or a higher token: else the store has
+        lost its data, and somebody may lead who has not heard of it.
         """
         ...
 
@@ -233,10 +177,15 @@ class Store(Protocol):
         """Say where we stand, by a linearizable read. Changes nothing."""
         ...
 
-    def take_office(self, session: Session, token: int, *, run: str, timeout_s: float) -> bool:
-        """Record ``led = token`` in the transaction that checks that the election is still ours.
+    def take_office(
+        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+    ) -> int | None:
+        """Record that we lead, in the transaction that checks that the election is still ours.
 
-        False: it is not ours. Safe to repeat.
+        Returns the token under which we do: ``token``, which is what `Held` said, or one that is
+        above ``floor``, the highest that anybody here has ever seen. (Only a store that lost its
+        data makes the two differ.) From now on `Held.token` is that. None: it is not ours. Safe to
+        repeat.
         """
         ...
 

@@ -9,6 +9,7 @@ known here by name. They are loaded like any other, and only the one that is use
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Mapping
 
@@ -42,11 +43,30 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     """
     scheme = check_scheme(url)
     try:
-        factory = _load(scheme)
+        # Some of what it needs a store imports only now, when it knows that it does.
+        return _load(scheme)(url, election=election, environ=environ)
     except (ImportError, AttributeError) as error:
-        remedy = "pip install 'coordsidecar[grpc]'" if scheme.endswith("+grpc") else "reinstall it"
+        if file := _shadow(error, environ):
+            remedy = f"{file} hides what is meant: rename it, or take its folder out of PYTHONPATH"
+        elif scheme.endswith("+grpc"):
+            remedy = "pip install 'coordsidecar[grpc]'"
+        else:
+            remedy = "reinstall it"
         raise ValueError(f"the {scheme} store cannot be loaded ({error}); {remedy}") from error
-    return factory(url, election=election, environ=environ)
+
+
+def _shadow(error: ImportError | AttributeError, environ: Mapping[str, str]) -> str:
+    """What was imported by mistake, from PYTHONPATH or the current folder; "": nothing was."""
+    from importlib.machinery import PathFinder  # Late: it is for this error only.
+
+    named = error.name if isinstance(error, ImportError) else getattr(error.obj, "__name__", "")
+    found = PathFinder.find_spec(named.partition(".")[0]) if named else None
+    if found is None:
+        return ""
+    folder = next(iter(found.submodule_search_locations or ()), None)
+    place = folder or found.origin or ""
+    suspects = [*environ.get("PYTHONPATH", "").split(os.pathsep), ""]
+    return place if os.path.dirname(place) in map(os.path.abspath, suspects) else ""
 
 
 def check_scheme(url: str) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "entries",
     "group_of",
     "is_dead",
+    "is_stopped",
     "living_thread",
     "pids",
     "stat_fields",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 DEAD_STATES = ("Z", "X")
+_STOPPED_STATES = ("T", "t")
 _HIDDEN = "?"
 _GONE = (FileNotFoundError, ProcessLookupError)
 _ANSWERS = (*_GONE, PermissionError)
@@ -120,6 +122,14 @@ def state_of(pid: int) -> str:
 def is_dead(pid: int) -> bool:
     """Whether nothing of it runs any more. Raises `NotSeenError`."""
     return state_of(pid) in DEAD_STATES
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether it is seen to be stopped; who is not to be seen now is not."""
+    try:
+        return state_of(pid) in _STOPPED_STATES
+    except NotSeenError:
+        return False
 
 
 def group_of(pid: int) -> int | None:

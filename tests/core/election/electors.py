@@ -11,6 +11,7 @@ from coordsidecar.core.election.moves import (
     Effect,
     Event,
     Report,
+    TellGuard,
 )
 from coordsidecar.core.election.phases import (
     Elector,
@@ -39,6 +40,7 @@ def elector(phase: object, **changes: object) -> Elector:
         renew_at_s=1e9,
         ping_at_s=1e9,
         guard_due_s=1e9,
+        guard_lost_s=1e9,
         watching=True,
         phase=phase,
     )
@@ -66,6 +68,16 @@ def answer(
     sent_at_s = now_s if sent_at_s is None else sent_at_s
     event = Answered(state.call, sent_at_s, result, draw=0.5)  # type: ignore[arg-type]
     return take(state, event, now_s, aims)
+
+
+def adopting(now_s: float = 100.0, **changes: object) -> Elector:
+    """An elector that follows one that died in office, as its driver begins it."""
+    begun = core.begin(now_s, AIMS, adopt=SESSION, token=7)
+    return replace(replace(begun, renewed_at_s=100.0, ping_at_s=1e9), **changes)
+
+
+def told(effects: list[Effect]) -> list[object]:
+    return [effect.message for effect in effects if isinstance(effect, TellGuard)]
 
 
 def calls(effects: list[Effect]) -> list[Call]:

@@ -1,6 +1,8 @@
-"""The elector's core: releasing last, adopting with care, waiting in vain."""
+"""The elector's core: releasing last, resting, leaving (S4)."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 
@@ -14,31 +16,41 @@ from coordsidecar.core.election.moves import (
     Exit,
     GuardDied,
     HeardGuard,
-    KillTree,
-    Look,
     Open,
-    Renew,
-    Renewed,
+    Report,
     Resign,
     TellGuard,
     Tick,
     TreeKilled,
-    Watch,
 )
 from coordsidecar.core.election.phases import (
+    Claiming,
     Elector,
-    Joining,
+    Ended,
     Killing,
     Leading,
     Losing,
-    Opening,
     Resigning,
+    Resting,
     Waiting,
 )
+from coordsidecar.store.protocol import Session
 from coordsidecar.value import replace
-from tests.core.election.electors import AIMS, BEHIND, CLEAN, LEASED, SESSION, answer, elector, take
+from tests.core.election.electors import (
+    AIMS,
+    BEHIND,
+    CLEAN,
+    SESSION,
+    adopting,
+    answer,
+    elector,
+    take,
+)
 
-# ── releasing (S4) ─────────────────────────────────────────────────────────────────────────────
+NEVER = 1e9
+FORGET_IT = TellGuard(msg.Released(0))  # Nobody may adopt the session.
+
+# ── releasing last ─────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_lost_leader_releases_only_when_the_guard_confirms_and_mends_the_record() -> None:
@@ -71,51 +83,6 @@ def test_who_can_release_nothing_any_more_says_so_and_leaves() -> None:
     assert effects[-1] == Exit()
 
 
-def test_a_dead_guard_is_buried_before_anything_is_released() -> None:
-    state, first = take(elector(Leading(CLEAN)), GuardDied(), 101.0)
-    state, then = take(state, TreeKilled(), 101.1)
-
-    assert first == [KillTree()]
-    assert then == [Call(Resign(SESSION, 7))]
-
-
-def test_a_tree_that_cannot_be_killed_keeps_the_lease() -> None:
-    state = elector(Killing(7), renew_at_s=103.0)
-
-    state, effects = take(state, Tick(), 103.0)
-
-    assert effects == [Call(Renew(SESSION))]
-
-
-def test_a_frozen_guard_is_killed_with_its_tree() -> None:
-    state, effects = take(elector(Leading(CLEAN), guard_due_s=104.0), Tick(), 104.0)
-
-    assert effects == [KillTree()]
-    assert state.phase == Killing(7)
-
-
-def test_a_guard_that_lets_the_deadline_pass_is_not_trusted_further() -> None:
-    state, effects = take(elector(Leading(CLEAN)), Tick(), 112.5)
-
-    assert effects == [KillTree()]
-    assert state.phase == Killing(7)
-
-
-def test_an_elector_that_wakes_late_gives_its_guard_a_moment_first() -> None:
-    state, effects = core.step(elector(Leading(CLEAN)), Tick(), 500.0, AIMS)
-
-    assert KillTree() not in effects
-    _, later = take(state, Tick(), 501.0)
-    assert later == [KillTree()]
-
-
-def test_a_frozen_guard_that_stands_by_makes_way() -> None:
-    _, effects = take(elector(Waiting(BEHIND), guard_due_s=104.0), Tick(), 104.0)
-
-    forget_it = TellGuard(msg.Released(0))  # Our request to resign may arrive late.
-    assert effects == [forget_it, Call(Resign(SESSION, None))]
-
-
 def test_the_end_is_told_before_the_session_is_closed() -> None:
     resigning = Resigning(7, 0.0, leave=True, give_up_at_s=110.0)
     state = elector(resigning, call=Resign(SESSION, 7))
@@ -127,93 +94,162 @@ def test_the_end_is_told_before_the_session_is_closed() -> None:
     assert last == [Exit()]
 
 
-# ── adopting (S6) ──────────────────────────────────────────────────────────────────────────────
-
-
-def test_an_adopted_election_is_renewed_and_looked_at_before_it_counts() -> None:
-    state = replace(core.begin(100.0, AIMS, adopt=SESSION, token=7), ping_at_s=1e9)
-
-    state, first = take(state, Tick(), 100.0)
-    state, second = answer(state, Renewed(15.0), 100.1, sent_at_s=100.0)
-    state, third = answer(state, CLEAN, 100.2)
-
-    assert first == [Call(Renew(SESSION))]
-    assert second == [Call(Look(SESSION))]
-    assert third == [TellGuard(LEASED), Watch(SESSION, CLEAN)]
-
-
-def test_an_adopted_election_that_is_no_longer_ours_is_lost() -> None:
-    state = replace(core.begin(100.0, AIMS, adopt=SESSION, token=7), ping_at_s=1e9)
-    state, _ = take(state, Tick(), 100.0)
-    state, _ = answer(state, Renewed(15.0), 100.1)
-
-    state, effects = answer(state, BEHIND, 100.2)
-
-    assert effects == [TellGuard(msg.Lost(7, "blue holds the election now"))]
-
-
-def test_a_guard_that_freezes_while_we_adopt_is_killed_for_its_job_may_run() -> None:
-    begun = core.begin(100.0, AIMS, adopt=SESSION, token=7)
-    state = replace(begun, ping_at_s=1e9, guard_due_s=101.0)
-
-    _, effects = take(state, Tick(), 101.0)
-
-    assert KillTree() in effects
-
-
-# ── waiting ────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize(
-    ("waiting", "why"),
+    "state",
     [
-        (elector(Waiting(BEHIND), following="blue"), "blue leads"),
-        (elector(Joining()), "somebody else leads"),
-        (elector(Opening(), session=None, connected=False), "the store does not answer"),
+        elector(Leading(CLEAN)),
+        elector(Losing(7, NEVER)),
+        elector(Claiming(CLEAN, NEVER)),
+        adopting(guard_due_s=NEVER, guard_lost_s=NEVER),
     ],
-    ids=["behind", "joining", "unreachable"],
+    ids=["leading", "losing", "claiming", "adopting"],
 )
-def test_waiting_ends_when_its_time_is_up(waiting: Elector, why: str) -> None:
-    aims = replace(AIMS, wait_until_s=110.0)
+def test_the_guard_says_what_becomes_of_us_after_the_release(state: Elector) -> None:
+    """It knows what is to be released, so a successor of ours may adopt the session for it."""
+    gone = HeardGuard(msg.TreeGone(7, rest_s=60.0, leave=False))
 
-    state, effects = take(waiting, Tick(), 110.0, aims)
+    state, effects = take(state, gone, 101.0)
 
-    assert effects[0] == TellGuard(msg.Failed(124, f"{why}, and --wait is over"))
+    assert effects == [Call(Resign(SESSION, 7))]
+    assert state.phase == Resigning(7, 60.0, leave=False, give_up_at_s=115.0)
+
+
+@pytest.mark.parametrize("phase", [Leading(CLEAN), Losing(7, NEVER), Claiming(CLEAN, NEVER)])
+def test_an_end_of_another_term_does_not_end_this_one(phase: object) -> None:
+    gone = HeardGuard(msg.TreeGone(6, rest_s=60.0, leave=False))
+
+    state, effects = take(elector(phase), gone, 101.0)
+
+    assert effects == [TellGuard(msg.Released(6))]
+    assert state.phase == phase
+
+
+def test_who_is_told_twice_answers_twice() -> None:
+    gone = HeardGuard(msg.TreeGone(7, rest_s=0.0, leave=True))
+
+    state, effects = take(elector(Waiting(BEHIND)), gone, 101.0)
+
+    assert effects == [TellGuard(msg.Released(7)), FORGET_IT, Call(Resign(SESSION, None))]
     assert isinstance(state.phase, Resigning)
+    assert state.phase.leave
+
+
+def test_the_end_of_a_buried_guard_is_reported() -> None:
+    state = elector(Killing(7, until_s=113.0))
+
+    _, effects = core.step(state, TreeKilled(), 100.5, AIMS)
+
+    assert effects[0] == Report("released", "the job is confirmed dead; releasing", 7)
+
+
+def test_a_guard_that_is_given_up_is_reported() -> None:
+    state = elector(Waiting(BEHIND), guard_lost_s=100.5)
+
+    withdrawn, effects = core.step(state, Tick(), 100.5, AIMS)
+    burying, killing = core.step(elector(Leading(CLEAN)), GuardDied(), 100.5, AIMS)
+
+    assert effects[:2] == [Report("withdrawing", "the guard does not react"), FORGET_IT]
+    assert killing[1] == Report("killing", "the guard is dead", 7)
+    assert isinstance(withdrawn.phase, Resigning)
+    assert isinstance(burying.phase, Killing)
+
+
+# ── how long it may take ───────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("record", "name"),
+    ("leave", "session", "give_up_at_s"),
     [
-        ('{"id": "blue"}', "blue"),
-        ("etcdctl's proposal", "etcdctl's proposal"),
-        ('{"id": ["x"]}', "['x']"),
-        ("", "somebody"),
-        ("9" * 5000, "9" * 200),
-        ("[" * 5000, "[" * 200),
+        (True, SESSION, 105.0),  # Two calls; then it dies of itself, and we are gone.
+        (False, SESSION, 115.0),  # By then it is dead of itself.
+        (False, Session("s1", 3.0), 105.0),
+        (False, None, 105.0),
+        (False, Session("s1", math.inf), math.inf),  # A kernel lock lasts for as long as we do.
     ],
 )
-def test_whoever_wrote_the_leaders_record_gets_a_name(record: str, name: str) -> None:
-    state = elector(Waiting(BEHIND), call=Campaign(SESSION))
+def test_resigning_is_bounded(leave: bool, session: Session | None, give_up_at_s: float) -> None:
+    state = elector(Leading(CLEAN), session=session)
 
-    _, effects = answer(state, replace(BEHIND, leader=record), 101.0)
+    state, _ = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave)), 101.0)
 
-    assert TellGuard(msg.Following(name, 5)) in effects
-
-
-def test_who_has_waited_in_vain_and_has_no_session_goes_at_once() -> None:
-    aims = replace(AIMS, wait_until_s=101.0)
-    state, _ = take(elector(Opening(), session=None, call=Open()), Tick(), 101.0, aims)
-
-    due_s = core.next_wake_s(state, aims)
-    state, effects = take(state, Tick(), 101.0, aims)
-
-    assert due_s <= 101.0
-    assert effects == [Exit()]
+    if session is None:
+        assert state.phase == Resting(101.0)  # There is nothing to give up.
+    else:
+        assert state.phase == Resigning(7, 0.0, leave, give_up_at_s)
 
 
-def test_a_guard_that_is_suspended_while_it_is_buried_releases_nothing() -> None:
-    state, effects = take(elector(Killing(7)), HeardGuard(msg.Suspended()), 101.0)
+def test_who_resigns_already_can_be_made_to_leave_and_gains_no_time_by_it() -> None:
+    resting = elector(Resigning(7, 60.0, leave=False, give_up_at_s=115.0), call=Resign(SESSION, 7))
+    leaving = elector(Resigning(7, 0.0, leave=True, give_up_at_s=102.0), call=Resign(SESSION, 7))
+    again = HeardGuard(msg.TreeGone(6, 0.0, leave=True))
 
-    assert state.phase == Killing(7)
+    asked, effects = take(resting, HeardGuard(msg.Leave()), 101.0)
+    still, _ = take(leaving, again, 101.0)
+
+    assert asked.phase == Resigning(7, 60.0, leave=True, give_up_at_s=105.0)
     assert effects == []
+    assert still.phase == leaving.phase
+
+
+def test_a_resignation_that_is_not_answered_is_given_up_in_time() -> None:
+    """The guard goes on: a session that was not closed dies of itself."""
+    state = elector(Resigning(7, 60.0, leave=False, give_up_at_s=105.0), call=Resign(SESSION, 7))
+
+    state, early = take(state, Tick(), 104.9)
+    state, effects = take(state, Tick(), 105.0)
+
+    assert early == []
+    assert effects == [TellGuard(msg.Released(7))]
+    assert state.phase == Resting(165.0)
+    assert (state.session, state.following, state.vacant_since_s) == (None, "", None)
+
+
+def test_who_leaves_unanswered_says_first_that_its_term_is_over() -> None:
+    state = elector(Resigning(7, 0.0, leave=True, give_up_at_s=105.0), call=Resign(SESSION, 7))
+
+    state, effects = take(state, Tick(), 105.0)
+
+    assert effects == [TellGuard(msg.Released(7)), Exit()]
+    assert state.phase == Ended()
+
+
+def test_what_was_told_once_is_not_told_again_when_the_session_is_closed() -> None:
+    state = elector(
+        Resigning(7, 60.0, leave=False, give_up_at_s=NEVER, resigned=True), call=Close(SESSION)
+    )
+
+    state, effects = answer(state, Done(), 101.0)
+
+    assert effects == []
+    assert state.phase == Resting(161.0)
+
+
+@pytest.mark.parametrize("leave", [True, False])
+def test_who_led_nothing_has_nothing_to_tell_of_its_end(leave: bool) -> None:
+    state = elector(Resigning(None, 0.0, leave, give_up_at_s=NEVER), call=Resign(SESSION, None))
+
+    state, first = answer(state, Done(), 101.0)
+    state, last = answer(state, Done(), 101.1)
+
+    assert first == [Call(Close(SESSION))]
+    assert last == [Exit() if leave else Call(Open())]
+
+
+def test_a_resignation_is_sent_at_once_whatever_failed_before() -> None:
+    state = elector(Leading(CLEAN), retry_at_s=NEVER, failures=9)
+
+    state, effects = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=False)), 101.0)
+
+    assert effects == [Call(Resign(SESSION, 7))]
+    assert state.failures == 0
+
+
+def test_a_guard_that_dies_while_we_resign_is_buried_first() -> None:
+    state = elector(Resigning(7, 0.0, leave=False, give_up_at_s=NEVER), call=Resign(SESSION, 7))
+
+    state, _ = take(state, GuardDied(), 101.0)
+    state, resigned = answer(state, Done(), 101.1)
+    state, closed = answer(replace(state, call=Close(SESSION)), Done(), 101.2)
+
+    assert resigned == closed == []
+    assert state.phase == Killing(7, until_s=113.0)

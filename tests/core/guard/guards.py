@@ -37,9 +37,16 @@ def at(phase: object, now_s: float = 100.0) -> Guard:
 
 def take(guard: Guard, event: Event, now_s: float, plan: Plan = PLAN) -> tuple[Guard, list[Effect]]:
     """One step of a guard that was awake all the while; less what is only for people."""
-    guard = replace(guard, last_step_s=now_s - 0.1, elector_heard_s=now_s - 0.1)
-    guard, effects = core.step(guard, event, now_s, plan)
+    guard, effects = take_aloud(guard, event, now_s, plan)
     return guard, essential(effects)
+
+
+def take_aloud(
+    guard: Guard, event: Event, now_s: float, plan: Plan = PLAN
+) -> tuple[Guard, list[Effect]]:
+    """The same, with what it tells people: the log and the role file."""
+    guard = replace(guard, last_step_s=now_s - 0.1, elector_heard_s=now_s - 0.1)
+    return core.step(guard, event, now_s, plan)
 
 
 def essential(effects: Iterable[Effect]) -> list[Effect]:

@@ -1,7 +1,8 @@
-"""The guard's core: electors that die, signals, restarts, and jobs that are kept."""
+"""The guard's core: electors that die, hang, come up, and speak."""
 
 from __future__ import annotations
 
+import math
 import signal
 
 import pytest
@@ -9,36 +10,37 @@ import pytest
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
-    Continued,
     ElectorExited,
     Finish,
-    FreezeTree,
     Heard,
-    JobExited,
     KillElector,
     KillTree,
-    Signalled,
+    Report,
+    ShowRole,
     StartElector,
-    StartJob,
-    SuspendSelf,
+    StopTree,
     Tell,
-    TerminalStop,
-    ThawTree,
     Tick,
-    TreeEmpty,
-    TreeHeld,
 )
 from coordsidecar.core.guard.phases import (
     Backoff,
     Done,
     Idle,
     Leaving,
+    Quit,
+    Rejoin,
     Running,
     Stopping,
-    Yielding,
 )
 from coordsidecar.value import replace
-from tests.core.guard.guards import LEASE, PLAN, RELEASE, RELEASE_AND_LEAVE, at, take
+from tests.core.guard.guards import (
+    LEASE,
+    PLAN,
+    RELEASE_AND_LEAVE,
+    at,
+    take,
+    take_aloud,
+)
 
 # ── the elector ────────────────────────────────────────────────────────────────────────────────
 
@@ -46,7 +48,7 @@ from tests.core.guard.guards import LEASE, PLAN, RELEASE, RELEASE_AND_LEAVE, at,
 def test_a_dead_elector_is_replaced_and_the_job_goes_on() -> None:
     guard, effects = take(at(Running(LEASE)), ElectorExited(), 101.0)
 
-    assert effects == [StartElector(7, 113.0)]
+    assert effects == [StartElector(7, 113.0, 7)]
     assert guard.phase == Running(LEASE)
 
 
@@ -89,140 +91,174 @@ def test_electors_that_keep_dying_are_started_ever_more_slowly() -> None:
     assert 5 <= len(starts_s) <= 20
 
 
-# ── signals (S12) ──────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("phase", [Running(LEASE), Leaving(0, 500.0)])
+def test_where_time_counts_electors_follow_each_other_within_a_tenth_of_a_second(
+    phase: object,
+) -> None:
+    """Their start takes long enough; and a lease runs, or somebody waits for us to be gone."""
+    guard = replace(at(phase), elector_deaths=9, unreleased=7)
+
+    guard, effects = take(guard, ElectorExited(), 101.0)
+
+    assert effects == []
+    assert guard.elector_start_at_s == pytest.approx(101.1)
+
+
+def test_a_standby_waits_twice_as_long_each_time_up_to_five_seconds() -> None:
+    waits_s = []
+    for deaths in (0, 1, 2, 3, 4, 5, 6, 7, 8, 5000):
+        guard, _ = take(replace(at(Idle()), elector_deaths=deaths), ElectorExited(), 100.0)
+        waits_s.append(0.0 if guard.elector_start_at_s is None else guard.elector_start_at_s - 100)
+
+    expected = [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    assert waits_s == pytest.approx(expected)
+
+
+def test_an_elector_that_speaks_ends_the_wait_for_the_next() -> None:
+    guard = replace(at(Idle()), elector_deaths=9, elector_new=True)
+
+    guard, _ = take(guard, Heard(msg.Ping(3)), 100.5)
+
+    assert (guard.elector_deaths, guard.elector_new, guard.elector_heard_s) == (0, False, 100.5)
+
+
+def test_an_elector_that_is_due_starts_and_is_new_again() -> None:
+    guard = replace(at(Running(LEASE)), elector_start_at_s=101.0, elector_new=False)
+
+    waiting, early = take(guard, Tick(), 100.9)
+    started, effects = core.step(waiting, Tick(), 101.0, PLAN)
+
+    assert early == []
+    assert effects == [
+        StartElector(7, 113.0, 7),
+        Report("elector-replaced", "started a new elector", 7),
+    ]
+    assert (started.elector_start_at_s, started.elector_heard_s) == (None, 101.0)
+    assert started.elector_new
+
+
+@pytest.mark.parametrize("unreleased", [None, 7])
+def test_who_leaves_needs_another_elector_only_to_release(unreleased: int | None) -> None:
+    leaving = replace(at(Leaving(3, 500.0)), unreleased=unreleased)
+
+    guard, effects = take(leaving, ElectorExited(), 101.0)
+
+    if unreleased is None:
+        assert (guard.phase, effects) == (Done(3), [Finish(3)])
+    else:
+        assert effects == [StartElector(7, 0.0, 7), RELEASE_AND_LEAVE]
 
 
 @pytest.mark.parametrize(
-    "signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT]
+    ("phase", "unreleased", "replaced"),
+    [
+        (Stopping(None, 500.0, Quit()), None, False),
+        (Stopping(None, 500.0, Quit()), 7, True),
+        (Stopping(None, 500.0, Rejoin()), None, True),
+        (Stopping(LEASE, 500.0, Quit()), None, True),
+    ],
 )
-def test_a_signal_without_a_job_ends_us(signum: int) -> None:
-    guard, effects = take(at(Idle()), Signalled(signum), 100.1)
+def test_who_is_about_to_leave_is_elected_for_nothing_more(
+    phase: Stopping, unreleased: int | None, replaced: bool
+) -> None:
+    guard = replace(at(phase), unreleased=unreleased)
 
-    assert effects == [Tell(msg.Leave())]
-    assert isinstance(guard.phase, Leaving)
-    assert guard.phase.exit_code == 128 + signum
+    guard, effects = take(guard, ElectorExited(), 101.0)
 
-
-def test_a_second_term_kills_at_once() -> None:
-    stopping, _ = take(at(Running(LEASE)), Signalled(signal.SIGTERM), 101.0)
-
-    _, effects = take(stopping, Signalled(signal.SIGTERM), 101.1)
-
-    assert effects == [KillTree()]
+    assert any(isinstance(effect, StartElector) for effect in effects) == replaced
+    assert (guard.elector_start_at_s == math.inf) != replaced
 
 
-def test_a_term_during_a_loss_ends_us_instead_of_rejoining() -> None:
-    lost, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0)
-    asked, _ = take(lost, Signalled(signal.SIGTERM), 101.1)
+@pytest.mark.parametrize(
+    ("new", "heard_s", "killed"),
+    [(False, 98.1, False), (False, 98.0, True), (True, 70.1, False), (True, 70.0, True)],
+)
+def test_an_elector_has_two_seconds_to_speak_and_thirty_to_come_up(
+    new: bool, heard_s: float, killed: bool
+) -> None:
+    guard = replace(at(Idle()), elector_heard_s=heard_s, last_step_s=99.9, elector_new=new)
 
-    guard, effects = take(asked, TreeEmpty(), 101.2)
+    guard, effects = core.step(guard, Tick(), 100.0, PLAN)
 
-    assert effects == [RELEASE_AND_LEAVE]
-    assert isinstance(guard.phase, Leaving)
-
-
-def test_leaving_is_bounded() -> None:
-    leaving, _ = take(at(Idle()), Signalled(signal.SIGTERM), 100.0)
-
-    guard, effects = take(leaving, Tick(), 105.0)
-
-    assert guard.phase == Done(143)
-    assert effects == [Finish(143)]
+    report = Report("elector-silent", "the elector hangs; replacing it")
+    assert effects == ([KillElector(), report] if killed else [])
+    assert guard.elector_heard_s == (100.0 if killed else heard_s)
 
 
-def test_ctrl_z_freezes_the_tree_before_us_and_thaws_it_after_the_deadline_was_checked() -> None:
-    paused, first = take(at(Running(LEASE)), TerminalStop(), 101.0)
-    resumed, in_time = take(paused, Continued(), 102.0)
-    _, too_late = core.step(paused, Continued(), 109.0, PLAN)
+@pytest.mark.parametrize(("slept_s", "blamed"), [(1.0, True), (1.1, False)])
+def test_who_did_not_step_for_longer_than_a_nap_blames_nobody(slept_s: float, blamed: bool) -> None:
+    last_s = 100.0 - slept_s
+    guard = replace(at(Idle()), elector_heard_s=90.0, last_step_s=last_s, elector_new=False)
 
-    assert first == [FreezeTree(), Tell(msg.Suspended()), SuspendSelf()]
-    assert in_time == [Tell(msg.Resumed()), ThawTree()]
-    assert resumed.phase == Running(LEASE)
-    assert ThawTree() not in too_late
+    _, effects = core.step(guard, Tick(), 100.0, PLAN)
 
-
-# ── restarts ───────────────────────────────────────────────────────────────────────────────────
+    assert (KillElector() in effects) == blamed
 
 
-def test_a_job_that_fails_too_often_steps_down_and_sits_out() -> None:
-    plan = replace(PLAN, restart="on-failure", max_restarts=2)
-    guard, now_s = at(Running(msg.Leased(7, 900.0, 905.0))), 100.0
-    for _ in range(2):
-        guard, _ = take(guard, JobExited(1), now_s, plan)
-        guard, _ = take(guard, TreeEmpty(), now_s, plan)
-        assert isinstance(guard.phase, Backoff)
-        now_s += 1.0
-        guard, effects = take(guard, Tick(), now_s, plan)
-        assert effects == [StartJob("leader", 7)]
+def test_an_elector_that_does_not_release_is_named_for_it() -> None:
+    guard = replace(at(Idle()), unreleased=7, release_due_s=100.0, elector_new=False)
 
-    guard, _ = take(guard, JobExited(1), now_s, plan)
-    guard, effects = take(guard, TreeEmpty(), now_s, plan)
+    guard, effects = take_aloud(guard, Tick(), 100.0)
 
-    assert effects == [Tell(msg.TreeGone(7, rest_s=60.0, leave=False))]
+    why = "the elector does not give the lead up; replacing it"
+    assert effects == [KillElector(), Report("elector-silent", why)]
+    assert guard.release_due_s == math.inf
+
+
+# ── what electors say ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_ping_is_answered_by_its_number() -> None:
+    _, effects = take(at(Idle()), Heard(msg.Ping(41)), 100.1)
+
+    assert effects == [Tell(msg.Pong(41))]
+
+
+def test_whoever_leads_is_shown_while_we_stand_by() -> None:
+    following = Heard(msg.Following("blue", 5, floor=5))
+
+    idle, aloud = take_aloud(at(Idle()), following, 100.1)
+    running, quiet = take_aloud(at(Running(LEASE)), following, 100.1)
+
+    assert aloud == [
+        Report("standing-by", "blue leads", 5),
+        ShowRole("standby", None, None, "blue"),
+    ]
+    assert quiet == []
+    assert idle.leader == running.leader == "blue"
+
+
+def test_a_session_is_kept_by_the_driver_and_is_no_news() -> None:
+    guard, effects = take_aloud(at(Idle()), Heard(msg.Holding("s1", 15.0)), 100.1)
+
+    assert effects == []
     assert guard.phase == Idle()
 
 
-# ── keeping the job while standing by ──────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "phase", [Running(LEASE), Stopping(LEASE, 500.0, Quit()), Backoff(LEASE, 500.0)]
+)
+def test_a_failed_elector_never_ends_a_job(phase: object) -> None:
+    """Its deadline decides."""
+    guard, effects = take_aloud(at(phase), Heard(msg.Failed(125, "wrong password")), 101.0)
+
+    assert effects == [Report("failed", "wrong password")]
+    assert guard.phase == phase
 
 
-def test_a_job_that_is_kept_is_frozen_before_the_release() -> None:
-    plan = replace(PLAN, while_standby="freeze")
-    yielding, first = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0, plan)
+@pytest.mark.parametrize(
+    ("tree", "phase", "effect"),
+    [
+        ("none", Done(125), Finish(125)),
+        ("standby", Stopping(None, 126.0, Quit(125)), StopTree(signal.SIGTERM)),
+        ("held", Stopping(None, 126.0, Quit(125)), StopTree(signal.SIGTERM)),
+        ("frozen", Stopping(None, 126.0, Quit(125), killing=True), KillTree()),
+    ],
+)
+def test_a_failed_elector_ends_a_standby(tree: str, phase: object, effect: object) -> None:
+    failed = Heard(msg.Failed(125, "wrong password"))
 
-    guard, then = take(yielding, TreeHeld(), 101.1, plan)
+    guard, effects = take_aloud(at(Idle(tree)), failed, 101.0)  # type: ignore[arg-type]
 
-    assert first == [FreezeTree()]
-    assert then == [RELEASE]
-    assert guard.phase == Idle("frozen")
-
-
-def test_a_job_that_cannot_be_frozen_in_time_is_killed() -> None:
-    plan = replace(PLAN, while_standby="freeze")
-    yielding, _ = take(at(Running(LEASE)), Tick(), 108.0, plan)
-    assert isinstance(yielding.phase, Yielding)
-
-    guard, effects = take(yielding, Tick(), 112.0, plan)
-
-    assert effects == [KillTree()]
-    assert isinstance(guard.phase, Stopping)
-
-
-def test_a_frozen_job_is_thawed_by_the_next_term() -> None:
-    plan = replace(PLAN, while_standby="freeze")
-    lease = msg.Leased(9, 208.0, 213.0)
-
-    guard, effects = take(at(Idle("frozen"), 200.0), Heard(lease), 200.1, plan)
-
-    assert effects == [ThawTree()]
-    assert guard.phase == Running(lease)
-
-
-def test_a_frozen_job_is_killed_not_asked_to_stop() -> None:
-    """To act on a stop signal it would have to run, and it must not."""
-    plan = replace(PLAN, while_standby="freeze")
-
-    _, effects = take(at(Idle("frozen")), Signalled(signal.SIGTERM), 100.1, plan)
-
-    assert effects == [KillTree()]
-
-
-def test_a_job_that_does_not_say_that_it_stands_by_is_killed_in_time() -> None:
-    plan = replace(
-        PLAN, while_standby="signal", lead_signal=10, standby_signal=12, standby_timeout_s=2.0
-    )
-    yielding, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0, plan)
-
-    _, effects = take(yielding, Tick(), 103.0, plan)
-
-    assert effects == [KillTree()]
-
-
-def test_a_stop_gains_no_time_for_a_job_that_has_to_yield() -> None:
-    plan = replace(PLAN, while_standby="freeze")
-    endless = msg.Leased(7, float("inf"), float("inf"))
-    yielding, _ = take(at(Running(endless)), Heard(msg.Lost(7, "deleted")), 101.0, plan)
-
-    asked, _ = take(yielding, Signalled(signal.SIGTERM), 102.0, plan)
-    _, effects = take(asked, Tick(), 105.0, plan)
-
-    assert effects == [KillTree()]
+    assert guard.phase == phase
+    assert effects == [Report("failed", "wrong password"), effect]

@@ -1,4 +1,4 @@
-"""The guard's core: it starts the job on time, stops it in time, and releases last."""
+"""The guard's core: it starts the job on time, and stops it in time (S1, S2, S5, S6)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,39 @@ import pytest
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
-    ElectorExited,
     Finish,
     Heard,
-    JobExited,
     KillTree,
+    Report,
+    ShowRole,
     Signalled,
-    StartElector,
     StartJob,
     StopTree,
     Tick,
     TreeEmpty,
 )
 from coordsidecar.core.guard.phases import (
+    Backoff,
+    Done,
     Idle,
+    Lead,
     Leaving,
+    Quit,
+    Rejoin,
     Running,
     Stopping,
+    Yielding,
 )
 from coordsidecar.value import replace
-from tests.core.guard.guards import LEASE, LONGER, PLAN, RELEASE, RELEASE_AND_LEAVE, at, take
+from tests.core.guard.guards import (
+    LEASE,
+    LONGER,
+    PLAN,
+    RELEASE,
+    at,
+    take,
+    take_aloud,
+)
 
 # ── leading ────────────────────────────────────────────────────────────────────────────────────
 
@@ -60,14 +73,6 @@ def test_a_yes_that_grew_old_while_the_tree_was_cleared_starts_nothing() -> None
 
     assert RELEASE in effects
     assert not any(isinstance(effect, StartJob) for effect in effects)
-
-
-@pytest.mark.parametrize("token", [6, 7])
-def test_a_token_that_does_not_increase_starts_nothing(token: int) -> None:
-    guard, effects = take(at(Idle()), Heard(replace(LEASE, token=token)), 100.1)
-
-    assert effects == []
-    assert guard.phase == Idle()
 
 
 def test_a_renewal_moves_the_deadline_forward_and_never_back() -> None:
@@ -107,19 +112,6 @@ def test_a_guard_that_wakes_past_all_grace_kills_at_once() -> None:
     assert isinstance(guard.phase, Stopping)
 
 
-def test_a_term_that_was_given_back_is_not_begun_by_a_late_lease() -> None:
-    """The host slept while what stood by was cleared away: the job was never started."""
-    idle = replace(at(Idle("standby")), token_floor=6)
-    clearing, _ = take(idle, Heard(LEASE), 101.0)
-    given_back, effects = take(clearing, TreeEmpty(), 109.0)
-
-    guard, late = take(given_back, Heard(LONGER), 109.1)
-
-    assert effects == [RELEASE]
-    assert late == []
-    assert isinstance(guard.phase, Idle)
-
-
 def test_a_lost_election_stops_the_job_with_no_more_grace_than_the_lease_leaves() -> None:
     early, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0)
     late, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 107.9)
@@ -147,57 +139,149 @@ def test_a_voluntary_stop_may_outlast_the_ttl_while_renewals_come() -> None:
     assert isinstance(guard.phase, Stopping)
 
 
-# ── releasing (S4) ─────────────────────────────────────────────────────────────────────────────
+# ── what is told of it ─────────────────────────────────────────────────────────────────────────
 
 
-def test_nothing_is_released_before_the_tree_is_confirmed_dead() -> None:
-    guard, effects = take(at(Running(LEASE)), Signalled(signal.SIGTERM), 101.0)
-    dying, more = take(guard, JobExited(143), 101.5)
+@pytest.mark.parametrize(
+    ("now_s", "why"),
+    [
+        (108.0, "the lease could not be renewed in time"),
+        (112.0, "the lease could not be renewed in time"),
+        (120.0, "this host was frozen or overloaded for 12.0s past the deadline"),
+    ],
+)
+def test_a_deadline_that_passed_is_explained(now_s: float, why: str) -> None:
+    _, effects = take_aloud(at(Running(LEASE)), Tick(), now_s)
 
-    _, last = take(dying, TreeEmpty(), 101.6)
-
-    assert RELEASE_AND_LEAVE not in effects + more
-    assert last == [RELEASE_AND_LEAVE]
-
-
-def test_a_job_that_ends_takes_the_rest_of_its_tree_along() -> None:
-    guard, first = take(at(Running(LEASE)), JobExited(3), 101.0)
-    guard, then = take(guard, TreeEmpty(), 101.1)
-
-    assert first == [StopTree(signal.SIGTERM)]
-    assert then == [RELEASE_AND_LEAVE]
-    assert isinstance(guard.phase, Leaving)
-    assert guard.phase.exit_code == 3
+    assert Report("lost", why, 7, 113.0 - now_s) in effects
+    assert ShowRole("stopping", 7, 113.0, None) in effects
 
 
-def test_who_leaves_starts_another_elector_to_resign_if_the_last_one_died() -> None:
-    running, _ = take(at(Running(LEASE)), JobExited(0), 101.0)
-    leaving, told = take(running, TreeEmpty(), 101.1)
+def test_a_job_that_does_not_stop_is_killed_once_and_that_is_told() -> None:
+    stopping = at(Stopping(LEASE, 105.0, Rejoin()))
 
-    dead, effects = take(leaving, ElectorExited(), 101.2)
-    resigned, _ = take(dead, Heard(msg.Released(7)), 101.3)
-    _, last = take(resigned, ElectorExited(), 101.4)
+    _, early = take_aloud(stopping, Tick(), 104.9)
+    killed, effects = take_aloud(stopping, Tick(), 105.0)
+    _, again = take_aloud(killed, Tick(), 106.0)
 
-    assert told == [RELEASE_AND_LEAVE]
-    assert effects == [StartElector(7, 0.0), RELEASE_AND_LEAVE]
-    assert last == [Finish(0)]
+    assert early == again == []
+    assert effects == [KillTree(), Report("killing", "the job did not stop in time", 7)]
 
 
-def test_who_leaves_while_there_is_no_elector_waits_for_one_to_resign() -> None:
-    alone = replace(at(Running(LEASE)), elector_start_at_s=101.5, elector_deaths=3)
-    ended, _ = take(alone, JobExited(0), 101.0)
-    leaving, _ = take(ended, TreeEmpty(), 101.1)
+def test_what_stood_by_is_killed_in_its_own_time() -> None:
+    stopping = at(Stopping(None, 500.0, Quit(0)))
 
-    guard, effects = take(leaving, Tick(), 101.1)
+    _, early = take_aloud(stopping, Tick(), 499.9)
+    _, effects = take_aloud(stopping, Tick(), 500.0)
 
-    assert effects == [StartElector(7, 0.0), RELEASE_AND_LEAVE]
-    assert isinstance(guard.phase, Leaving)
+    assert early == []
+    assert effects == [KillTree(), Report("killing", "the job did not stop in time", None)]
 
 
-def test_the_release_is_repeated_to_an_elector_that_takes_over() -> None:
-    lost, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0)
-    idle, _ = take(lost, TreeEmpty(), 101.1)
+@pytest.mark.parametrize(("now_s", "killed"), [(111.9, False), (112.0, True)])
+def test_a_job_gets_a_stop_signal_only_if_time_is_left_to_act_on_it(
+    now_s: float, killed: bool
+) -> None:
+    guard, effects = take_aloud(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), now_s)
 
-    _, effects = take(idle, ElectorExited(), 101.2)
+    assert (KillTree() in effects) == killed
+    assert (StopTree(signal.SIGTERM) in effects) != killed
+    assert isinstance(guard.phase, Stopping)
+    assert guard.phase.killing == killed
 
-    assert effects == [StartElector(7, 0.0), RELEASE]
+
+@pytest.mark.parametrize(
+    ("phase", "role"),
+    [
+        (Running(LEASE), "leader"),
+        (Stopping(LEASE, 500.0, Quit()), "stopping"),
+        (Yielding(LEASE, 500.0), "stopping"),
+        (Backoff(LEASE, 500.0), "stopping"),
+    ],
+)
+def test_a_renewal_shows_the_new_deadline_and_changes_no_course(phase: object, role: str) -> None:
+    guard, effects = take_aloud(at(phase), Heard(LONGER), 101.0)
+
+    assert effects == [ShowRole(role, 7, 116.0, None)]  # type: ignore[arg-type]
+    assert guard.phase == replace(phase, lease=LONGER)
+
+
+@pytest.mark.parametrize("phase", [Running(LEASE), Stopping(LEASE, 500.0, Rejoin())])
+def test_an_election_that_went_on_without_us_is_lost(phase: object) -> None:
+    later = Heard(msg.Leased(8, 208.0, 213.0))
+
+    guard, effects = take_aloud(at(phase), later, 101.0)
+
+    assert Report("lost", "the election went on without us", 7, 12.0) in effects
+    assert isinstance(guard.phase, Stopping)
+    assert guard.phase.lease == LEASE
+
+
+@pytest.mark.parametrize(
+    "phase", [Running(LEASE), Leaving(0, 500.0), Stopping(None, 500.0, Quit())]
+)
+def test_a_lease_of_a_term_that_is_over_is_not_begun(phase: object) -> None:
+    older = Heard(msg.Leased(6, 208.0, 213.0))
+
+    guard, effects = take_aloud(at(phase), older, 101.0)
+
+    assert effects == []
+    assert guard.phase == phase
+
+
+def test_what_stood_by_has_the_time_of_a_stop_to_make_way() -> None:
+    guard, _ = take(replace(at(Idle("standby")), token_floor=6, leader="blue"), Heard(LEASE), 101.0)
+
+    assert guard.phase == Stopping(LEASE, 126.0, Lead())
+    assert guard.leader is None
+
+
+@pytest.mark.parametrize("exit_on_lost", [True, False])
+def test_a_loss_ends_in_a_standby_or_an_exit(exit_on_lost: bool) -> None:
+    plan = replace(PLAN, exit_on_lost=exit_on_lost)
+
+    running, effects = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0, plan)
+    asked = at(Stopping(LEASE, 103.0, Quit(), asked=True))
+    leaving, _ = take(asked, Heard(msg.Lost(7, "revoked")), 101.0, plan)
+
+    assert effects == [StopTree(signal.SIGTERM)]
+    assert running.phase == Stopping(LEASE, 105.0, Quit(123) if exit_on_lost else Rejoin())
+    assert leaving.phase == Stopping(LEASE, 103.0, Quit(), asked=True)
+
+
+# ── being awake for it ─────────────────────────────────────────────────────────────────────────
+
+NAP_S = pytest.approx(100.0 + 2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes", "wake_s"),
+    [
+        (Idle(), {}, NAP_S),
+        (Idle(), {"elector_start_at_s": 100.3}, 100.3),
+        (Idle(), {"release_due_s": 100.3}, 100.3),
+        (Running(msg.Leased(7, 100.3, 105.3)), {}, 100.3),
+        (Stopping(None, 100.3, Quit()), {}, 100.3),
+        (Stopping(msg.Leased(7, 90.0, 101.3), 500.0, Quit()), {}, 100.3),
+        (Stopping(None, 100.3, Quit(), killing=True), {}, NAP_S),
+        (Yielding(LEASE, 100.3), {}, 100.3),
+        (Yielding(msg.Leased(7, 90.0, 101.3), 500.0), {}, 100.3),
+        (Backoff(None, 100.3), {}, 100.3),
+        (Backoff(LEASE, 100.3), {}, 100.3),
+        (Backoff(msg.Leased(7, 100.3, 105.3), 500.0), {}, 100.3),
+        (Leaving(0, 100.3), {}, 100.3),
+    ],
+)
+def test_a_guard_wakes_for_whatever_is_due_next(
+    phase: object, changes: dict[str, object], wake_s: float
+) -> None:
+    assert core.next_wake_s(replace(at(phase), **changes), PLAN) == wake_s
+
+
+def test_leaving_ends_when_its_time_is_up_and_not_before() -> None:
+    early, nothing = take(at(Leaving(3, 105.0)), Tick(), 104.9)
+    over, effects = take(at(Leaving(3, 105.0)), Tick(), 105.0)
+
+    assert nothing == []
+    assert effects == [Finish(3)]
+    assert (early.phase, over.phase) == (Leaving(3, 105.0), Done(3))

@@ -94,6 +94,8 @@ def _unanswered(
     elector = replace(elector, retry_at_s=again_s)
     if not elector.connected and isinstance(elector.phase, Opening):
         return _not_yet_connected(elector, result, now_s, aims)
+    if isinstance(result, Refused) and result.final and _runs_no_job(elector):
+        return _give_up(elector, result.reason, now_s, aims)
     if failures > 1:
         return elector, []
     kind = "refused" if isinstance(result, Refused) else "unreachable"
@@ -111,7 +113,16 @@ def _not_yet_connected(
         return elector, [
             Report("connecting", result.reason + left)
         ] if elector.failures == 1 else []
-    tell = TellGuard(msg.Failed(rules.SIDECAR_EXIT_CODE, result.reason))
+    return _give_up(elector, result.reason, now_s, aims)
+
+
+def _runs_no_job(elector: Elector) -> bool:
+    return isinstance(elector.phase, Opening | Joining | Waiting)
+
+
+def _give_up(elector: Elector, reason: str, now_s: float, aims: Aims) -> Step:
+    """For a reason that only people can mend, and not while we run."""
+    tell = TellGuard(msg.Failed(rules.SIDECAR_EXIT_CODE, reason))
     elector, effects = rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
     return elector, [tell, *effects]
 
@@ -140,6 +151,14 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
         return rules.session_lost(elector, answer.result.reason, now_s, aims)
     assert isinstance(answer.result, Renewed)
     assert elector.session is not None
+    standing = answer.result.standing
+    match elector.phase:
+        case Leading(Held(token)) | Adopting(int(token)):
+            if not _proves(standing, token):
+                # Rule S17: without it, however well the session is, no deadline moves.
+                return _not_ours(elector, token, standing, now_s, aims)
+        case _:
+            pass
     elector = replace(
         elector,
         session=replace(elector.session, ttl_s=answer.result.ttl_s),
@@ -147,12 +166,19 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s * (1 - 0.1 * answer.draw),
     )
     match elector.phase:
-        case Leading(held):
-            return elector, [rules.tell_lease(elector, held.token, aims)]
-        case Adopting() as phase:
-            return elector.to(replace(phase, renewed=True)), []
+        case Leading(Held(token)) | Adopting(int(token)):
+            assert isinstance(standing, Held)
+            elector = replace(elector.to(Leading(standing)), watch_at_s=now_s)
+            return elector, [rules.tell_lease(elector, token, aims)]
+        case Adopting() if standing is not None:
+            return _stand(elector, standing, now_s, aims)
         case _:
             return elector, []
+
+
+def _proves(standing: Standing | None, token: int) -> bool:
+    """Whether the election is still ours, under this token (rule S6)."""
+    return isinstance(standing, Held) and standing.token == token
 
 
 def _found(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
@@ -161,9 +187,7 @@ def _found(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step
     standing = answer.result
     assert isinstance(standing, Held | Behind | Vacant | Absent)
     match elector.phase:
-        case Leading() | Adopting(token=int()):
-            return _look_back(elector, standing, now_s, aims)
-        case Joining() | Waiting() | Claiming() | Adopting():
+        case Joining() | Waiting() | Claiming():
             return _stand(elector, standing, now_s, aims)
         case Resigning(token=None) as phase if isinstance(standing, Held) and standing.in_office:
             # We were leaving, and were elected: what was taken is to be released.
@@ -172,18 +196,12 @@ def _found(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step
             return elector, []
 
 
-def _look_back(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Step:
-    """Is the election that we lead still ours? (rule S6)"""
-    phase = elector.phase
-    assert isinstance(phase, Leading | Adopting)
-    token = phase.held.token if isinstance(phase, Leading) else phase.token
-    assert token is not None
-    if isinstance(standing, Held) and standing.token == token:
-        adopted = isinstance(phase, Adopting)
-        look_at_s = now_s + aims.timing.renew_every_s
-        elector = replace(elector.to(Leading(standing)), watch_at_s=now_s, look_at_s=look_at_s)
-        return elector, [rules.tell_lease(elector, token, aims)] if adopted else []
+def _not_ours(
+    elector: Elector, token: int, standing: Standing | None, now_s: float, aims: Aims
+) -> Step:
     match standing:
+        case None:
+            return replace(elector, renew_at_s=now_s), []  # Asked before we led: ask again.
         case Behind(leader=record):
             why = f"{rules.leader_name(record)} holds the election now"
         case Held():
@@ -206,13 +224,14 @@ def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> St
             elector, _ = rules.vacant_since(elector, last_led, now_s)
             look_at_s = now_s + max(retry_after_s, _RETRY_FIRST_S / 2)
             effects: list[Effect] = []
-        case Behind(leader=record, leader_token=token):
-            elector = replace(elector, vacant_since_s=None)
+        case Behind(leader=record, leader_token=token, in_office=in_office):
+            floor = max(elector.floor, token) if in_office else elector.floor
+            was, elector = elector, replace(elector, vacant_since_s=None, floor=floor)
             look_at_s = now_s + aims.timing.ttl_s  # The watch says when; this is its safety net.
             name = rules.leader_name(record)
             effects = []
-            if name != elector.following:
-                effects = [TellGuard(msg.Following(name, token))]
+            if name != elector.following or floor != was.floor:
+                effects = [TellGuard(msg.Following(name, token, floor))]
             elector = replace(elector, following=name)
         case _:
             assert_never(standing)
@@ -227,11 +246,11 @@ def _took_office(elector: Elector, answer: Answered, now_s: float, aims: Aims) -
     match elector.phase, answer.result:
         case _, Gone(reason):
             return rules.session_lost(elector, reason, now_s, aims)
-        case Claiming(held), Took(office=True):
-            return rules.lead(elector, held, now_s, aims)
-        case Claiming(), Took(office=False):
-            elector = replace(elector.to(Joining()), retry_at_s=now_s, look_at_s=math.inf)
-            return replace(elector, vacant_since_s=None), []
+        case Claiming(held), Took(int(token)):
+            return rules.lead(elector, replace(held, token=token), now_s, aims)
+        case Claiming(), Took(None):
+            elector = replace(elector.to(Joining()), retry_at_s=now_s, vacant_since_s=None)
+            return elector, []
         case _:
             return elector, []
 

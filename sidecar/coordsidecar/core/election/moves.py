@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
-from coordsidecar.store.protocol import Absent, Behind, Held, Session, Vacant
+from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
 from coordsidecar.value import Value
 
 __all__ = [
@@ -19,9 +19,11 @@ __all__ = [
     "Exit",
     "Gone",
     "GuardDied",
+    "GuardIs",
     "HeardGuard",
     "KillTree",
     "Look",
+    "LookAtGuard",
     "Op",
     "Open",
     "Refused",
@@ -31,6 +33,7 @@ __all__ = [
     "Resign",
     "Result",
     "Silent",
+    "Spare",
     "Sweep",
     "Swept",
     "TakeOffice",
@@ -66,11 +69,15 @@ class Open(Value):
 
 
 class Renew(Value):
+    """Keep the session alive; with ``look``, and prove where we stand (rule S17)."""
+
     session: Session
+    look: bool = False
 
 
 class Campaign(Value):
     session: Session
+    floor: int = 0
 
 
 class Look(Value):
@@ -82,6 +89,7 @@ class Look(Value):
 class TakeOffice(Value):
     session: Session
     token: int
+    floor: int = 0
 
 
 class Resign(Value):
@@ -97,11 +105,16 @@ Op = Open | Renew | Campaign | Look | TakeOffice | Resign | Close
 
 
 class Renewed(Value):
+    """``standing``: the proof, if it was asked for."""
+
     ttl_s: float
+    standing: Standing | None = None
 
 
 class Took(Value):
-    office: bool
+    """Office, under this token; ``None``: it is not ours."""
+
+    token: int | None
 
 
 class Done(Value):
@@ -121,9 +134,13 @@ class Gone(Value):
 
 
 class Refused(Value):
-    """The store will not serve us until somebody changes something."""
+    """The store will not serve us until somebody changes something.
+
+    ``final``: what we were started with; asking again will not do.
+    """
 
     reason: str
+    final: bool = False
 
 
 Result = Session | Renewed | Held | Behind | Vacant | Absent | Took | Done | Silent | Gone | Refused
@@ -160,15 +177,26 @@ class GuardDied(Value):
     pass
 
 
+class GuardIs(Value):
+    """What `LookAtGuard` found: whether somebody has stopped it (SIGSTOP, a debugger)."""
+
+    stopped: bool
+
+
 class TreeKilled(Value):
-    """Guard and job tree are confirmed dead, by our own hand."""
+    """The job's tree is confirmed dead, by our own hand, and so is the guard.
+
+    Or ``guard_lives``: it was sent SIGKILL, and is there still (PID 1 of a container, state D).
+    """
+
+    guard_lives: bool = False
 
 
 class Swept(Value):
     """No process of the earlier run is left on this host."""
 
 
-Event = Tick | Answered | Watched | HeardGuard | GuardDied | TreeKilled | Swept
+Event = Tick | Answered | Watched | HeardGuard | GuardIs | GuardDied | TreeKilled | Swept
 
 
 # ── effects ────────────────────────────────────────────────────────────────────────────────────
@@ -198,6 +226,14 @@ class KillTree(Value):
     """Kill the job's tree, then the guard, until both are confirmed dead; report `TreeKilled`."""
 
 
+class Spare(Value):
+    """No more `KillTree`: the guard is there again, and has seen to it."""
+
+
+class LookAtGuard(Value):
+    """Report `GuardIs`."""
+
+
 class Sweep(Value):
     """Kill what is left on this host of an earlier ``run``; report `Swept` when nothing is."""
 
@@ -216,4 +252,4 @@ class Exit(Value):
     pass
 
 
-Effect = Call | Watch | TellGuard | KillTree | Sweep | Report | Exit
+Effect = Call | Watch | TellGuard | KillTree | Spare | LookAtGuard | Sweep | Report | Exit

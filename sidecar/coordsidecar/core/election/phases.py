@@ -29,28 +29,42 @@ __all__ = [
 
 
 class Opening(Value):
-    """We have no session yet."""
+    """We have no session yet.
+
+    Ends when the store answers; it is asked every 5 s at the least.
+    """
 
 
 class Adopting(Value):
-    """An earlier elector died; its session is renewed and looked at before it is ours (rule S6)."""
+    """An earlier elector died; its session is ours once renewed with its proof (rules S6, S17).
+
+    Ends when the store answers, or with a token when the lease that the guard knows of is over.
+    """
 
     token: int | None
-    renewed: bool = False
 
 
 class Joining(Value):
-    """We have a session and are about to be a candidate."""
+    """We have a session and are about to be a candidate.
+
+    Ends when the store answers; our session is renewed meanwhile, and its end ends this, too.
+    """
 
 
 class Waiting(Value):
-    """Somebody is before us."""
+    """Somebody is before us.
+
+    Ends with their key or session; looked at once a TTL, whatever the watch says.
+    """
 
     standing: Behind | Vacant
 
 
 class Claiming(Value):
-    """The election is ours; the job may start at ``start_at_s`` (rule S9), once office is taken."""
+    """The election is ours; the job may start at ``start_at_s`` (rule S9), once office is taken.
+
+    Ends when the store answers after ``start_at_s``: a takeover delay, and a sweep of this host.
+    """
 
     held: Held
     start_at_s: float
@@ -59,26 +73,41 @@ class Claiming(Value):
 
 
 class Leading(Value):
-    """The guard was told that the job may run."""
+    """The guard was told that the job may run.
+
+    Ends with the job; without a proof of ownership, K/2 before the lease at the latest.
+    """
 
     held: Held
 
 
 class Losing(Value):
-    """The store said no; the guard was told, and must confirm until ``kill_at_s``."""
+    """The store said no; the guard was told, and must confirm until ``kill_at_s``.
+
+    Ends then: we kill the tree ourselves.
+    """
 
     token: int
     kill_at_s: float
 
 
 class Killing(Value):
-    """The guard is dead or frozen: we kill what is left ourselves. ``None``: nothing was led."""
+    """The guard is dead or frozen: we kill what is left ourselves. ``None``: nothing was led.
+
+    Ends when tree and guard are dead; or when the guard, awake again, says that its tree is gone;
+    or, if it cannot be killed, when its tree is dead and the lease that it was told of is over
+    (``until_s``): then it starts nothing any more. A tree that cannot be killed keeps it (rule S4).
+    """
 
     token: int | None
+    until_s: float = -math.inf
 
 
 class Resigning(Value):
-    """The tree is confirmed dead: give the election up, close the session, then rest or leave."""
+    """The tree is confirmed dead: give the election up, close the session, then rest or leave.
+
+    Ends at ``give_up_at_s``, whether or not the store answers: two calls, or the session's end.
+    """
 
     token: int | None
     rest_s: float
@@ -88,7 +117,7 @@ class Resigning(Value):
 
 
 class Resting(Value):
-    """Not a candidate until ``until_s``."""
+    """Not a candidate until ``until_s``, when it ends."""
 
     until_s: float
 
@@ -117,14 +146,17 @@ class Elector(Value, kw_only=True):
 
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
-    ``guard_due_s``: the guard counts as frozen from then on. ``woke_at_s``: when we last found that
-    we had been frozen ourselves.
+    ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
+    is buried; from ``guard_lost_s`` on in any case. ``woke_at_s``: when we last found that we had
+    been frozen ourselves. ``floor``: the highest token that we, or our guard, have ever
+    seen in office.
     """
 
     phase: Phase
     started_at_s: float
     last_step_s: float
     guard_due_s: float
+    guard_lost_s: float
     call: Op | None = None
     watching: bool = False
     watch_at_s: float = 0.0
@@ -140,8 +172,8 @@ class Elector(Value, kw_only=True):
     ping_at_s: float = 0.0
     pings: int = 0
     woke_at_s: float = -math.inf
-    suspended: bool = False
     following: str = ""
+    floor: int = 0
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)

@@ -11,7 +11,6 @@ from coordsidecar.core.election.moves import (
     Effect,
     Event,
     Exit,
-    KillTree,
     Report,
     TellGuard,
 )
@@ -25,7 +24,6 @@ from coordsidecar.core.election.phases import (
     Leading,
     Losing,
     Opening,
-    Phase,
     Resigning,
     Resting,
     Waiting,
@@ -38,41 +36,6 @@ Step = tuple[Elector, list[Effect]]
 
 WAIT_EXIT_CODE = 124
 SIDECAR_EXIT_CODE = 125
-
-
-def may_run(phase: Phase) -> bool:
-    """Whether the guard may have the job running: then nothing may be released on our own."""
-    return isinstance(phase, Leading | Losing | Adopting) and token_of(phase) is not None
-
-
-def due_s(elector: Elector, aims: Aims) -> float:
-    """When the elector must act by itself, because the guard has not."""
-    reserve_s = aims.timing.kill_reserve_s
-    awake_since_s = max(elector.woke_at_s, elector.started_at_s)
-    match elector.phase:
-        case Leading() | Adopting(token=int()):
-            # The guard kills at `run_until - K`; half of K later nobody may trust that it will.
-            lease_due_s = elector.lease_until_s(aims.timing) - reserve_s / 2
-            return min(elector.guard_due_s, max(lease_due_s, awake_since_s + reserve_s))
-        case Losing(kill_at_s=kill_at_s):
-            return min(elector.guard_due_s, max(kill_at_s, elector.woke_at_s + reserve_s))
-        case Killing() | Resigning() | Ended():
-            return math.inf
-        case _:
-            return elector.guard_due_s
-
-
-def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
-    """What time alone decides, before any event is looked at."""
-    if now_s < due_s(elector, aims):
-        return elector, []
-    if may_run(elector.phase):
-        why = "the guard does not react; ending the job ourselves"
-        return kill_tree(elector, why, aims)
-    # A guard that hangs cannot run a job: make way. Should it wake up, it starts a new elector.
-    report = Report("withdrawing", "the guard does not react")
-    elector, effects = resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
-    return elector, [report, *effects]
 
 
 def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
@@ -119,6 +82,9 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     elector = replace(elector, look_at_s=math.inf)
     # Our own run ended under the guard that now stands by, so we know that its tree is gone.
     orderly = held.clean or held.last_run == aims.run
+    if held.last_led < elector.floor:
+        # The store has lost its data, and who led then may not have heard of it yet.
+        orderly = False
     start_at_s = now_s if orderly else since_s + _takeover_delay_s(elector, aims)
     effects: list[Effect] = []
     if start_at_s > now_s:
@@ -145,7 +111,8 @@ def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector
 def _takeover_delay_s(elector: Elector, aims: Aims) -> float:
     """A server that grants a longer TTL than was asked for grants it to every leader."""
     timing = aims.timing
-    granted_s = elector.session.ttl_s if elector.session is not None else timing.ttl_s
+    assert elector.session is not None
+    granted_s = elector.session.ttl_s
     if math.isinf(granted_s):
         return timing.takeover_delay_s
     return timing.takeover_delay_s * max(1.0, granted_s / timing.ttl_s)
@@ -154,6 +121,7 @@ def _takeover_delay_s(elector: Elector, aims: Aims) -> float:
 def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     """Office is taken: tell the guard, if there is still time enough (rule S5)."""
     timing = aims.timing
+    elector = replace(elector, floor=max(elector.floor, held.token))
     needed_s = timing.lost_grace_s + timing.kill_reserve_s
     if elector.lease_until_s(timing) - now_s <= needed_s:
         report = Report("too-late", "elected, but too little of the lease is left", held.token)
@@ -162,7 +130,7 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     elector = replace(
         elector.to(Leading(held)),
         watch_at_s=now_s,
-        look_at_s=now_s + timing.renew_every_s,
+        renew_at_s=min(elector.renew_at_s, now_s + timing.renew_every_s),
         vacant_since_s=None,
         following="",
     )
@@ -182,8 +150,7 @@ def lose(elector: Elector, token: int, why: str, now_s: float, aims: Aims) -> St
     timing = aims.timing
     latest_s = elector.lease_until_s(timing) - timing.kill_reserve_s / 2
     kill_at_s = min(now_s + timing.lost_grace_s + timing.kill_reserve_s, latest_s)
-    elector = replace(elector.to(Losing(token, kill_at_s)), look_at_s=math.inf)
-    return elector, [TellGuard(msg.Lost(token, why))]
+    return elector.to(Losing(token, kill_at_s)), [TellGuard(msg.Lost(token, why))]
 
 
 def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
@@ -202,26 +169,6 @@ def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
             return elector, [Report("session-lost", why)]
         case _:
             return elector, []
-
-
-def tree_gone(
-    elector: Elector, token: int, rest_s: float, leave: bool, now_s: float, aims: Aims
-) -> Step:
-    """The guard confirms that nothing of the job is left: only now may we release (rule S4)."""
-    match elector.phase:
-        case Killing():
-            return elector, []  # Only our own eyes count now.
-        case Leading() | Losing() | Claiming() | Adopting() if token_of(elector.phase) == token:
-            # The guard knows what is to be released, so our successor may adopt the session for it.
-            elector, _ = resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
-            return elector, []
-        case _:
-            # That term is long over, or has no session any more that we could end.
-            released: list[Effect] = [TellGuard(msg.Released(token))]
-            if not leave:
-                return elector, released
-            elector, effects = resign(elector, None, rest_s, leave=True, now_s=now_s, aims=aims)
-            return elector, released + effects
 
 
 def resign(
@@ -261,34 +208,6 @@ def resigned(elector: Elector, now_s: float) -> Step:
     if phase.leave:
         return elector.to(Ended()), [*effects, Exit()]
     return elector.to(Resting(now_s + phase.rest_s)), effects
-
-
-def kill_tree(elector: Elector, why: str, aims: Aims) -> Step:
-    """The guard is dead or frozen: whatever is left of the tree, and the guard, must die."""
-    if isinstance(elector.phase, Killing | Ended):
-        return elector, []
-    token = token_of(elector.phase)
-    return elector.to(Killing(token)), [KillTree(), Report("killing", why, token)]
-
-
-def tree_killed(elector: Elector, now_s: float, aims: Aims) -> Step:
-    if not isinstance(elector.phase, Killing):
-        return elector, []
-    report = Report("released", "the job is confirmed dead; releasing", elector.phase.token)
-    elector, effects = resign(elector, elector.phase.token, 0.0, leave=True, now_s=now_s, aims=aims)
-    return elector, [report, *effects]
-
-
-def guard_suspended(elector: Elector, now_s: float, aims: Aims) -> Step:
-    """Ctrl-Z. A leader may pause for as long as its lease lasts; a standby withdraws."""
-    if isinstance(elector.phase, Killing):
-        return elector, []  # Nothing may be released before the tree is dead (rule S4).
-    elector = replace(elector, suspended=True)
-    if not may_run(elector.phase):
-        return resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
-    timing = aims.timing
-    stop_at_s = elector.lease_until_s(timing) - timing.kill_reserve_s
-    return replace(elector, guard_due_s=max(elector.guard_due_s, stop_at_s)), []
 
 
 def leader_name(record: str) -> str:

@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import answers, rules
+from coordsidecar.core.election import answers, company, rules
 from coordsidecar.core.election.moves import (
     Aims,
     Answered,
@@ -31,6 +31,7 @@ from coordsidecar.core.election.moves import (
     Effect,
     Event,
     GuardDied,
+    GuardIs,
     HeardGuard,
     Look,
     Op,
@@ -70,7 +71,12 @@ Step = tuple[Elector, list[Effect]]
 
 
 def begin(
-    now_s: float, aims: Aims, *, adopt: Session | None = None, token: int | None = None
+    now_s: float,
+    aims: Aims,
+    *,
+    adopt: Session | None = None,
+    token: int | None = None,
+    floor: int = 0,
 ) -> Elector:
     """An elector as it starts: afresh, or with the session that a dead elector left behind."""
     return Elector(
@@ -80,7 +86,9 @@ def begin(
         started_at_s=now_s,
         last_step_s=now_s,
         guard_due_s=now_s + aims.timing.guard_silence_s,
+        guard_lost_s=now_s + aims.timing.guard_patience_s,
         ping_at_s=now_s,
+        floor=floor,
     )
 
 
@@ -90,10 +98,11 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     if now_s - elector.last_step_s > timing.elector_silence_s / 2:
         # We were not running ourselves: the guard's silence proves nothing.
         due_s = max(elector.guard_due_s, now_s + timing.guard_silence_s)
-        elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s)
+        lost_s = max(elector.guard_lost_s, due_s)
+        elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s, guard_lost_s=lost_s)
     elector = replace(elector, last_step_s=now_s)
     effects: list[Effect] = []
-    for rule in (rules.enforce, _take, rules.pass_time, _start_calls):
+    for rule in (company.enforce, _take, rules.pass_time, _start_calls):
         elector, more = rule(elector, event, now_s, aims)
         effects += more
     return elector, effects
@@ -101,7 +110,7 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 
 def next_wake_s(elector: Elector, aims: Aims) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
-    wakes_s = [elector.ping_at_s, rules.due_s(elector, aims)]
+    wakes_s = [elector.ping_at_s, company.due_s(elector, aims)]
     if elector.call is None:
         wakes_s += [at_s for _, at_s in _wanted_calls(elector)]
     match elector.phase:
@@ -134,9 +143,11 @@ def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         case HeardGuard(message):
             return _hear(elector, message, now_s, aims)
         case GuardDied():
-            return rules.kill_tree(elector, "the guard is dead", aims)
-        case TreeKilled():
-            return rules.tree_killed(elector, now_s, aims)
+            return company.kill_tree(elector, "the guard is dead", aims)
+        case GuardIs(stopped):
+            return company.guard_is(elector, stopped, now_s, aims)
+        case TreeKilled(guard_lives):
+            return company.tree_killed(elector, guard_lives, now_s, aims)
         case Swept():
             if isinstance(elector.phase, Claiming):
                 elector = elector.to(replace(elector.phase, sweeping=False, swept=True))
@@ -152,23 +163,26 @@ def _watched(elector: Elector, event: Watched, now_s: float, aims: Aims) -> Elec
         return replace(elector, watch_at_s=now_s + aims.timing.renew_every_s / 4)
     if event.changed:
         # Look first: a watch from the same place would only fire again.
-        return replace(elector, look_at_s=now_s, watch_at_s=math.inf)
+        elector = replace(elector, watch_at_s=math.inf)
+        if isinstance(elector.phase, Leading):
+            return replace(elector, renew_at_s=now_s)  # With its proof.
+        return replace(elector, look_at_s=now_s)
     return replace(elector, watch_at_s=now_s)
 
 
 def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) -> Step:
     """A message from the guard."""
-    due_s = now_s + aims.timing.guard_silence_s
-    elector = replace(elector, guard_due_s=max(elector.guard_due_s, due_s))
+    elector = company.heard_guard(elector, now_s, aims)
     match message:
         case msg.TreeGone(token, rest_s, leave):
-            return rules.tree_gone(elector, token, rest_s, leave, now_s, aims)
+            return company.tree_gone(elector, token, rest_s, leave, now_s, aims)
         case msg.Leave():
             return rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
         case msg.Suspended():
-            return rules.guard_suspended(elector, now_s, aims)
+            return company.guard_suspended(elector, now_s, aims)
         case msg.Resumed():
-            return replace(elector, suspended=False, guard_due_s=due_s), []
+            resumed = replace(elector, guard_due_s=now_s, guard_lost_s=now_s)
+            return company.heard_guard(resumed, now_s, aims), []
         case msg.Pong() | msg.JobIs():
             return elector, []
         case _:
@@ -221,20 +235,21 @@ def _wanted_calls(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
     renew = (lambda: Renew(session), elector.renew_at_s)
     look = (lambda: Look(session), elector.look_at_s)
     match phase:
-        case Adopting(renewed=False):
-            return [(lambda: Renew(session), elector.retry_at_s)]
         case Adopting():
-            return [renew, (lambda: Look(session), elector.retry_at_s)]
+            return [(lambda: Renew(session, look=True), elector.retry_at_s)]
         case Joining():
-            return [renew, (lambda: Campaign(session), elector.retry_at_s)]
+            return [renew, (lambda: Campaign(session, elector.floor), elector.retry_at_s)]
         case Claiming(held, start_at_s, swept=True):
             take_at_s = max(start_at_s, elector.retry_at_s)
-            return [renew, (lambda: TakeOffice(session, held.token), take_at_s), look]
+            take = lambda: TakeOffice(session, held.token, elector.floor)  # noqa: E731
+            return [renew, (take, take_at_s), look]
         case Waiting():
             # Looking again is campaigning again: a lock that is free has to be taken.
-            return [renew, (lambda: Campaign(session), elector.look_at_s)]
-        case Claiming() | Leading():
+            return [renew, (lambda: Campaign(session, elector.floor), elector.look_at_s)]
+        case Claiming():
             return [renew, look]
+        case Leading():
+            return [(lambda: Renew(session, look=True), elector.renew_at_s)]
         case Killing():
             return [renew]
         case Resigning(token, resigned=False):

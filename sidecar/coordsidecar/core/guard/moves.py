@@ -165,10 +165,14 @@ class Tell(Value):
 
 
 class StartElector(Value):
-    """Fork an elector that adopts the session we know of; ``token``: the election it holds."""
+    """Fork an elector that adopts the session we know of; ``token``: the election it holds.
+
+    ``floor``: the highest token that was ever seen here.
+    """
 
     token: int | None
     run_until_s: float
+    floor: int
 
 
 class KillElector(Value):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from coordsidecar.core.messages import Leased
 from coordsidecar.hints import Literal
 from coordsidecar.value import Value, replace
@@ -51,19 +53,26 @@ After = Lead | Rejoin | Rerun | Quit
 
 
 class Idle(Value):
-    """We do not lead. ``frozen`` and ``held``: a job is kept, stopped or told to stand by."""
+    """We do not lead. ``frozen`` and ``held``: a job is kept, stopped or told to stand by.
+
+    Ends when the elector is elected; one that is silent is replaced.
+    """
 
     tree: Literal["none", "standby", "held", "frozen"] = "none"
 
 
 class Running(Value):
-    """We lead and the job runs."""
+    """We lead and the job runs. Ends with the job, or at D after the last proof at the latest."""
 
     lease: Leased
 
 
 class Stopping(Value):
     """The tree is on its way out: told to stop, or being killed since ``killing``.
+
+    Ends when it is gone; SIGKILL comes at ``kill_at_s``, or K before the lease ends. What cannot be
+    killed keeps it (rule S4).
+
 
     ``asked``: a person asked for it, so that asking again kills at once.
     """
@@ -77,21 +86,22 @@ class Stopping(Value):
 
 
 class Yielding(Value):
-    """The tree is being frozen, or was told to stand by; if that fails, it is killed."""
+    """The tree is being frozen, or was told to stand by; if it has not by ``kill_at_s``, it is
+    killed."""
 
     lease: Leased
     kill_at_s: float
 
 
 class Backoff(Value):
-    """The job ended and is started again at ``restart_at_s``."""
+    """The job ended and is started again at ``restart_at_s``; or the lease is over before."""
 
     lease: Leased | None
     restart_at_s: float
 
 
 class Leaving(Value):
-    """Nothing runs; the elector withdraws from the election, for a bounded time."""
+    """Nothing runs; the elector withdraws from the election, until ``give_up_at_s`` at most."""
 
     exit_code: int
     give_up_at_s: float
@@ -107,8 +117,9 @@ Phase = Idle | Running | Stopping | Yielding | Backoff | Leaving | Done
 class Guard(Value):
     """The whole state.
 
-    ``token_floor``: the highest token a job was ever started with; a lease below it is an old one.
-    ``unreleased``: a token whose job is over but which the elector has not yet released.
+    ``token_floor``: the highest token that was ever seen here; no job starts at or below it.
+    ``unreleased``: a token whose job is over but which the elector has not yet released; one that
+    has not by ``release_due_s`` is replaced.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
     ``elector_new``: it has not yet said a word.
     """
@@ -118,6 +129,7 @@ class Guard(Value):
     last_step_s: float
     token_floor: int = 0
     unreleased: int | None = None
+    release_due_s: float = math.inf
     elector_start_at_s: float | None = None
     elector_deaths: int = 0
     elector_new: bool = True

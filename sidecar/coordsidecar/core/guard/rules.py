@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.company import given_back, release_effects
 from coordsidecar.core.guard.moves import (
     AwaitObedience,
     Effect,
@@ -80,7 +81,7 @@ def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, pla
     """Leadership is ours: wake the job that was kept, or clear what stood by and start the job."""
     if now_s >= lease.step_down_at_s:
         # Rule S5: the yes came too late to be safe.
-        return given_back(guard, lease), release_effects(lease.token, 0.0, leave=False)
+        return given_back(guard, lease, plan), release_effects(lease.token, 0.0, leave=False)
     guard = replace(guard, leader=None)
     if idle.tree in ("frozen", "held"):
         guard = replace(guard, token_floor=lease.token).to(Running(lease))
@@ -136,7 +137,7 @@ def _hand_back(guard: Guard, lease: msg.Leased, plan: Plan) -> Step:
     """Release, keeping the job for the next time."""
     effects = release_effects(lease.token, 0.0, leave=False)
     kept = "frozen" if plan.while_standby == "freeze" else "held"
-    guard, more = enter_idle(given_back(guard, lease), plan, tree=kept)
+    guard, more = enter_idle(given_back(guard, lease, plan), plan, tree=kept)
     return guard, effects + more
 
 
@@ -222,10 +223,9 @@ def _over(
             code = exit_code if exit_code is not None else (job_code or 0)
             return leave(guard, code, lease, now_s, plan)
         case Lead() | Rerun() | Rejoin():
+            assert lease is not None, "only a leader has something to release"
             rest_s = after.rest_s if isinstance(after, Rejoin) else 0.0
-            if lease is None:
-                return enter_idle(guard, plan)
-            guard, effects = enter_idle(given_back(guard, lease), plan)
+            guard, effects = enter_idle(given_back(guard, lease, plan), plan)
             return guard, release_effects(lease.token, rest_s, leave=False) + effects
         case _:
             assert_never(after)
@@ -244,7 +244,7 @@ def leave(guard: Guard, code: int, lease: msg.Leased | None, now_s: float, plan:
     give_up_at_s = now_s + 2 * plan.timing.rpc_timeout_s + 1.0
     tell: list[Effect] = [Tell(msg.Leave())]
     if lease is not None:
-        guard = given_back(guard, lease)
+        guard = given_back(guard, lease, plan)
         tell = release_effects(lease.token, 0.0, leave=True)
     guard = guard.to(Leaving(code, give_up_at_s))
     if guard.elector_start_at_s is None:
@@ -252,12 +252,6 @@ def leave(guard: Guard, code: int, lease: msg.Leased | None, now_s: float, plan:
     if guard.unreleased is None:
         return finish(guard, code)  # There is no elector, and nothing to wait for.
     return replace(guard, elector_start_at_s=now_s), []  # Another one, to resign.
-
-
-def given_back(guard: Guard, lease: msg.Leased) -> Guard:
-    """The term is over, to be released by an elector; a lease on it may still be on its way."""
-    floor = max(guard.token_floor, lease.token)
-    return replace(guard, unreleased=lease.token, token_floor=floor)
 
 
 def finish(guard: Guard, exit_code: int) -> Step:
@@ -276,10 +270,6 @@ def give_up(guard: Guard, exit_code: int, reason: str, now_s: float, plan: Plan)
     killing = tree == "frozen"
     phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(exit_code), killing=killing)
     return guard.to(phase), [report, KillTree() if killing else StopTree(plan.stop_signal)]
-
-
-def release_effects(token: int, rest_s: float, *, leave: bool) -> list[Effect]:
-    return [Tell(msg.TreeGone(token, rest_s, leave))]
 
 
 def transition(event: str, message: str, lease: msg.Leased | None, now_s: float) -> Report:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard import rules, signals
+from coordsidecar.core.guard import company, rules, signals
 from coordsidecar.core.guard.moves import (
     Continued,
     Effect,
@@ -94,7 +94,7 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
 def next_wake_s(guard: Guard, plan: Plan) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
     # Awake often enough to tell the elector's silence from our own absence.
-    wakes_s = [guard.last_step_s + _longest_nap_s(plan) * 2 / 3]
+    wakes_s = [guard.last_step_s + _longest_nap_s(plan) * 2 / 3, guard.release_due_s]
     if guard.elector_start_at_s is not None:
         wakes_s.append(guard.elector_start_at_s)
     lease = lease_of(guard.phase)
@@ -172,20 +172,25 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
     if guard.elector_start_at_s is None:
         # Its first word may take long: on a busy host, imports alone take seconds.
         patience_s = _ELECTOR_START_S if guard.elector_new else plan.timing.elector_silence_s
-        if now_s - guard.elector_heard_s < patience_s:
+        why = "the elector hangs; replacing it"
+        if now_s >= guard.release_due_s:
+            why = "the elector does not give the lead up; replacing it"
+        elif now_s - guard.elector_heard_s < patience_s:
             return guard, []
         # Its death will be reported as `ElectorExited`.
-        guard = replace(guard, elector_heard_s=now_s)
-        return guard, [KillElector(), Report("elector-silent", "the elector hangs; replacing it")]
+        guard = replace(guard, elector_heard_s=now_s, release_due_s=math.inf)
+        return guard, [KillElector(), Report("elector-silent", why)]
     if now_s < guard.elector_start_at_s:
         return guard, []
     lease = lease_of(guard.phase)
     token = lease.token if lease else None
-    effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0)]
-    if guard.unreleased is not None:
+    floor = guard.token_floor
+    effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0, floor)]
+    if (unreleased := guard.unreleased) is not None:
+        guard = replace(guard, release_due_s=company.release_due_s(guard, now_s, plan))
         effects = [
-            StartElector(guard.unreleased, 0.0),
-            Tell(msg.TreeGone(guard.unreleased, 0.0, leave=isinstance(guard.phase, Leaving))),
+            StartElector(unreleased, 0.0, floor),
+            Tell(msg.TreeGone(unreleased, 0.0, leave=isinstance(guard.phase, Leaving))),
         ]
     effects.append(Report("elector-replaced", "started a new elector", token))
     guard = replace(guard, elector_start_at_s=None, elector_heard_s=now_s, elector_new=True)
@@ -228,11 +233,11 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
                 return guard, []
             return rules.lose(guard, lease, reason, now_s, plan)
         case msg.Released(token):
-            return replace(
-                guard, unreleased=None if guard.unreleased == token else guard.unreleased
-            ), []
-        case msg.Following(leader, token):
-            guard = replace(guard, leader=leader)
+            if guard.unreleased == token:
+                guard = replace(guard, unreleased=None, release_due_s=math.inf)
+            return guard, []
+        case msg.Following(leader, token, floor):
+            guard = replace(guard, leader=leader, token_floor=max(guard.token_floor, floor))
             report = Report("standing-by", f"{leader} leads", token)
             if not isinstance(guard.phase, Idle):
                 return guard, []
@@ -264,4 +269,6 @@ def _extend_or_begin(guard: Guard, offer: msg.Leased, now_s: float, plan: Plan) 
         return rules.lose(guard, lease, "the election went on without us", now_s, plan)
     if isinstance(phase, Idle) and offer.token > guard.token_floor:
         return rules.begin_leading(guard, phase, offer, now_s, plan)
-    return guard, []  # An old lease, of a term that is over.
+    if isinstance(phase, Idle):
+        return company.refuse_term(guard, offer)
+    return guard, []  # Of a term that is over; or it is offered again, once nothing is in its way.

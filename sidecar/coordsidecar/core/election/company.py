@@ -1,0 +1,154 @@
+"""The elector and its guard: who is awake, who is stopped, and who ends the job if need be."""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import rules
+from coordsidecar.core.election.moves import (
+    Aims,
+    Effect,
+    Event,
+    KillTree,
+    LookAtGuard,
+    Report,
+    Spare,
+    TellGuard,
+)
+from coordsidecar.core.election.phases import (
+    Adopting,
+    Claiming,
+    Elector,
+    Ended,
+    Killing,
+    Leading,
+    Losing,
+    Phase,
+    Resigning,
+    token_of,
+)
+from coordsidecar.value import replace
+
+Step = tuple[Elector, list[Effect]]
+
+
+def may_run(phase: Phase) -> bool:
+    """Whether the guard may have the job running: then nothing may be released on our own."""
+    return isinstance(phase, Leading | Losing | Adopting) and token_of(phase) is not None
+
+
+def due_s(elector: Elector, aims: Aims) -> float:
+    """When the elector must act by itself, or look at the guard, because it has not been heard."""
+    if isinstance(elector.phase, Killing | Resigning | Ended):
+        return math.inf
+    return min(elector.guard_due_s, bury_at_s(elector, aims))
+
+
+def bury_at_s(elector: Elector, aims: Aims) -> float:
+    """When the guard is given up, whatever is the matter with it."""
+    reserve_s = aims.timing.kill_reserve_s
+    awake_since_s = max(elector.woke_at_s, elector.started_at_s)
+    match elector.phase:
+        case Leading() | Adopting(token=int()):
+            # The guard kills at `run_until - K`; half of K later nobody may trust that it will.
+            lease_due_s = elector.lease_until_s(aims.timing) - reserve_s / 2
+            return min(elector.guard_lost_s, max(lease_due_s, awake_since_s + reserve_s))
+        case Losing(kill_at_s=kill_at_s):
+            return min(elector.guard_lost_s, max(kill_at_s, elector.woke_at_s + reserve_s))
+        case _:
+            return elector.guard_lost_s
+
+
+def heard_guard(elector: Elector, now_s: float, aims: Aims) -> Elector:
+    due_s = max(elector.guard_due_s, now_s + aims.timing.guard_silence_s)
+    lost_s = max(elector.guard_lost_s, now_s + aims.timing.guard_patience_s)
+    return replace(elector, guard_due_s=due_s, guard_lost_s=lost_s)
+
+
+def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
+    """What time alone decides, before any event is looked at."""
+    if now_s < due_s(elector, aims):
+        return elector, []
+    if now_s >= bury_at_s(elector, aims):
+        return _give_up_guard(elector, "the guard does not react", now_s, aims)
+    # While we renew, a slow guard endangers nothing: it may only get no processor.
+    again_s = now_s + aims.timing.ping_every_s
+    return replace(elector, guard_due_s=again_s), [LookAtGuard()]
+
+
+def guard_is(elector: Elector, stopped: bool, now_s: float, aims: Aims) -> Step:
+    """A guard that was silent was looked at."""
+    heard_s = elector.guard_lost_s - aims.timing.guard_patience_s
+    silent = now_s - heard_s >= aims.timing.guard_silence_s
+    if not (stopped and silent) or isinstance(elector.phase, Killing | Resigning | Ended):
+        return elector, []
+    return _give_up_guard(elector, "the guard was stopped", now_s, aims)
+
+
+def _give_up_guard(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
+    if may_run(elector.phase):
+        return kill_tree(elector, f"{why}; ending the job ourselves", aims)
+    # A guard that hangs cannot run a job: make way. Should it wake up, it starts a new elector.
+    elector, effects = rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    return elector, [Report("withdrawing", why), *effects]
+
+
+def kill_tree(elector: Elector, why: str, aims: Aims) -> Step:
+    """The guard is dead or frozen: whatever is left of the tree, and the guard, must die."""
+    if isinstance(elector.phase, Killing | Ended):
+        return elector, []
+    token = token_of(elector.phase)
+    killing = Killing(token, elector.lease_until_s(aims.timing))
+    effects: list[Effect] = [KillTree(), Report("killing", why, token)]
+    if token is not None:
+        # Should it wake up in time, it sees to the rest itself.
+        effects.append(TellGuard(msg.Lost(token, why)))
+    return elector.to(killing), effects
+
+
+def tree_killed(elector: Elector, guard_lives: bool, now_s: float, aims: Aims) -> Step:
+    if not isinstance(elector.phase, Killing):
+        return elector, []
+    if guard_lives and now_s < elector.phase.until_s:
+        return elector, []  # It might wake up, and start its job again: we look again.
+    report = Report("released", "the job is confirmed dead; releasing", elector.phase.token)
+    elector, effects = rules.resign(
+        elector, elector.phase.token, 0.0, leave=True, now_s=now_s, aims=aims
+    )
+    return elector, [report, *effects]
+
+
+def tree_gone(
+    elector: Elector, token: int, rest_s: float, leave: bool, now_s: float, aims: Aims
+) -> Step:
+    """The guard confirms that nothing of the job is left: only now may we release (rule S4)."""
+    match elector.phase:
+        case Killing() if token_of(elector.phase) == token:
+            # It was not dead but slow; and of its own tree it knows more than we do.
+            elector, _ = rules.resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
+            return elector, [Spare()]
+        case Leading() | Losing() | Claiming() | Adopting() if token_of(elector.phase) == token:
+            # The guard knows what is to be released, so our successor may adopt the session for it.
+            elector, _ = rules.resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
+            return elector, []
+        case _:
+            # That term is long over, or has no session any more that we could end.
+            released: list[Effect] = [TellGuard(msg.Released(token))]
+            if not leave:
+                return elector, released
+            elector, effects = rules.resign(
+                elector, None, rest_s, leave=True, now_s=now_s, aims=aims
+            )
+            return elector, released + effects
+
+
+def guard_suspended(elector: Elector, now_s: float, aims: Aims) -> Step:
+    """Ctrl-Z. A leader may pause for as long as its lease lasts; a standby withdraws."""
+    if isinstance(elector.phase, Killing):
+        return elector, []  # Nothing may be released before the tree is dead (rule S4).
+    if not may_run(elector.phase):
+        return rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    timing = aims.timing
+    stop_at_s = max(elector.guard_due_s, elector.lease_until_s(timing) - timing.kill_reserve_s)
+    return replace(elector, guard_due_s=stop_at_s, guard_lost_s=stop_at_s), []

@@ -1,0 +1,38 @@
+"""The guard and its elector: terms that are over, and are to be released by somebody."""
+
+from __future__ import annotations
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.moves import Effect, Plan, Report, Tell
+from coordsidecar.core.guard.phases import Guard
+from coordsidecar.value import replace
+
+Step = tuple[Guard, list[Effect]]
+
+
+def given_back(guard: Guard, lease: msg.Leased, plan: Plan) -> Guard:
+    """The term is over, to be released by an elector; a lease on it may still be on its way."""
+    floor = max(guard.token_floor, lease.token)
+    due_s = release_due_s(guard, lease.run_until_s, plan)
+    return replace(guard, unreleased=lease.token, token_floor=floor, release_due_s=due_s)
+
+
+def release_due_s(guard: Guard, run_until_s: float, plan: Plan) -> float:
+    """When an elector must have released: it gives up itself once the session is over."""
+    timing = plan.timing
+    over_s = max(guard.last_step_s, run_until_s + timing.margin_s)
+    return over_s + 2 * timing.rpc_timeout_s + timing.elector_silence_s
+
+
+def refuse_term(guard: Guard, offer: msg.Leased) -> Step:
+    """No job under a token that is not above all that were seen: not a word of it would be wrong,
+    for the elector would lead without a job, for ever."""
+    if offer.token == guard.unreleased:
+        return guard, []  # It was on its way when the term was given back.
+    why = f"token {offer.token} is not above {guard.token_floor}, which was seen here; releasing it"
+    release = release_effects(offer.token, 0.0, leave=False)
+    return guard, [Report("token-refused", why, offer.token), *release]
+
+
+def release_effects(token: int, rest_s: float, *, leave: bool) -> list[Effect]:
+    return [Tell(msg.TreeGone(token, rest_s, leave))]

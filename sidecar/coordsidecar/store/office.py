@@ -1,0 +1,131 @@
+"""The office record: it tells an orderly end from a sudden one, and tokens are counted by it.
+
+Which lock somebody holds is one thing, told by the store: a revision, an index. Under which token
+its job acts is another: a store that lost its data, or was restored from an old backup, gives out
+numbers that it gave out before, while what was fenced with them lives on. So tokens only ever go up
+from what this record says, and from what anybody here has seen. As long as no store goes back, both
+are the same number.
+"""
+
+from __future__ import annotations
+
+import json
+
+from coordsidecar.value import Value, replace
+
+__all__ = ["Held", "Office"]
+
+_MOST_TOKEN = 2**62
+
+
+class Held(Value):
+    """We hold the election.
+
+    ``token`` is the fencing token: strictly greater than every earlier holder's. ``clean`` says
+    that the holder before us resigned after its job was confirmed dead, so that ours may start at
+    once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
+    remains may still live. ``last_led`` is the token of the last that took office; whoever has seen
+    a higher one knows that the store has lost its data. ``in_office``: the campaign took office,
+    too.
+    """
+
+    token: int
+    clean: bool
+    last_run: str
+    cursor: int
+    in_office: bool = False
+    last_led: int = 0
+
+
+class Office(Value):
+    """The record that tells an orderly end from a sudden one (safety rule S9).
+
+    A leader writes ``led``, its token, before its job starts and ``released`` after the job's tree
+    is confirmed dead. Tokens are counted by it: the next is above ``led``. ``run`` is the unique
+    mark that every process of that run carries in its environment. ``lock`` names the lock under
+    which ``led`` was led (a revision, an index, a file).
+    """
+
+    led: int = 0
+    released: int = 0
+    run: str = ""
+    lock: str = ""
+
+    @property
+    def clean(self) -> bool:
+        return self.led == self.released
+
+    def led_under(self, lock: int) -> bool:
+        """Whether ``led`` was led under this very lock.
+
+        Old records do not name it: there it was the token.
+        """
+        return self.led >= lock and (self.lock or str(self.led)) == str(lock)
+
+    def token_under(self, lock: int) -> int:
+        """The token of who holds ``lock``, for stores that number their locks.
+
+        It is the lock's number, unless the store went back and gave out that number before.
+        """
+        return self.led if self.led_under(lock) else max(lock, self.led + 1)
+
+    def leader_token(self, lock: int) -> int:
+        """The token to show of whoever else holds ``lock``, who may know nothing of this record."""
+        return self.led if self.led_under(lock) else lock
+
+    def taken(self, token: int, *, lock: int, run: str, floor: int) -> Office | None:
+        """The record of who holds ``lock`` and takes office; None: ``token`` is of another term.
+
+        How the one before left is kept for whoever reads it. Any `released` but our own token means
+        "in office", so no record that a stranger wrote may have it so.
+        """
+        led = max(token, floor + 1)
+        if self.token_under(lock) not in (token, led):
+            return None
+        return Office(led=led, released=min(self.released, led - 1), run=run, lock=str(lock))
+
+    def resigned(self, token: int | None) -> Office:
+        """The record once the job of ``token`` is dead: the same, unless that was led last."""
+        return replace(self, released=token) if token is not None and self.led == token else self
+
+    def held(self, token: int, *, cursor: int, proven: bool = False) -> Held:
+        """How things stand for who holds the election by ``token`` and finds this record.
+
+        ``proven``: the store vouches for the end of the leader before, who did not resign.
+        """
+        if self.clean or self.led == token:  # Nobody before us, or ourselves.
+            return Held(token, clean=True, last_run="", cursor=cursor, last_led=self.led)
+        return Held(token, clean=proven, last_run=self.run, cursor=cursor, last_led=self.led)
+
+    def encode(self) -> str:
+        return json.dumps(
+            {"led": self.led, "released": self.released, "run": self.run, "lock": self.lock}
+        )
+
+    @classmethod
+    def decode(cls, raw: str | bytes | None) -> Office:
+        """Read a record that anybody may have written; what cannot be read counts as unclean.
+
+        ``None`` (there is no record: nobody ever led) is clean.
+        """
+        if raw is None:
+            return cls()
+        unreadable = cls(led=-1, released=0)
+        try:
+            fields = json.loads(raw)
+        except (ValueError, RecursionError):
+            return unreadable
+        if not isinstance(fields, dict):
+            return unreadable
+        led, released = fields.get("led"), fields.get("released")
+        run, lock = fields.get("run", ""), fields.get("lock", "")
+        # bool is an int to Python, but a record that says `true` was not written by us.
+        if type(led) is not int or type(released) is not int:
+            return unreadable
+        if not isinstance(run, str) or not isinstance(lock, str):
+            return unreadable
+        if len(run) > 64 or not run.isascii():  # It is looked for in the environment of processes.
+            return unreadable
+        if led >= _MOST_TOKEN:  # None that is above it would be left.
+            return unreadable
+        return cls(led=led, released=released, run=run, lock=lock)

@@ -1,0 +1,147 @@
+"""The elector's core: tokens only rise, though the store may lose its data (S8, S9)."""
+
+from __future__ import annotations
+
+import pytest
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import (
+    Call,
+    Campaign,
+    HeardGuard,
+    Resign,
+    TakeOffice,
+    TellGuard,
+    Tick,
+    Took,
+)
+from coordsidecar.core.election.phases import Claiming, Joining, Leading, Waiting
+from coordsidecar.store.protocol import Held
+from coordsidecar.value import replace
+from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, answer, calls, elector, take
+
+IN_OFFICE = replace(BEHIND, leader_token=40, in_office=True)
+FORGETFUL = Held(token=3, clean=True, last_run="", cursor=1, last_led=2)  # It was 40 once.
+
+
+# ── where a floor comes from ───────────────────────────────────────────────────────────────────
+
+
+def test_a_leader_in_office_raises_the_floor_and_the_guard_hears_of_it() -> None:
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION), following="blue")
+
+    state, effects = answer(state, IN_OFFICE, 101.0)
+
+    assert state.floor == 40
+    assert effects == [TellGuard(msg.Following("blue", 40, floor=40))]
+
+
+def test_a_foreign_holder_raises_no_floor() -> None:
+    """Whoever can write to the store could shut every election that we know of with one number."""
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION), floor=3)
+
+    state, effects = answer(state, replace(IN_OFFICE, in_office=False), 101.0)
+
+    assert state.floor == 3
+    assert effects == [TellGuard(msg.Following("blue", 40, floor=3))]
+
+
+def test_a_floor_never_sinks() -> None:
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION), floor=50, following="blue")
+
+    state, effects = answer(state, IN_OFFICE, 101.0)
+
+    assert state.floor == 50
+    assert effects == []
+
+
+def test_our_own_office_raises_the_floor() -> None:
+    state = elector(Claiming(CLEAN, 100.0, swept=True), call=TakeOffice(SESSION, 7))
+    known = replace(state, floor=50)
+
+    risen, _ = answer(state, Took(7), 100.1)
+    kept, _ = answer(known, Took(7), 100.1)
+
+    assert risen.floor == 7
+    assert kept.floor == 50
+
+
+def test_an_elector_begins_with_the_floor_of_its_guard() -> None:
+    assert core.begin(100.0, AIMS, floor=40).floor == 40
+
+
+# ── where it goes to ───────────────────────────────────────────────────────────────────────────
+
+
+def test_the_store_is_told_of_the_floor_whenever_office_may_be_taken() -> None:
+    joining = elector(Joining(), floor=40)
+    waiting = elector(Waiting(BEHIND), floor=40, look_at_s=100.0)
+    claiming = elector(Claiming(FORGETFUL, 100.0, swept=True), floor=40)
+
+    asked = [take(state, Tick(), 100.0)[1] for state in (joining, waiting, claiming)]
+
+    assert asked == [
+        [Call(Campaign(SESSION, 40))],
+        [Call(Campaign(SESSION, 40))],
+        [Call(TakeOffice(SESSION, 3, 40))],
+    ]
+
+
+def test_we_lead_under_the_token_that_office_gave_us_not_the_one_of_the_lock() -> None:
+    state = elector(
+        Claiming(FORGETFUL, 100.0, swept=True), call=TakeOffice(SESSION, 3, 40), floor=40
+    )
+
+    state, effects = answer(state, Took(41), 100.1)
+
+    assert effects == [TellGuard(msg.Leased(41, step_down_at_s=108.0, run_until_s=113.0))]
+    assert state.phase == Leading(replace(FORGETFUL, token=41))
+    assert state.floor == 41
+
+
+def test_office_that_is_not_ours_is_campaigned_for_again() -> None:
+    state = elector(
+        Claiming(CLEAN, 100.0, swept=True), call=TakeOffice(SESSION, 7), vacant_since_s=90.0
+    )
+
+    state, effects = answer(state, Took(None), 100.1)
+
+    assert effects == [Call(Campaign(SESSION))]
+    assert state.phase == Joining()
+    assert state.vacant_since_s is None  # Somebody else may have led meanwhile.
+
+
+# ── after a loss of data ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("held", [FORGETFUL, replace(FORGETFUL, last_run="election-ours")])
+def test_after_a_loss_of_data_no_record_makes_up_for_the_takeover_delay(held: Held) -> None:
+    """Who led by the data that are lost may not have heard of it yet."""
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION, 40), floor=40)
+
+    state, effects = answer(state, held, 101.0)
+    early, before = take(state, Tick(), 115.9)
+    _, due = take(replace(early, call=None, look_at_s=1e9), Tick(), 116.0)
+
+    assert TakeOffice(SESSION, 3, 40) not in [call.op for call in calls(effects + before)]
+    assert state.phase == Claiming(held, start_at_s=116.0)
+    assert calls(due)[-1:] == [Call(TakeOffice(SESSION, 3, 40))]
+
+
+def test_a_record_that_knows_our_floor_is_believed() -> None:
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION, 40), floor=40)
+    held = Held(token=41, clean=True, last_run="", cursor=1, last_led=40)
+
+    _, effects = answer(state, held, 101.0)
+
+    assert effects == [Call(TakeOffice(SESSION, 41, 40))]
+
+
+def test_a_term_that_was_refused_is_released_though_it_was_never_begun() -> None:
+    """The guard had seen a higher token."""
+    refused = msg.TreeGone(7, rest_s=0.0, leave=False)
+
+    _, effects = take(elector(Leading(CLEAN)), HeardGuard(refused), 101.0)
+
+    assert effects == [Call(Resign(SESSION, 7))]

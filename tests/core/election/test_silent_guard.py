@@ -1,0 +1,302 @@
+"""The elector's core: a guard that is silent, stopped, dead, or cannot be killed (S4)."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import (
+    Call,
+    Exit,
+    GuardDied,
+    GuardIs,
+    HeardGuard,
+    KillTree,
+    LookAtGuard,
+    Renew,
+    Resign,
+    Spare,
+    TellGuard,
+    Tick,
+    TreeKilled,
+)
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Elector,
+    Killing,
+    Leading,
+    Losing,
+    Opening,
+    Resigning,
+    Waiting,
+)
+from coordsidecar.value import replace
+from tests.core.election.electors import (
+    AIMS,
+    BEHIND,
+    CLEAN,
+    LEASED,
+    SESSION,
+    adopting,
+    elector,
+    take,
+    told,
+)
+
+# Heard last at 100: looked at from 104 on, and given up at 108.
+SILENT = {"guard_due_s": 104.0, "guard_lost_s": 108.0}
+LOOKED_AT = {"guard_due_s": 104.5, "guard_lost_s": 108.0}
+
+
+def burying(why: str) -> list[object]:
+    return [KillTree(), TellGuard(msg.Lost(7, why))]
+
+
+# ── who is silent is looked at ─────────────────────────────────────────────────────────────────
+
+
+def test_a_guard_that_is_silent_is_looked_at_again_and_again() -> None:
+    state = elector(Leading(CLEAN), **SILENT)
+
+    state, early = take(state, Tick(), 103.9)
+    state, first = take(state, Tick(), 104.0)
+    state, between = take(state, Tick(), 104.2)
+    state, second = take(state, Tick(), 104.5)
+
+    assert early == between == []
+    assert first == second == [LookAtGuard()]
+    assert state.phase == Leading(CLEAN)
+
+
+def test_a_silent_guard_that_is_stopped_is_buried_early() -> None:
+    state = elector(Leading(CLEAN), **LOOKED_AT)
+
+    state, effects = take(state, GuardIs(stopped=True), 104.1)
+
+    assert effects == burying("the guard was stopped; ending the job ourselves")
+    assert state.phase == Killing(7, until_s=113.0)
+
+
+def test_a_guard_is_silent_from_the_moment_it_is_looked_at() -> None:
+    state = elector(Leading(CLEAN), **LOOKED_AT)
+
+    early, _ = take(state, GuardIs(stopped=True), 103.9)
+    silent, _ = take(state, GuardIs(stopped=True), 104.0)
+
+    assert early.phase == Leading(CLEAN)
+    assert isinstance(silent.phase, Killing)
+
+
+def test_a_silent_guard_that_is_not_stopped_has_until_d() -> None:
+    """It may only get no processor, and while we renew it endangers nothing."""
+    state = elector(Leading(CLEAN), renewed_at_s=107.0, **LOOKED_AT)
+
+    state, looked = take(state, GuardIs(stopped=False), 104.1)
+    state, slow = take(state, Tick(), 107.9)
+    state, over = take(state, Tick(), 108.0)
+
+    assert looked == []
+    assert slow == [LookAtGuard()]
+    assert over == burying("the guard does not react; ending the job ourselves")
+    assert state.phase == Killing(7, until_s=120.0)
+
+
+def test_a_guard_that_was_heard_meanwhile_is_not_buried_for_what_was_seen_before() -> None:
+    state = elector(Leading(CLEAN), **SILENT)
+
+    state, _ = take(state, HeardGuard(msg.Pong(1)), 104.1)
+    state, effects = take(state, GuardIs(stopped=True), 104.2)
+
+    assert effects == []
+    assert state.phase == Leading(CLEAN)
+    assert (state.guard_due_s, state.guard_lost_s) == (108.1, 112.1)
+
+
+@pytest.mark.parametrize("phase", [Killing(7), Resigning(7, 0.0, leave=True, give_up_at_s=120.0)])
+def test_who_buries_its_guard_or_leaves_it_does_not_look_at_it_any_more(phase: object) -> None:
+    state = replace(elector(phase, call=Renew(SESSION)), **SILENT)
+
+    state, ticked = take(state, Tick(), 109.0)
+    state, seen = take(state, GuardIs(stopped=True), 109.0)
+
+    assert ticked == seen == []
+    assert state.phase == phase
+
+
+def test_a_guard_that_lets_the_lease_run_out_is_not_trusted_further() -> None:
+    state, early = take(elector(Leading(CLEAN)), Tick(), 112.4)
+    state, effects = take(state, Tick(), 112.5)
+
+    assert early == []
+    assert effects[0] == KillTree()
+    assert state.phase == Killing(7, until_s=113.0)
+
+
+def test_a_guard_that_does_not_confirm_a_loss_in_time_is_not_trusted_further() -> None:
+    state, early = take(elector(Losing(7, kill_at_s=105.0)), Tick(), 104.9)
+    state, effects = take(state, Tick(), 105.0)
+
+    assert early == []
+    assert effects[0] == KillTree()
+    assert isinstance(state.phase, Killing)
+
+
+@pytest.mark.parametrize("phase", [Leading(CLEAN), Losing(7, kill_at_s=105.0)])
+def test_an_elector_that_wakes_late_gives_its_guard_a_moment_first(phase: object) -> None:
+    state, effects = core.step(elector(phase), Tick(), 500.0, AIMS)
+    state, moment = take(state, Tick(), 500.9)
+    state, later = take(state, Tick(), 501.0)
+
+    assert KillTree() not in effects + moment
+    assert KillTree() in later
+
+
+def test_an_elector_that_slept_does_not_blame_its_guard_for_the_silence() -> None:
+    """It has the time of a look, and if it had more left, that."""
+    state, _ = core.step(elector(Waiting(BEHIND), **SILENT), Tick(), 500.0, AIMS)
+
+    assert (state.guard_due_s, state.guard_lost_s) == (504.0, 504.0)
+    awake = elector(Waiting(BEHIND), guard_due_s=1000.0, guard_lost_s=1004.0)
+    state, _ = core.step(awake, Tick(), 500.0, AIMS)
+    assert (state.guard_due_s, state.guard_lost_s) == (1000.0, 1004.0)
+
+
+def test_a_guard_that_freezes_while_we_adopt_is_buried_for_its_job_may_run() -> None:
+    state, effects = take(adopting(guard_due_s=1e9, guard_lost_s=101.0), Tick(), 101.0)
+
+    assert effects[0] == KillTree()
+    assert state.phase == Killing(7, until_s=113.0)
+
+
+def test_an_elector_that_adopts_a_lease_that_is_over_gives_its_guard_a_moment_first() -> None:
+    begun = replace(core.begin(200.0, AIMS, adopt=SESSION, token=7), ping_at_s=1e9)
+
+    state, early = take(begun, Tick(), 200.9)
+    state, later = take(state, Tick(), 201.0)
+
+    assert early == [Call(Renew(SESSION, look=True))]
+    assert later[0] == KillTree()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [elector(Waiting(BEHIND)), elector(Claiming(CLEAN, 1e9)), replace(adopting(), phase=None)],
+    ids=["waiting", "claiming", "adopting nothing"],
+)
+def test_a_frozen_guard_that_runs_no_job_only_makes_way(state: Elector) -> None:
+    if state.phase is None:
+        state = replace(adopting(), phase=type(adopting().phase)(None))
+    state = replace(state, **SILENT)
+
+    state, effects = take(state, Tick(), 108.0)
+
+    assert KillTree() not in effects
+    assert effects[0] == TellGuard(msg.Released(0))  # Our request to resign may arrive late.
+    assert isinstance(state.phase, Resigning)
+    assert state.phase.leave
+
+
+# ── who is buried ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_dead_guard_is_buried_before_anything_is_released() -> None:
+    state, first = take(elector(Leading(CLEAN)), GuardDied(), 101.0)
+    state, then = take(state, TreeKilled(), 101.1)
+
+    assert first == burying("the guard is dead")
+    assert then == [Call(Resign(SESSION, 7))]
+    assert isinstance(state.phase, Resigning)
+    assert state.phase.leave
+
+
+def test_a_guard_that_dies_while_it_is_buried_is_buried_once() -> None:
+    state, effects = take(elector(Killing(7, until_s=113.0)), GuardDied(), 101.0)
+
+    assert effects == []
+    assert state.phase == Killing(7, until_s=113.0)
+
+
+def test_a_tree_that_cannot_be_killed_keeps_the_session() -> None:
+    state = elector(Killing(7, until_s=100.0), renew_at_s=103.0)
+
+    state, effects = take(state, Tick(), 103.0)
+
+    assert effects == [Call(Renew(SESSION))]
+    assert state.phase == Killing(7, until_s=100.0)
+
+
+def test_an_unkillable_guard_holds_the_lead_until_its_lease_is_over_and_no_longer() -> None:
+    """PID 1 of a container outlives SIGKILL; until then it might wake up, and start its job."""
+    state = elector(Killing(7, until_s=113.0))
+
+    state, early = take(state, TreeKilled(guard_lives=True), 112.9)
+    ended, over = take(state, TreeKilled(guard_lives=True), 113.0)
+    _, dead = take(state, TreeKilled(guard_lives=False), 112.9)
+
+    assert early == []
+    assert state.phase == Killing(7, until_s=113.0)
+    assert over == dead == [Call(Resign(SESSION, 7))]
+    assert isinstance(ended.phase, Resigning)
+
+
+def test_a_buried_guard_that_comes_back_is_believed_and_spared() -> None:
+    """It was not dead but slow, and of its own tree it knows more than we do."""
+    gone = msg.TreeGone(7, rest_s=2.0, leave=False)
+
+    state, effects = take(elector(Killing(7, until_s=113.0)), HeardGuard(gone), 101.0)
+
+    assert effects == [Spare(), Call(Resign(SESSION, 7))]
+    assert isinstance(state.phase, Resigning)
+    assert (state.phase.token, state.phase.rest_s, state.phase.leave) == (7, 2.0, False)
+
+
+def test_a_buried_guard_is_not_believed_about_another_term() -> None:
+    gone = msg.TreeGone(6, rest_s=0.0, leave=False)
+
+    state, effects = take(elector(Killing(7, until_s=113.0)), HeardGuard(gone), 101.0)
+
+    assert effects == [TellGuard(msg.Released(6))]
+    assert state.phase == Killing(7, until_s=113.0)
+
+
+def test_a_tree_that_nobody_had_to_kill_changes_nothing() -> None:
+    state, effects = take(elector(Leading(CLEAN)), TreeKilled(), 101.0)
+
+    assert effects == []
+    assert state.phase == Leading(CLEAN)
+
+
+def test_a_guard_that_is_suspended_while_it_is_buried_releases_nothing() -> None:
+    state, effects = take(elector(Killing(7)), HeardGuard(msg.Suspended()), 101.0)
+
+    assert state.phase == Killing(7)
+    assert effects == []
+
+
+def test_a_standby_whose_guard_died_ends_without_a_word_of_a_term() -> None:
+    state, first = take(elector(Waiting(BEHIND)), GuardDied(), 101.0)
+    state, then = take(state, TreeKilled(), 101.1)
+
+    assert first == [KillTree()]
+    assert told(then) == []
+    assert then == [Call(Resign(SESSION, None))]
+    assert Exit() not in then
+    assert math.isfinite(state.phase.give_up_at_s)  # type: ignore[union-attr]
+
+
+def test_a_guard_that_dies_before_there_is_a_session_left_no_lease() -> None:
+    state, effects = take(elector(Opening(), session=None, retry_at_s=1e9), GuardDied(), 101.0)
+
+    assert effects == [KillTree()]
+    assert state.phase == Killing(None, until_s=-math.inf)
+
+
+def test_the_lease_of_a_dead_guard_is_what_it_was_told_of() -> None:
+    assert LEASED.run_until_s == 113.0
+
+    state, _ = take(elector(Leading(CLEAN)), GuardDied(), 101.0)
+
+    assert state.phase == Killing(7, until_s=LEASED.run_until_s)

@@ -1,0 +1,109 @@
+"""The elector's core: when it must be awake, and that it sees it when it was not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import Renew, TellGuard, Tick
+from coordsidecar.core.election.phases import (
+    Adopting,
+    Claiming,
+    Ended,
+    Joining,
+    Killing,
+    Leading,
+    Losing,
+    Opening,
+    Resigning,
+    Resting,
+    Waiting,
+)
+from coordsidecar.value import replace
+from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, elector, take
+
+NEVER = 1e9
+RESIGNING = Resigning(7, 0.0, leave=False, give_up_at_s=109.0)
+CALLED = {"call": Renew(SESSION)}
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes", "wake_s"),
+    [
+        (Waiting(BEHIND), {}, NEVER),
+        (Waiting(BEHIND), {"ping_at_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"guard_due_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"guard_lost_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"renew_at_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"look_at_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"look_at_s": 101.0, **CALLED}, NEVER),
+        (Waiting(BEHIND), {"watching": False, "watch_at_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"watching": True, "watch_at_s": 101.0}, NEVER),
+        (Leading(CLEAN), {"watching": False, "watch_at_s": 101.0}, 101.0),
+        (Leading(CLEAN), {}, 112.5),  # The guard is not trusted any longer.
+        (Leading(CLEAN), {"look_at_s": 101.0}, 112.5),
+        (Leading(CLEAN), {"guard_lost_s": 105.0}, 105.0),
+        (Adopting(7), {"retry_at_s": 101.0}, 101.0),
+        (Opening(), {"retry_at_s": 101.0, "session": None}, 101.0),
+        (Joining(), {"retry_at_s": 101.0}, 101.0),
+        (Claiming(CLEAN, 103.0), {}, 103.0),
+        (Claiming(CLEAN, 103.0, sweeping=True), {}, NEVER),
+        (Claiming(CLEAN, 103.0, swept=True), {"retry_at_s": 104.0}, 104.0),
+        (Claiming(CLEAN, 103.0, swept=True), CALLED, NEVER),
+        (Losing(7, kill_at_s=105.0), {}, 105.0),
+        (Killing(7), {"guard_due_s": 101.0, "renew_at_s": 104.0}, 104.0),
+        (RESIGNING, {**CALLED, "guard_due_s": 101.0}, 109.0),
+        (RESIGNING, {"session": None}, 100.0),  # There is nothing to give up.
+        (Resting(107.0), {}, 107.0),
+        (Ended(), {"guard_due_s": 101.0}, NEVER),
+    ],
+)
+def test_an_elector_wakes_for_whatever_is_due_next(
+    phase: object, changes: dict[str, object], wake_s: float
+) -> None:
+    state = replace(elector(phase), **changes)
+
+    assert core.next_wake_s(state, AIMS) == wake_s
+
+
+@pytest.mark.parametrize("phase", [Opening(), Joining(), Waiting(BEHIND)])
+def test_an_elector_wakes_when_its_wait_is_over(phase: object) -> None:
+    state = elector(phase, retry_at_s=NEVER)
+
+    assert core.next_wake_s(state, replace(AIMS, wait_until_s=108.0)) == 108.0
+    assert core.next_wake_s(state, AIMS) == NEVER
+
+
+def test_the_guard_is_pinged_four_times_within_its_patience_with_us() -> None:
+    state = elector(Waiting(BEHIND), ping_at_s=100.0)
+
+    state, first = take(state, Tick(), 100.0)
+    state, between = take(state, Tick(), 100.4)
+    state, second = take(state, Tick(), 100.5)
+
+    assert first == [TellGuard(msg.Ping(0))]
+    assert between == []
+    assert second == [TellGuard(msg.Ping(1))]
+
+
+@pytest.mark.parametrize(("slept_s", "asleep"), [(1.0, False), (1.1, True)])
+def test_who_did_not_step_for_longer_than_a_nap_was_frozen(slept_s: float, asleep: bool) -> None:
+    state, _ = core.step(elector(Waiting(BEHIND)), Tick(), 100.0 + slept_s, AIMS)
+
+    assert state.woke_at_s == (100.0 + slept_s if asleep else -math.inf)
+    assert state.last_step_s == 100.0 + slept_s
+
+
+def test_an_elector_begins_awake_and_gives_its_guard_the_usual_time() -> None:
+    fresh = core.begin(100.0, AIMS)
+    heir = core.begin(100.0, AIMS, adopt=SESSION, token=7)
+
+    assert (fresh.phase, fresh.connected, fresh.session) == (Opening(), False, None)
+    assert (heir.phase, heir.connected, heir.session) == (Adopting(7), True, SESSION)
+    for state in (fresh, heir):
+        assert (state.call, state.watching) == (None, False)
+        assert (state.guard_due_s, state.guard_lost_s) == (104.0, 108.0)
+        assert (state.started_at_s, state.last_step_s, state.ping_at_s) == (100.0, 100.0, 100.0)
