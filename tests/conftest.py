@@ -2,6 +2,7 @@
 
 A server that is not there fails the tests that need it. To leave it out on purpose, say
 ``--without consul`` (or ``etcd``): its tests are skipped and the summary says what was not tested.
+So it does of the newer versions that ``./check`` plays besides.
 
 What hypothesis draws is the same in each run, so that a failure is one for everybody; to dig
 deeper, and elsewhere each time: ``--hypothesis-profile=long``.
@@ -26,6 +27,8 @@ from tests.servers.consul import require_consul
 from tests.servers.etcd import require_etcd
 
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
+# What ./check plays besides; to pytest they are only names, for its last lines.
+_BESIDES = ("newer-python", "newer-etcd")
 
 # No deadline: a busy machine is no error. Nothing is kept from one run to the next.
 _DRAWING: dict[str, Any] = {
@@ -51,8 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--without",
         action="append",
         default=[],
-        choices=sorted(_REQUIRE),
-        help="skip the tests that need this server, and say so (repeatable)",
+        choices=sorted((*_REQUIRE, *_BESIDES)),
+        help="skip the tests that need this server, or what ./check plays besides; and say so",
     )
 
 

@@ -3,6 +3,8 @@
     python -m bench.chaos --minutes 15        all faults on etcd, Consul and lock files
     python -m bench.chaos --minutes 5 --stores etcd --faults "kill guard,cut both ways"
     python -m bench.chaos --soak              an hour at speed; the guards live throughout
+    python -m bench.chaos --sweep operations --minutes 60 --lanes 3
+    python -m bench.chaos --sweep operations --stores etcd --cells "look: refused"
 
 Each store gets a cluster and a team of three sidecars; the stores run abreast. Ctrl-C prints the
 table so far. Should two jobs ever be active at once, a token go back, nobody lead again, or a
@@ -24,14 +26,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.chaos.figures import Figures, holdings
+from bench.chaos.sweep import SWEPT, Sweep
 from bench.contenders import use_fetched_consul, versions
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
 from tests.chaos.clock import can_be_stepped
 from tests.chaos.host import own_host
-from tests.chaos.lane import run_lane
+from tests.chaos.lane import Lane
 from tests.chaos.matrix import MATRIX, Fault, named
-from tests.chaos.play import Outcome
+from tests.chaos.play import Outcome, play
 from tests.chaos.stores import STORES
 
 _SOAK_MINUTES = 60.0
@@ -74,16 +77,17 @@ class Campaign:
         dice = random.Random(f"{self._options.seed} {store}")
         quiet_s = _QUIET_IN_A_SOAK_S if self._options.soak else _QUIET_S
         try:
-            run_lane(
+            lane = Lane(
                 store,
-                self._schedule(store, dice),
                 self._folder / store,
+                play=play,
                 ttl_s=self._options.ttl_s,
                 hear=self._hear,
                 stopped=self.over.is_set,
                 dice=dice,
                 quiet_s=lambda: dice.uniform(*quiet_s),
             )
+            lane.run(self._schedule(store, dice))
         except Exception:  # noqa: BLE001  # The lane is lost; say so, and end the others.
             self.violations.append(f"{store}: {traceback.format_exc()}")
             self.over.set()
@@ -128,13 +132,29 @@ def main() -> int:
     if not can_be_stepped():
         _say("no C compiler here: the wall clock is not stepped")
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
-        campaign = Campaign(options, Path(name))
-        campaign.run()
-    print(campaign.figures.text())
-    print(f"TTL {options.ttl_s:g} s; {versions()}; seed {options.seed}.")
-    for violation in campaign.violations:
+        text, violations = (_sweep if options.sweep else _campaign)(options, Path(name))
+    print(text)
+    print(f"{versions()}; seed {options.seed}.")
+    for violation in violations:
         print(f"\nVIOLATION, seed {options.seed}: {violation}")
-    return 1 if campaign.violations else 0
+    return 1 if violations else 0
+
+
+def _campaign(options: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
+    campaign = Campaign(options, folder)
+    campaign.run()
+    return f"{campaign.figures.text()}\nTTL {options.ttl_s:g} s.", campaign.violations
+
+
+def _sweep(options: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
+    how = {"minutes": options.minutes, "seed": options.seed, "cells": options.cells}
+    sweep = Sweep(folder, **how, say=_say)
+    stores = [store for store in options.stores if store in SWEPT]
+    try:
+        sweep.run([f"{store} {lane}" for store in stores for lane in range(options.lanes)])
+    except KeyboardInterrupt:
+        _say("interrupted")
+    return sweep.text(), sweep.violations
 
 
 def _options() -> argparse.Namespace:
@@ -149,6 +169,9 @@ def _options() -> argparse.Namespace:
     add("--faults", type=_faults, metavar="NAME,...",
         help=f"of: {', '.join(fault.name for fault in MATRIX)} (default: all)")  # fmt: skip
     add("--ttl", type=parse_duration, default=5.0, dest="ttl_s", help="default: 5s")
+    add("--sweep", choices=["operations"], help="trouble with one kind of request at a time")
+    add("--cells", default="", metavar="TEXT", help="of a sweep: those with this in their names")
+    add("--lanes", type=int, default=1, help="of a sweep: teams abreast on each store (default: 1)")
     add("--soak", action="store_true", help="an hour of those that the leader's guard survives")
     options = parser.parse_args()
     if options.faults is None:

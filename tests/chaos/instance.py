@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from tests.e2e.sidecars import HELPERS, Sidecar, has_ended, wait_for
-from tests.servers import Proxy
+from tests.servers import Gate, Proxy
 
 __all__ = ["Gauge", "Instance"]
 
@@ -25,14 +25,16 @@ class Instance:
         self,
         name: str,
         sidecar: Sidecar,
-        wires: list[Proxy],
         role_file: Path,
         *,
+        wires: list[Proxy],
+        gates: list[Gate],
         has_own_host: bool,
     ) -> None:
         self.name = name
         self.sidecar = sidecar
         self.wires = wires
+        self.gates = gates
         self._role_file = role_file
         self._has_own_host = has_own_host
         self._guard: psutil.Process | None = None
@@ -87,6 +89,8 @@ class Instance:
         if self._has_own_host:
             self.sidecar.process.kill()  # And with it, all of its host.
         self.sidecar.end()
+        for gate in self.gates:
+            gate.close()
         for wire in self.wires:
             wire.close()
 

@@ -7,78 +7,89 @@ import random
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import psutil
 
-from tests.chaos.matrix import Fault
-from tests.chaos.play import Outcome, play, quiet
+from tests.chaos.play import Outcome, quiet
 from tests.chaos.stores import open_store
 from tests.chaos.team import Team, team_on
 from tests.servers import ServerError
 
-__all__ = ["StoppedError", "run_lane"]
+__all__ = ["Lane", "StoppedError"]
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Cell = TypeVar("Cell", bound=Named)
 
 
 class StoppedError(Exception):
     """Somebody asked the lane to end."""
 
 
-def run_lane(
-    store_name: str,
-    faults: Iterable[Fault],
-    folder: Path,
-    *,
-    ttl_s: float,
-    hear: Callable[[Outcome], None],
-    stopped: Callable[[], bool],
-    quiet_s: Callable[[], float] = lambda: 0.0,
-    dice: random.Random | None = None,
-) -> None:
-    """Play ``faults`` on a store of this name, and let ``hear`` know of each outcome.
+class Lane(Generic[Cell]):
+    """Plays cells on a store of this name, and lets ``hear`` know of each outcome.
 
-    After a cell that failed a new team goes on. Before each fault there is a quiet time of
-    ``quiet_s`` seconds. Ends early, without an error, once ``stopped`` says so.
+    After a cell that failed a new team goes on. Before each cell there is a quiet time of
+    ``quiet_s`` seconds. Ends early, without an error, once ``stopped`` says so. ``alone``: the
+    store is one server. ``team`` goes to `Team`.
     """
 
-    def patience() -> None:
-        if stopped():
+    def __init__(
+        self,
+        store_name: str,
+        folder: Path,
+        *,
+        play: Callable[[Team, Cell], Outcome],
+        hear: Callable[[Outcome], None],
+        stopped: Callable[[], bool],
+        quiet_s: Callable[[], float] = lambda: 0.0,
+        dice: random.Random | None = None,
+        alone: bool = False,
+        **team: Any,
+    ) -> None:
+        self._store_name = store_name
+        self._folder = folder
+        self._play, self._hear, self._stopped, self._quiet_s = play, hear, stopped, quiet_s
+        self._alone = alone
+        self._team = {"patience": self._patience, "dice": dice, **team}
+
+    def run(self, cells: Iterable[Cell]) -> None:
+        left = iter(cells)
+        try:
+            with open_store(self._store_name, self._folder / "store", alone=self._alone) as store:
+                for number in itertools.count():
+                    self._patience()
+                    with team_on(store, self._folder / f"team-{number}", **self._team) as team:
+                        if not self._play_until_failure(team, left):
+                            return
+        except StoppedError:
+            return
+
+    def _patience(self) -> None:
+        if self._stopped():
             raise StoppedError
 
-    left = iter(faults)
-    try:
-        with open_store(store_name, folder / "store") as store:
-            for number in itertools.count():
-                patience()
-                team_folder = folder / f"team-{number}"
-                options = {"ttl_s": ttl_s, "patience": patience, "dice": dice}
-                with team_on(store, team_folder, **options) as team:
-                    if not _play_until_failure(team, left, hear, quiet_s):
-                        return
-    except StoppedError:
-        return
-
-
-def _play_until_failure(
-    team: Team,
-    left: Iterable[Fault],
-    hear: Callable[[Outcome], None],
-    quiet_s: Callable[[], float],
-) -> bool:
-    """Whether a cell failed, and there may be more to play."""
-    for fault in left:
-        length_s, team.drawn = quiet_s(), ""
-        restless = quiet(team, length_s) if length_s else 0
-        try:
-            outcome = play(team, fault)
-        except (AssertionError, psutil.Error, ServerError) as failure:
-            story = traceback.format_exception(failure)
-            outcome = Outcome(team.store.scheme, fault.name, failures=["".join(story)])
-            outcome.account = team.ledger.account()
-        outcome.drawn = team.drawn
-        outcome.quiet_s, outcome.restless = length_s, restless
-        if outcome.failures:
-            outcome.log = team.log_tail()
-        hear(outcome)
-        if outcome.failures:
-            return True
-    return False
+    def _play_until_failure(self, team: Team, left: Iterable[Cell]) -> bool:
+        """Whether a cell failed, and there may be more to play."""
+        for cell in left:
+            length_s, team.drawn = self._quiet_s(), ""
+            restless = quiet(team, length_s) if length_s else 0
+            try:
+                outcome = self._play(team, cell)
+            except (AssertionError, psutil.Error, ServerError) as failure:
+                story = traceback.format_exception(failure)
+                outcome = Outcome(team.store.scheme, cell.name, failures=["".join(story)])
+                outcome.account = team.ledger.account()
+            outcome.drawn = team.drawn
+            outcome.quiet_s, outcome.restless = length_s, restless
+            if outcome.failures:
+                outcome.log = team.log_tail()
+            self._hear(outcome)
+            if outcome.failures:
+                return True
+        return False

@@ -10,7 +10,7 @@ from tests.chaos.ledger import Account, Stint
 from tests.chaos.matrix import Fault, Then
 from tests.chaos.team import Team
 
-__all__ = ["Outcome", "play", "quiet"]
+__all__ = ["Outcome", "judge", "play", "quiet"]
 
 # However long the documentation allows, and this much for a busy machine.
 _SLACK_S = 60.0
@@ -36,6 +36,10 @@ class Outcome:
     """The same job went on."""
     took_ms: float | None = None
     """From the fault, or where nobody can lead from its end, to the next job's first stamp."""
+    hits: int = 0
+    """Of the sweep: how many requests the trouble has befallen."""
+    led_after_ms: float = 0.0
+    """Of the sweep: from the end of the trouble until somebody led."""
     gauges: dict[int, Gauge] = field(default_factory=dict)
     """What guards and electors hold afterwards, by pid."""
     quiet_s: float = 0.0
@@ -56,7 +60,7 @@ def play(team: Team, fault: Fault) -> Outcome:
     then, within = fault.outcome(team.store.scheme)
     patience_s = 2 * within.bound_s(team.timing, team.store.scheme) + _SLACK_S
     gauges = team.gauges()
-    outcome.failures += _disorder(team.ledger.account(), wakes=False)  # Of the time before.
+    outcome.failures += judge(team.ledger.account())  # Of the time before.
     before = team.ledger.newest()
     with fault.strike(team) as began_ns:
         match then:
@@ -108,10 +112,10 @@ def _judge(outcome: Outcome, fault: Fault, began_ns: int) -> None:
     since = [stint.first_ns for stint in stints if stint.first_ns > began_ns]
     if since:
         outcome.took_ms = (since[0] - began_ns) / 1e6
-    outcome.failures += _disorder(outcome.account, wakes=fault.wakes)
+    outcome.failures += judge(outcome.account, wakes=fault.wakes)
 
 
-def _disorder(account: Account, *, wakes: bool) -> list[str]:
+def judge(account: Account, *, wakes: bool = False) -> list[str]:
     """Everything that must not be. ``wakes``: late writes may be, if they are refused."""
     found = [f"the token went back: {what}" for what in account.backward]
     for overlap in account.overlaps:

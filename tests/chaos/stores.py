@@ -1,4 +1,4 @@
-"""Where the sidecars compete: three etcd members, three Consul servers, or a folder of lock files.
+"""Where the sidecars compete: etcd members, Consul servers, or a folder of lock files.
 
 Each has the same few handles: which of its members leads, and what an operator can do to a session,
 a key, the users' tokens, and the disk.
@@ -39,6 +39,10 @@ class Store:
         """The member that leads the others."""
         raise NotImplementedError
 
+    def candidates(self, election: Election) -> list[str]:
+        """The sidecars' names, whoever leads first, as far as the store has them in an order."""
+        return []
+
     def revoke(self, election: Election) -> int:
         """End the session of whoever leads; return when, on CLOCK_MONOTONIC in ns."""
         raise NotImplementedError
@@ -52,18 +56,26 @@ class Store:
 
 
 class EtcdStore(Store):
-    """Three members with users, so that every call carries a token that can expire."""
+    """Members with users, so that every call carries a token that can expire."""
 
-    def __init__(self, scheme: str, folder: Path) -> None:
+    def __init__(self, scheme: str, folder: Path, *, alone: bool) -> None:
         super().__init__(scheme)
         # bcrypt at its least: to log in shall not be what keeps two cores busy.
-        self._cluster = EtcdCluster(folder, auth=True, extra_args=["--bcrypt-cost", "4"])
-        self.members = list(self._cluster.members)
+        kind: Callable[..., EtcdServer | EtcdCluster] = EtcdServer if alone else EtcdCluster
+        self._servers = kind(folder, auth=True, extra_args=["--bcrypt-cost", "4"])
+        self._servers.start()
+        self.members = _members(self._servers)
         self.environ = {"ETCDCTL_USER": EtcdServer.user, "ETCDCTL_PASSWORD": EtcdServer.password}
-        self._cluster.start()
 
     def leader(self) -> EtcdServer:
-        return self._cluster.leader()
+        servers = self._servers
+        return servers if isinstance(servers, EtcdServer) else servers.leader()
+
+    def candidates(self, election: Election) -> list[str]:
+        prefix = f"{election.prefix}/"
+        sort = ("--sort-by=CREATE", "--order=ASCEND", "--print-value-only")
+        records = self.leader().etcdctl("get", "--prefix", prefix, *sort).splitlines()
+        return [json.loads(record)["id"] for record in records if record]
 
     def revoke(self, election: Election) -> int:
         lease = int(self.leader().leader_key(election.prefix).rpartition("/")[2], 16)
@@ -89,7 +101,7 @@ class EtcdStore(Store):
             self._alarm("DEACTIVATE")
 
     def stop(self) -> None:
-        self._cluster.stop()
+        self._servers.stop()
 
     def _alarm(self, action: str) -> None:
         alarm = {"action": action, "memberID": "0", "alarm": "NOSPACE"}
@@ -107,16 +119,19 @@ class EtcdStore(Store):
 
 
 class ConsulStore(Store):
-    """Three servers that grant short session TTLs, lest every expiry take 10 to 20 s."""
+    """Servers that grant short session TTLs, lest every expiry take 10 to 20 s."""
 
-    def __init__(self, scheme: str, folder: Path) -> None:
+    def __init__(self, scheme: str, folder: Path, *, alone: bool) -> None:
         super().__init__(scheme)
-        self._cluster = ConsulCluster(folder, session_ttl_min="1s")
-        self.members = list(self._cluster.members)
-        self._cluster.start()
+        kind: Callable[..., ConsulServer | ConsulCluster]
+        kind = ConsulServer if alone else ConsulCluster
+        self._servers = kind(folder, session_ttl_min="1s")
+        self._servers.start()
+        self.members = _members(self._servers)
 
     def leader(self) -> ConsulServer:
-        return self._cluster.leader()
+        servers = self._servers
+        return servers if isinstance(servers, ConsulServer) else servers.leader()
 
     def revoke(self, election: Election) -> int:
         key = self.leader().http("GET", f"/v1/kv/{election.prefix}/.lock").json()[0]
@@ -131,13 +146,13 @@ class ConsulStore(Store):
         return at_ns
 
     def stop(self) -> None:
-        self._cluster.stop()
+        self._servers.stop()
 
 
 class LocalStore(Store):
     """A folder: an operator can only delete the lock file."""
 
-    def __init__(self, scheme: str, folder: Path) -> None:
+    def __init__(self, scheme: str, folder: Path, *, alone: bool) -> None:
         super().__init__(scheme)
         self._folder = folder
 
@@ -152,12 +167,16 @@ class LocalStore(Store):
     delete_key = revoke
 
 
-STORES: dict[str, Callable[[str, Path], Store]] = {
+STORES: dict[str, Callable[..., Store]] = {
     "local": LocalStore,
     "etcd": EtcdStore,
     "etcd+grpc": EtcdStore,
     "consul": ConsulStore,
 }
+
+
+def _members(servers: Any) -> list[Any]:
+    return list(getattr(servers, "members", [servers]))
 
 
 def _answer(
@@ -171,12 +190,15 @@ def _answer(
 
 
 @contextlib.contextmanager
-def open_store(name: str, folder: Path) -> Iterator[Store]:
-    """Start what the store of this name needs; ended at the end, from the same thread."""
+def open_store(name: str, folder: Path, *, alone: bool = False) -> Iterator[Store]:
+    """Start what the store of this name needs; ended at the end, from the same thread.
+
+    ``alone``: one server, not three.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     store: Store | None = None
     try:
-        store = STORES[name](name, folder)
+        store = STORES[name](name, folder, alone=alone)
         yield store
     finally:
         if store is not None:

@@ -23,7 +23,7 @@ from tests.chaos.instance import Gauge, Instance
 from tests.chaos.ledger import Ledger
 from tests.chaos.stores import Store
 from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
-from tests.servers import Proxy
+from tests.servers import Gate, Proxy
 
 __all__ = ["Team", "team_on"]
 
@@ -44,9 +44,11 @@ class Team:
         patience: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] | None = None,
         dice: random.Random | None = None,
+        gated: bool = False,
     ) -> None:
         """``patience`` is called while we wait, and may raise to end that. ``environ`` is added to
-        that of the sidecars. ``dice`` are for faults that draw something."""
+        that of the sidecars. ``dice`` are for faults that draw something. ``gated``: each sidecar
+        has gates before its wires."""
         self.store = store
         self.election = Election(namespace="chaos", name=f"job-{uuid.uuid4().hex[:12]}")
         self.timing = Timing.for_ttl(ttl_s)
@@ -55,6 +57,7 @@ class Team:
         self._start_sidecar = start
         self._patience = patience
         self._environ = environ or {}
+        self._gated = gated
         self.dice = dice or random.Random(0)
         self.drawn = ""
         """What the last such fault has drawn."""
@@ -78,6 +81,16 @@ class Team:
             if stint and instance.leads(stint.token) and not instance.has_ended():
                 return instance
         return None
+
+    def first_standby(self) -> Instance:
+        """Who is next in line, if the store knows; else one of those who wait."""
+        leader, queue = self.leader(), self.store.candidates(self.election)
+        waiting = [instance for instance in self.instances if instance is not leader]
+        return min(waiting, key=lambda each: (*queue, each.name).index(each.name))
+
+    def somebody_leads(self) -> bool:
+        """Whether a job has stamped within the last second."""
+        return self.ledger.newest() is not None and self._stamps_go_on()
 
     def settle(self, *, within_s: float) -> None:
         """Replace who has ended; return once one leads, two follow, and nobody is left behind."""
@@ -164,7 +177,8 @@ class Team:
         name = f"number-{next(self._numbers)}"
         role_file = self._folder / f"{name}.json"
         wires = [Proxy(member.endpoint) for member in self.store.members]
-        url = self.store.url([wire.endpoint for wire in wires])
+        gates = [self._gate(wire) for wire in wires] if self._gated else []
+        url = self.store.url([way.endpoint for way in gates or wires])
         options = ["--store", url, "--ttl", f"{self.timing.ttl_s:g}s", "--id", name]
         options += ["--namespace", self.election.namespace, "--name", self.election.name]
         options += ["--role-file", str(role_file)]
@@ -174,7 +188,13 @@ class Team:
         command = self._stamps.command()
         how = {"env": env, "through": through, "stdout": subprocess.DEVNULL}
         sidecar = self._start_sidecar(*options, "--", *command, **how)
-        return Instance(name, sidecar, wires, role_file, has_own_host=bool(through))
+        return Instance(
+            name, sidecar, role_file, wires=wires, gates=gates, has_own_host=bool(through)
+        )
+
+    def _gate(self, wire: Proxy) -> Gate:
+        late_s = 2 * self.timing.rpc_timeout_s
+        return Gate(wire.endpoint, dialect=self.store.scheme, late_s=late_s)
 
 
 @contextlib.contextmanager

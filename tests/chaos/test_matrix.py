@@ -46,15 +46,15 @@ def _cells() -> list[Any]:
     return [pytest.param(store, named(name), id=f"{store}-{name}") for store, name in names]
 
 
-@pytest.mark.parametrize(("store", "fault"), _cells())
+@pytest.mark.parametrize(("lane", "cell"), _cells())
 def test_one_job_at_a_time_and_soon_one(
-    need_server: Callable[[str], None], lanes: Lanes, store: str, fault: Fault
+    need_server: Callable[[str], None], lanes: Lanes, lane: str, cell: Fault
 ) -> None:
-    if store != "local":
-        need_server(store.partition("+")[0])
-    if fault.needs_cc and not can_be_stepped():
+    if lane != "local":
+        need_server(lane.partition("+")[0])
+    if cell.needs_cc and not can_be_stepped():
         pytest.skip("no C compiler here to make a wall clock with that can be stepped")
 
-    outcome = lanes.outcome(store, fault)
+    outcome = lanes.outcome(lane, cell)
 
     assert not outcome.failures, "\n".join([*outcome.failures, outcome.log])

@@ -60,6 +60,7 @@ def test_help_into_a_closed_pipe_is_no_failure() -> None:
 def test_guard_and_elector_import_no_store_and_nothing_slow() -> None:
     program = (
         "import sys\n"
+        "import ctypes\n"  # We cannot do without; from Python 3.14 on it imports threading itself.
         "before = set(sys.modules)\n"
         "from coordsidecar.cli.main import split\n"
         "from coordsidecar.settings.options import OPTIONS\n"

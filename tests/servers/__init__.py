@@ -2,6 +2,8 @@
 
 from tests.servers.consul import ConsulCluster, ConsulServer
 from tests.servers.etcd import EtcdCluster, EtcdServer
+from tests.servers.gate import Gate, Trouble
+from tests.servers.operations import Operation
 from tests.servers.pki import Pki
 from tests.servers.process import MissingServerError, ServerError
 from tests.servers.proxy import Proxy
@@ -11,8 +13,11 @@ __all__ = [
     "ConsulServer",
     "EtcdCluster",
     "EtcdServer",
+    "Gate",
     "MissingServerError",
+    "Operation",
     "Pki",
     "Proxy",
     "ServerError",
+    "Trouble",
 ]

@@ -1,0 +1,124 @@
+"""What a request to etcd's JSON gateway or to Consul is about, read from its path and its body.
+
+The two recipes are described in `coordsidecar_adapters`: from outside, the kinds of transaction
+differ in what they compare and in what they write.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from tests.servers.http import Request, answer
+
+__all__ = ["DIALECTS", "Dialect", "Operation", "of_consul", "of_etcd"]
+
+
+class Operation(Enum):
+    """What a sidecar asks of its store."""
+
+    OPEN = "open"
+    KEEPALIVE = "keepalive"
+    LOOK = "look"
+    """The read that proves ownership; a standby's, where it stands."""
+    CAMPAIGN = "campaign"
+    """Become a candidate; of Consul, take the lock."""
+    SUCCEED = "succeed"
+    """Take the election, and office with it, after an orderly end."""
+    TAKE_OFFICE = "take office"
+    RESIGN = "resign"
+    CLOSE = "close"
+    WATCH = "watch"
+    OTHER = "other"
+
+
+class Dialect:
+    """How one kind of server is asked, and how it says no."""
+
+    def __init__(
+        self, read: Callable[[Request], Operation], refuse: Callable[[Operation], bytes]
+    ) -> None:
+        self.read = read
+        self.refuse = refuse
+
+
+def of_etcd(request: Request) -> Operation:
+    plain = {
+        "/v3/lease/grant": Operation.OPEN,
+        "/v3/lease/keepalive": Operation.KEEPALIVE,
+        "/v3/lease/revoke": Operation.CLOSE,
+        "/v3/watch": Operation.WATCH,
+    }
+    if request.target != "/v3/kv/txn":
+        return plain.get(request.target, Operation.OTHER)
+    transaction = json.loads(request.body)
+    compared, changes = transaction["compare"], transaction["success"]
+    puts = [change["request_put"] for change in changes if "request_put" in change]
+    if any("request_delete_range" in change for change in changes):
+        return Operation.RESIGN
+    if any("lease" in put for put in puts):
+        return Operation.CAMPAIGN
+    if any("range_end" in one for one in compared):
+        return Operation.SUCCEED
+    if puts:
+        return _of_office(puts[0]["value"])
+    return Operation.LOOK
+
+
+def of_consul(request: Request) -> Operation:
+    plain = {"create": Operation.OPEN, "renew": Operation.KEEPALIVE, "destroy": Operation.CLOSE}
+    path, _, parameters = request.target.partition("?")
+    _, _, area, *rest = path.split("/")
+    if area == "session":
+        return plain.get(rest[0], Operation.OTHER)
+    if area == "kv" and request.method == "GET":
+        return Operation.WATCH if "index=" in parameters else Operation.LOOK
+    if area != "txn":
+        return Operation.OTHER
+    operations = {one["KV"]["Verb"]: one["KV"] for one in json.loads(request.body)}
+    written = operations.get("set") or operations.get("cas")
+    if "lock" in operations:
+        return Operation.CAMPAIGN if written is None else Operation.SUCCEED
+    if "unlock" in operations:
+        return Operation.RESIGN
+    return Operation.LOOK if written is None else _of_office(written["Value"])
+
+
+def _of_office(record: str) -> Operation:
+    """Whoever writes the office record takes office, or says that its job has ended."""
+    office: dict[str, Any] = json.loads(base64.b64decode(record))
+    return Operation.RESIGN if office["led"] == office["released"] else Operation.TAKE_OFFICE
+
+
+def _etcd_refuses(operation: Operation) -> bytes:
+    """As etcd 3.5 words it. A denied watch is told so by its first message."""
+    if operation is Operation.WATCH:
+        reason = "rpc error: code = PermissionDenied desc = etcdserver: permission denied"
+        result = {"header": {}, "created": True, "canceled": True, "cancel_reason": reason}
+        body = json.dumps({"result": result}).encode() + b"\n"
+        return answer("200 OK", body, Content_Type="application/json")
+    why = "etcdserver: permission denied"
+    body = json.dumps({"error": why, "code": 7, "message": why}).encode()
+    return answer("403 Forbidden", body, Content_Type="application/json")
+
+
+def _consul_refuses(operation: Operation) -> bytes:
+    """As Consul 1.8 words it. It does not refuse to read what is below a key: it shows nothing."""
+    why = b"Permission denied"
+    match operation:
+        case Operation.LOOK | Operation.WATCH:
+            return answer("404 Not Found", b"", X_Consul_Index="7")
+        case Operation.CAMPAIGN | Operation.SUCCEED | Operation.TAKE_OFFICE | Operation.RESIGN:
+            errors = {"Results": None, "Errors": [{"OpIndex": 0, "What": why.decode()}]}
+            return answer("409 Conflict", json.dumps(errors).encode())
+        case _:
+            return answer("403 Forbidden", why, Content_Type="text/plain; charset=utf-8")
+
+
+DIALECTS = {
+    "etcd": Dialect(of_etcd, _etcd_refuses),
+    "consul": Dialect(of_consul, _consul_refuses),
+}
