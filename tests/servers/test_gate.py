@@ -47,7 +47,7 @@ def leading(store: Store) -> tuple[Session, Held]:
 
 def test_a_whole_life_is_read_as_what_it_is(gate: Gate, store: Store) -> None:
     session, held = leading(store)
-    store.renew(session, timeout_s=10)
+    store.renew(session, look=False, timeout_s=10)
     store.standing(session, timeout_s=10)
     store.watch(session, held, timeout_s=0.3)
     store.resign(session, held.token, timeout_s=10)
@@ -92,11 +92,11 @@ def test_only_the_troubled_operation_fails_until_it_is_healed(
     gate.trouble(Operation.KEEPALIVE, trouble)
 
     with pytest.raises(error):
-        store.renew(session, timeout_s=S)
+        store.renew(session, look=False, timeout_s=S)
     assert isinstance(store.standing(session, timeout_s=10), Held)
     assert gate.hits
     gate.heal()
-    store.renew(session, timeout_s=10)
+    store.renew(session, look=False, timeout_s=10)
 
 
 def test_what_is_to_happen_once_happens_once(gate: Gate, store: Store) -> None:
@@ -105,8 +105,8 @@ def test_what_is_to_happen_once_happens_once(gate: Gate, store: Store) -> None:
     gate.trouble(Operation.KEEPALIVE, Trouble.SILENT, once=True)
 
     with pytest.raises(UnreachableError):
-        store.renew(session, timeout_s=S)
-    store.renew(session, timeout_s=10)
+        store.renew(session, look=False, timeout_s=S)
+    store.renew(session, look=False, timeout_s=10)
     assert gate.hits == 1
 
 

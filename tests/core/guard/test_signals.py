@@ -165,7 +165,7 @@ def test_who_is_asked_to_stop_says_so() -> None:
     assert effects == [
         ShowRole("stopping", 7, 113.0, None),
         StopTree(signal.SIGINT),
-        Report("stopping", "SIGINT: stopping the job", 7, 12.0),
+        Report("stopping", "SIGINT: stopping the job; SIGKILL follows in 11s", 7, 12.0),
     ]
 
 
