@@ -66,7 +66,7 @@ def test_every_guarantee_says_what_happens_when_and_what_shows_it(row: list[str]
 def test_every_rule_has_a_row_with_a_test_that_fails_without_it() -> None:
     table = rows("The rules")
 
-    assert [row[0].split()[0] for row in table] == [f"S{number}" for number in range(1, 16)]
+    assert [row[0].split()[0] for row in table] == [f"S{number}" for number in (*range(1, 16), 17)]
     code = "".join(
         path.read_text() for top in ("sidecar", "adapters") for path in (ROOT / top).rglob("*.py")
     )
@@ -103,6 +103,7 @@ def test_the_times_are_those_of_the_default_ttl() -> None:
         "max(1 s, D/2) + K": timing.guard_silence_s + timing.kill_reserve_s,
         "max(0.5 s, C)": timing.elector_silence_s,
         "`--stop-timeout` + K": SETTINGS.stop_timeout_s + timing.kill_reserve_s,
+        "D + K": timing.step_down_after_s + timing.kill_reserve_s,
         "as when cut off": timing.ttl_s - timing.margin_s,
         **ours,
     }
