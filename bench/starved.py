@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,12 +75,9 @@ class Tale:
 
 @contextlib.contextmanager
 def busy_loops(options: argparse.Namespace, _teams: Sequence[Team]) -> Iterator[None]:
-    """Each ends by itself, too, should we be killed."""
-    most_s = str(int(options.minutes * 60 + 60))
-    loop = ["timeout", most_s, "sh", "-c", "while :; do :; done"]
     with contextlib.ExitStack() as loops:
         for _ in range(options.loops):
-            loops.callback(_end, loops.enter_context(subprocess.Popen(loop)))
+            loops.enter_context(_for_as_long(options, "while :; do :; done"))
         yield
 
 
@@ -98,15 +96,13 @@ def quota(options: argparse.Namespace, teams: Sequence[Team]) -> Iterator[None]:
 def processes(options: argparse.Namespace, teams: Sequence[Team]) -> Iterator[None]:
     """In each sidecar's group a neighbour forks whenever there is room; it is bounded by that."""
     greedy = "while :; do sleep 0.2 & done 2>/dev/null"
-    neighbour = ["timeout", str(int(options.minutes * 60 + 60)), "sh", "-c", greedy]
     with contextlib.ExitStack() as groups:
         for name, pids in _each_sidecar(teams):
             group = groups.enter_context(_control_group("pids", name))
             _move(pids, group)
             (group / "pids.max").write_text(str(len(pids) * 2 + _ROOM))
-            one = groups.enter_context(subprocess.Popen(neighbour))
-            groups.callback(_end, one)
-            _move([one.pid], group)
+            neighbour = groups.enter_context(_for_as_long(options, greedy))
+            _move([neighbour], group)
         yield
 
 
@@ -142,8 +138,16 @@ def _move(pids: Sequence[int] | Iterator[int], group: Path) -> None:
             (group / "cgroup.procs").write_text(str(pid))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
+@contextlib.contextmanager
+def _for_as_long(options: argparse.Namespace, program: str) -> Iterator[int]:
+    """A shell that runs this, by its pid; it ends by itself, too, should we be killed."""
+    most_s = str(int(options.minutes * 60 + 60))
+    command = ["timeout", "--foreground", most_s, "sh", "-c", program]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            yield process.pid
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _starve(options: argparse.Namespace, tales: Sequence[Tale]) -> None:
