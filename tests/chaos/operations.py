@@ -5,7 +5,8 @@ happens that makes the operation matter: the leader ends, dies, or loses its key
 
 - never two jobs at once, and tokens rise;
 - one of the three has no trouble, so somebody leads, even if the trouble lasts for ever: once the
-  TTL, the takeover delay and the time to step down have passed;
+  TTL, the takeover delay and the time to step down have passed, and the first two again should
+  the one in trouble be the next in line;
 - so once it is over, and soon all three are in order again.
 """
 
@@ -125,7 +126,8 @@ def play_cell(team: Team, played: Cell) -> Outcome:
     outcome.failures += judge(team.ledger.account())  # Of the time before.
     began_ns = time.monotonic_ns()
     lease_s = Within.LEASE.bound_s(team.timing, team.store.scheme)
-    bound_s = lease_s + team.timing.step_down_after_s
+    # Whoever is next may be refused as well, and makes way; then the one after waits for a delay.
+    bound_s = 2 * lease_s + team.timing.step_down_after_s
     with _trouble(team, played) as gates:
         _happen(team, played.meanwhile)
         match played.length:

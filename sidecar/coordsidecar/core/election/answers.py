@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import rules
+from coordsidecar.core.election import making_way, rules
 from coordsidecar.core.election.moves import (
     Aims,
     Answered,
@@ -53,6 +53,7 @@ def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
         elector.session is None or elector.session.handle != op.session.handle
     ):
         return elector, []  # Of a session that we have left behind.
+    elector = making_way.answered(elector, answer)
     if isinstance(answer.result, Silent | Refused):
         return _unanswered(elector, answer, answer.result, now_s, aims)
     elector = replace(elector, failures=0)
@@ -134,6 +135,7 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
     elector = replace(
         elector,
         session=session,
+        in_vain_since_s=math.inf,
         connected=True,
         renewed_at_s=answer.sent_at_s,
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s,
@@ -237,7 +239,7 @@ def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> St
             assert_never(standing)
     elector = replace(elector.to(Waiting(standing)), watch_at_s=now_s, look_at_s=look_at_s)
     if aims.try_once:
-        elector, more = rules.give_up_waiting(elector, now_s, aims)
+        elector, more = making_way.give_up_waiting(elector, now_s, aims)
         effects += more
     return elector, effects
 

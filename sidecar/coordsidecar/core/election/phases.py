@@ -47,14 +47,16 @@ class Adopting(Value):
 class Joining(Value):
     """We have a session and are about to be a candidate.
 
-    Ends when the store answers; our session is renewed meanwhile, and its end ends this, too.
+    Ends when the store answers, with our session, or once nobody answered for as long as that lasts
+    (`making_way`).
     """
 
 
 class Waiting(Value):
     """Somebody is before us.
 
-    Ends with their key or session; looked at once a TTL, whatever the watch says.
+    Ends with their key or session; looked at once a TTL, whatever the watch says. If no look is
+    answered for as long as our session lasts, we make way.
     """
 
     standing: Behind | Vacant
@@ -63,7 +65,8 @@ class Waiting(Value):
 class Claiming(Value):
     """The election is ours; the job may start at ``start_at_s`` (rule S9), once office is taken.
 
-    Ends when the store answers after ``start_at_s``: a takeover delay, and a sweep of this host.
+    Ends when the store answers after ``start_at_s``: a takeover delay, and a sweep of this host. If
+    it does not, or refuses us office, for as long as our session lasts, we make way.
     """
 
     held: Held
@@ -149,7 +152,8 @@ class Elector(Value, kw_only=True):
     ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
     is buried; from ``guard_lost_s`` on in any case. ``woke_at_s``: when we last found that we had
     been frozen ourselves. ``floor``: the highest token that we, or our guard, have ever
-    seen in office.
+    seen in office. ``in_vain_since_s``: since when we were not told where we
+    stand, though we asked.
     """
 
     phase: Phase
@@ -165,6 +169,7 @@ class Elector(Value, kw_only=True):
     renew_at_s: float = 0.0
     look_at_s: float = math.inf
     retry_at_s: float = 0.0
+    in_vain_since_s: float = math.inf
     failures: int = 0
     connected: bool = False
     vacant_since_s: float | None = None

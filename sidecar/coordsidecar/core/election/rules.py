@@ -34,17 +34,12 @@ from coordsidecar.value import replace
 
 Step = tuple[Elector, list[Effect]]
 
-WAIT_EXIT_CODE = 124
 SIDECAR_EXIT_CODE = 125
 
 
 def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
-    """Waits and rests that are over."""
+    """Rests, and resignations, that are over."""
     match elector.phase:
-        case Opening() | Joining() | Waiting() if (
-            aims.wait_until_s is not None and now_s >= aims.wait_until_s
-        ):
-            return give_up_waiting(elector, now_s, aims)
         case Resting(until_s) if now_s >= until_s:
             return replace(elector.to(Opening()), retry_at_s=now_s), []
         case Resigning(give_up_at_s=give_up_at_s) if (
@@ -53,16 +48,6 @@ def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
             return resigned(elector, now_s)
         case _:
             return elector, []
-
-
-def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
-    """`--wait` ran out."""
-    why = f"{elector.following or 'somebody else'} leads"
-    if not elector.connected:
-        why = "the store does not answer"
-    tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, f"{why}, and --wait is over"))
-    elector, effects = resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
-    return elector, [tell, *effects]
 
 
 def needs_sweep(held: Held, aims: Aims) -> bool:

@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import answers, company, rules
+from coordsidecar.core.election import answers, company, making_way, rules
 from coordsidecar.core.election.moves import (
     Aims,
     Answered,
@@ -102,7 +102,7 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s, guard_lost_s=lost_s)
     elector = replace(elector, last_step_s=now_s)
     effects: list[Effect] = []
-    for rule in (company.enforce, _take, rules.pass_time, _start_calls):
+    for rule in (company.enforce, _take, rules.pass_time, making_way.enforce, _start_calls):
         elector, more = rule(elector, event, now_s, aims)
         effects += more
     return elector, effects
@@ -110,7 +110,7 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 
 def next_wake_s(elector: Elector, aims: Aims) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
-    wakes_s = [elector.ping_at_s, company.due_s(elector, aims)]
+    wakes_s = [elector.ping_at_s, company.due_s(elector, aims), making_way.due_s(elector, aims)]
     if elector.call is None:
         wakes_s += [at_s for _, at_s in _wanted_calls(elector)]
     match elector.phase:
@@ -123,9 +123,6 @@ def next_wake_s(elector: Elector, aims: Aims) -> float:
             wakes_s.append(give_up_at_s if elector.session else elector.last_step_s)
         case Waiting() | Leading() if not elector.watching:
             wakes_s.append(elector.watch_at_s)
-        case Opening() | Joining() | Waiting():
-            if aims.wait_until_s is not None:
-                wakes_s.append(aims.wait_until_s)
         case _:
             pass
     return min(wakes_s)

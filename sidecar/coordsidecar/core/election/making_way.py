@@ -1,0 +1,99 @@
+"""Candidates who must not stand in the way of others: `--wait` is over, or nobody answers them.
+
+A candidate keeps its place in the queue, or even the lock, by renewing its session. If the store
+goes on to renew, but refuses it office, or never says where it stands, all others would wait behind
+it for ever. So for a candidate, too, a session alone is not enough: without a word on its standing
+for as long as the session lasts, it gives up its place, and rests, so that somebody else has time
+to lead.
+"""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import rules
+from coordsidecar.core.election.moves import (
+    Aims,
+    Answered,
+    Campaign,
+    Effect,
+    Event,
+    Look,
+    Refused,
+    Report,
+    Silent,
+    TakeOffice,
+    TellGuard,
+)
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Elector,
+    Joining,
+    Opening,
+    Waiting,
+    lasting_s,
+    token_of,
+)
+from coordsidecar.value import replace
+
+Step = tuple[Elector, list[Effect]]
+
+WAIT_EXIT_CODE = 124
+
+
+def due_s(elector: Elector, aims: Aims) -> float:
+    """When a candidate must make way."""
+    match elector.phase:
+        case Opening():
+            return _wait_until_s(aims)
+        case Joining() | Waiting():
+            return min(_wait_until_s(aims), _in_vain_s(elector, aims))
+        case Claiming():
+            return _in_vain_s(elector, aims)
+        case _:
+            return math.inf
+
+
+def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
+    """What time alone decides for a candidate."""
+    if now_s < due_s(elector, aims):
+        return elector, []
+    if now_s < _in_vain_s(elector, aims):
+        return give_up_waiting(elector, now_s, aims)
+    why = "the store renews our session, but does not say where we stand; making way for others"
+    if isinstance(elector.phase, Claiming):
+        why = "elected, but the store does not let us take office; making way for others"
+    report = Report("making-way", why, token_of(elector.phase))
+    rest_s = aims.timing.ttl_s
+    elector, effects = rules.resign(elector, None, rest_s, leave=False, now_s=now_s, aims=aims)
+    return elector, [report, *effects]
+
+
+def answered(elector: Elector, answer: Answered) -> Elector:
+    """Note since when we were not told where we stand, though we asked."""
+    if not isinstance(answer.op, Campaign | Look | TakeOffice):
+        return elector
+    if isinstance(answer.result, Silent | Refused):
+        return replace(elector, in_vain_since_s=min(elector.in_vain_since_s, answer.sent_at_s))
+    return replace(elector, in_vain_since_s=math.inf)
+
+
+def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
+    """`--wait` ran out."""
+    why = f"{elector.following or 'somebody else'} leads"
+    if not elector.connected:
+        why = "the store does not answer"
+    tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, f"{why}, and --wait is over"))
+    elector, effects = rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
+    return elector, [tell, *effects]
+
+
+def _wait_until_s(aims: Aims) -> float:
+    return math.inf if aims.wait_until_s is None else aims.wait_until_s
+
+
+def _in_vain_s(elector: Elector, aims: Aims) -> float:
+    if elector.session is None:
+        return math.inf
+    return elector.in_vain_since_s + lasting_s(elector.session, aims.timing)

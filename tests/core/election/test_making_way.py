@@ -1,0 +1,81 @@
+"""The elector's core: a candidate who is never told where it stands does not stand in the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
+from coordsidecar.core.election.moves import (
+    Call,
+    Campaign,
+    Look,
+    Refused,
+    Resign,
+    Silent,
+    TakeOffice,
+    TellGuard,
+    Tick,
+    Took,
+)
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Elector,
+    Joining,
+    Leading,
+    Resigning,
+    Waiting,
+)
+from coordsidecar.value import replace
+from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, answer, elector, take
+
+CLAIMING = Claiming(CLEAN, 100.0, swept=True)
+IN_VAIN = [
+    (Joining(), Campaign(SESSION)),
+    (Waiting(BEHIND), Campaign(SESSION)),
+    (CLAIMING, Look(SESSION)),
+    (CLAIMING, TakeOffice(SESSION, 7)),
+]
+
+
+@pytest.mark.parametrize("nothing", [Silent("timed out"), Refused("denied")])
+@pytest.mark.parametrize(("phase", "op"), IN_VAIN)
+def test_a_candidate_who_is_not_told_where_it_stands_makes_way_when_a_session_would_be_over(
+    phase: object, op: object, nothing: object
+) -> None:
+    """However well its session is renewed: others wait behind it."""
+    state, _ = answer(elector(phase, call=op), nothing, 101.5, sent_at_s=101.0)
+    state, _ = answer(replace(state, call=op), nothing, 111.0, sent_at_s=110.0)
+    state = replace(state, call=None, look_at_s=1e9, retry_at_s=1e9, watching=True)
+
+    due_s = core.next_wake_s(state, AIMS)
+    early, _ = take(state, Tick(), 115.9)
+    state, effects = take(state, Tick(), 116.0)
+
+    assert due_s == 116.0  # From the sending of the first question, for the TTL that was granted.
+    assert early.phase == phase
+    token = 7 if phase == CLAIMING else None
+    assert state.phase == Resigning(token, 15.0, leave=False, give_up_at_s=120.0)
+    assert effects == [TellGuard(msg.Released(0)), Call(Resign(SESSION, token))]
+
+
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [
+        (elector(Waiting(BEHIND), call=Campaign(SESSION)), BEHIND),
+        (elector(Claiming(CLEAN, 200.0), call=Look(SESSION)), CLEAN),
+        (elector(CLAIMING, call=TakeOffice(SESSION, 7)), Took(7)),
+    ],
+)
+def test_a_word_on_where_it_stands_is_enough(state: Elector, result: object) -> None:
+    waited, _ = answer(replace(state, in_vain_since_s=90.0), result, 101.0)
+
+    assert waited.in_vain_since_s == float("inf")
+    assert not isinstance(waited.phase, Resigning)
+
+
+def test_a_leader_is_not_in_the_way() -> None:
+    """Its own proofs bound its lead (S17)."""
+    state, _ = take(elector(Leading(CLEAN), in_vain_since_s=0.0), Tick(), 101.0)
+
+    assert state.phase == Leading(CLEAN)
