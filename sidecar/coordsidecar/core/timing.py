@@ -22,6 +22,7 @@ __all__ = ["Timing", "UnsafeTimingError"]
 
 _LEAST_MARGIN_S = 1.0
 _LEAST_MARGIN_SHARE = 0.10
+_LONGEST_LOOKUP_S = 30.0  # Of a host's name: no call's time-out bounds it.
 
 
 class UnsafeTimingError(ValueError):
@@ -129,6 +130,11 @@ class Timing(Value, kw_only=True):
     def guard_patience_s(self) -> float:
         """How long it waits for a guard that is not stopped, and may only get no processor: D."""
         return max(self.guard_silence_s, self.step_down_after_s)
+
+    @property
+    def call_patience_s(self) -> float:
+        """How long a call may be under way before it hangs: beyond every time-out that it has."""
+        return _LONGEST_LOOKUP_S + 2 * self.rpc_timeout_s
 
     @property
     def ping_every_s(self) -> float:

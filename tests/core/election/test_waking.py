@@ -8,7 +8,7 @@ import pytest
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as core
-from coordsidecar.core.election.moves import Renew, TellGuard, Tick
+from coordsidecar.core.election.moves import Call, Exit, Renew, Renewed, TellGuard, Tick
 from coordsidecar.core.election.phases import (
     Adopting,
     Claiming,
@@ -23,7 +23,7 @@ from coordsidecar.core.election.phases import (
     Waiting,
 )
 from coordsidecar.value import replace
-from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, elector, take
+from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, answer, elector, take
 
 NEVER = 1e9
 RESIGNING = Resigning(7, 0.0, leave=False, give_up_at_s=109.0)
@@ -107,3 +107,34 @@ def test_an_elector_begins_awake_and_gives_its_guard_the_usual_time() -> None:
         assert (state.call, state.watching) == (None, False)
         assert (state.guard_due_s, state.guard_lost_s) == (104.0, 108.0)
         assert (state.started_at_s, state.last_step_s, state.ping_at_s) == (100.0, 100.0, 100.0)
+
+
+@pytest.mark.parametrize("phase", [Opening(), Waiting(BEHIND), Leading(CLEAN), Resting(1e9)])
+def test_who_has_a_call_that_never_returns_makes_way_for_another_elector(phase: object) -> None:
+    """For a renewal that nobody answers, a deadline is enough; but no other call could follow."""
+    state = elector(phase, call=Renew(SESSION), called_at_s=101.0, renewed_at_s=1e6)
+
+    due_s = core.next_wake_s(state, AIMS)
+    early, _ = take(state, Tick(), 134.9)
+    state, effects = take(state, Tick(), 135.0)
+
+    assert due_s <= 135.0  # No look-up of a name takes longer than 30 s, no call than 2 s.
+    assert early.phase == phase
+    assert (state.phase, effects) == (Ended(), [Exit()])
+
+
+@pytest.mark.parametrize("phase", [Killing(7), Resigning(7, 0.0, True, 1e9)])
+def test_who_buries_a_guard_is_not_ended_by_a_call_that_hangs(phase: object) -> None:
+    state, effects = take(elector(phase, call=Renew(SESSION), called_at_s=0.0), Tick(), 1e6)
+
+    assert state.phase == phase
+    assert effects == []
+
+
+def test_a_call_hangs_from_when_it_was_made_and_no_longer_than_until_it_is_answered() -> None:
+    state, effects = take(elector(Leading(CLEAN), renew_at_s=101.0), Tick(), 101.0)
+    answered, _ = answer(state, Renewed(15.0, CLEAN), 101.5)
+
+    assert Call(Renew(SESSION, look=True)) in effects
+    assert state.called_at_s == 101.0
+    assert answered.called_at_s == float("inf")

@@ -150,10 +150,10 @@ class Elector(Value, kw_only=True):
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
     ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
-    is buried; from ``guard_lost_s`` on in any case. ``woke_at_s``: when we last found that we had
-    been frozen ourselves. ``floor``: the highest token that we, or our guard, have ever
-    seen in office. ``in_vain_since_s``: since when we were not told where we
-    stand, though we asked.
+    is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
+    ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
+    when we were not told where we stand, though we asked. ``floor``: the highest token that we, or
+    our guard, have ever seen in office.
     """
 
     phase: Phase
@@ -162,6 +162,7 @@ class Elector(Value, kw_only=True):
     guard_due_s: float
     guard_lost_s: float
     call: Op | None = None
+    called_at_s: float = math.inf
     watching: bool = False
     watch_at_s: float = 0.0
     session: Session | None = None

@@ -30,6 +30,7 @@ from coordsidecar.core.election.moves import (
     Close,
     Effect,
     Event,
+    Exit,
     GuardDied,
     GuardIs,
     HeardGuard,
@@ -37,6 +38,7 @@ from coordsidecar.core.election.moves import (
     Op,
     Open,
     Renew,
+    Report,
     Resign,
     Sweep,
     Swept,
@@ -60,6 +62,7 @@ from coordsidecar.core.election.phases import (
     Resigning,
     Resting,
     Waiting,
+    token_of,
 )
 from coordsidecar.hints import assert_never
 from coordsidecar.store.protocol import Session
@@ -102,7 +105,14 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s, guard_lost_s=lost_s)
     elector = replace(elector, last_step_s=now_s)
     effects: list[Effect] = []
-    for rule in (company.enforce, _take, rules.pass_time, making_way.enforce, _start_calls):
+    for rule in (
+        company.enforce,
+        _take,
+        rules.pass_time,
+        making_way.enforce,
+        _end_if_call_hangs,
+        _start_calls,
+    ):
         elector, more = rule(elector, event, now_s, aims)
         effects += more
     return elector, effects
@@ -111,6 +121,7 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 def next_wake_s(elector: Elector, aims: Aims) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
     wakes_s = [elector.ping_at_s, company.due_s(elector, aims), making_way.due_s(elector, aims)]
+    wakes_s.append(_hangs_at_s(elector, aims))
     if elector.call is None:
         wakes_s += [at_s for _, at_s in _wanted_calls(elector)]
     match elector.phase:
@@ -134,7 +145,8 @@ def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         case Answered():
             if elector.call != event.op:
                 return elector, []
-            return answers.answered(replace(elector, call=None), event, now_s, aims)
+            elector = replace(elector, call=None, called_at_s=math.inf)
+            return answers.answered(elector, event, now_s, aims)
         case Watched():
             return _watched(replace(elector, watching=False), event, now_s, aims), []
         case HeardGuard(message):
@@ -197,7 +209,7 @@ def _start_calls(elector: Elector, event: Event, now_s: float, aims: Aims) -> St
         due = next((call for call, at_s in _wanted_calls(elector) if now_s >= at_s), None)
         if due is not None:
             op = due()
-            elector = replace(elector, call=op)
+            elector = replace(elector, call=op, called_at_s=now_s)
             effects.append(Call(op))
     phase, session = elector.phase, elector.session
     match phase:
@@ -220,6 +232,21 @@ def _start_calls(elector: Elector, event: Event, now_s: float, aims: Aims) -> St
 def _again(elector: Elector, event: Event, now_s: float, aims: Aims, effects: list[Effect]) -> Step:
     elector, more = _start_calls(elector, event, now_s, aims)
     return elector, effects + more
+
+
+def _hangs_at_s(elector: Elector, aims: Aims) -> float:
+    """When the call that is under way is given up, and we with it: one is made at a time."""
+    if isinstance(elector.phase, Killing | Resigning | Ended):
+        return math.inf  # Not before what we do for a dead guard is done.
+    return elector.called_at_s + aims.timing.call_patience_s
+
+
+def _end_if_call_hangs(elector: Elector, _event: Event, now_s: float, aims: Aims) -> Step:
+    """Nobody can end a thread; but another elector has a thread of its own."""
+    if now_s < _hangs_at_s(elector, aims):
+        return elector, []
+    why = "a call to the store does not return; making way for another elector"
+    return elector.to(Ended()), [Report("hanging", why, token_of(elector.phase)), Exit()]
 
 
 def _wanted_calls(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
