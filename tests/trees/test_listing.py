@@ -1,4 +1,4 @@
-"""A tree is listed while its processes come and go: that one ended meanwhile is no error."""
+"""A process is listed while it ends: that is an answer, but of the root of a tree it proves nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.errors.supervisor import CALLS
 # What the kernel answers who lists a process that has ended since its folder was opened.
 _PROGRAM = """
 import ctypes, errno, os, struct, sys
+from coordsidecar.trees.process import NotSeenError, living_thread
 from coordsidecar.trees.tree import descendants
 
 class Program(ctypes.Structure):
@@ -22,11 +23,13 @@ code += struct.pack("HBBI", give, 0, 0, allow)
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
 assert libc.prctl(22, 2, ctypes.byref(Program(4, code)), 0, 0) == 0  # PR_SET_SECCOMP
-print(descendants(os.getpid(), leave_out=()))
+print(living_thread(f"/proc/{os.getpid()}"))
+try: print(descendants(os.getpid(), leave_out=()))
+except NotSeenError: print("not seen")
 """
 
 
-def test_a_process_that_ends_while_it_is_listed_is_no_error() -> None:
+def test_a_process_that_ends_while_it_is_listed_has_no_threads_and_no_known_tree() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, str(CALLS["getdents64"])],
         capture_output=True,
@@ -35,4 +38,4 @@ def test_a_process_that_ends_while_it_is_listed_is_no_error() -> None:
         check=False,
     )
 
-    assert done.stdout == "[]\n", done.stderr
+    assert done.stdout == "None\nnot seen\n", done.stderr
