@@ -1,4 +1,4 @@
-"""A process is listed while it ends: that is an answer, but of the root of a tree it proves nothing."""
+"""A process is listed while it ends: an answer, but of the root of a tree it proves nothing."""
 
 from __future__ import annotations
 
