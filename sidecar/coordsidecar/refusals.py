@@ -13,11 +13,15 @@ from contextlib import contextmanager
 
 from coordsidecar.linux import RLIMIT_NOFILE, RLIMIT_NPROC, soft_limit
 
-__all__ = ["asking_for", "refusal"]
+__all__ = ["ProgramChangedError", "asking_for", "refusal"]
 
 _NO_THREAD = "can't start new thread"
 _NOT_KNOWN = "Linux 5.3 or newer is needed, and a seccomp profile that allows the call"
 _FULL = "free some, or raise the quota (for inotify: fs.inotify.max_user_instances)"
+
+
+class ProgramChangedError(ImportError):
+    """Our files are not those that we were started from; the message says so to people."""
 
 
 @contextmanager
@@ -41,6 +45,8 @@ def refusal(error: BaseException) -> str | None:
             return f"memory has run out; {_remedy(errno.ENOMEM)}"
         case RuntimeError() if _NO_THREAD in str(error):
             return f"the kernel refused a thread; {_remedy(errno.EAGAIN)}"
+        case ProgramChangedError():
+            return str(error)
         case ImportError():
             return f"a part of the program cannot be read: {error}; is it installed completely?"
         case _:

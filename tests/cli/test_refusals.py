@@ -166,9 +166,9 @@ def test_an_endless_file_is_not_read_to_its_end() -> None:
 
 
 def test_an_error_of_our_own_is_a_sentence_too(tmp_path: Path) -> None:
-    """A guard that cannot be imported stands for any mistake in the program."""
+    """A number where a function should be stands for any mistake in the program."""
     program = (
-        "import sys; sys.modules['coordsidecar.cli.launch'] = None\n"
+        "import sys; from coordsidecar.cli import launch; launch.run = 1\n"
         "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )
 
@@ -180,6 +180,21 @@ def test_an_error_of_our_own_is_a_sentence_too(tmp_path: Path) -> None:
     assert process.stderr.count("\n") == 1
     assert "internal error" in process.stderr
     assert "(cli/main.py:" in process.stderr
+
+
+def test_a_part_that_is_missing_is_a_sentence_too() -> None:
+    program = (
+        "import sys; sys.modules['coordsidecar.cli.launch'] = None\n"
+        "from coordsidecar.cli.main import main; main(['--', 'true'])"
+    )
+
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert process.returncode == 125
+    assert process.stderr.count("\n") == 1
+    assert "is it installed completely?" in process.stderr
 
 
 def test_an_interrupt_before_the_guard_takes_over_ends_us_quietly() -> None:

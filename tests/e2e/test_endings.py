@@ -112,6 +112,26 @@ def test_the_status_page_says_who_leads(arena: Arena) -> None:
     assert leader.process.poll() is None
 
 
+def test_a_probe_hears_that_the_guard_is_stopped_and_that_it_is_back(
+    arena_of_local: Arena,
+) -> None:
+    arena = arena_of_local
+    arena.ttl = "60s"  # The guard is given up twice as late as it is no longer healthy.
+    (port,) = free_ports(1)
+    leader = arena.start("--http", str(port))
+    arena.stamps.wait_for_stints(1)
+    wait_for(lambda: page(port, "/healthz")[0] == 200, "guard and elector to be healthy")
+
+    leader.signal(signal.SIGSTOP)
+
+    wait_for(lambda: page(port, "/healthz")[0] == 503, "the probe to fail")
+    told = json.loads(page(port, "/healthz")[1])
+    assert told["guard_age_s"] > told["most_age_s"] > told["elector_age_s"]
+    leader.signal(signal.SIGCONT)
+    wait_for(lambda: page(port, "/healthz")[0] == 200, "the probe to succeed")
+    assert len(arena.stamps.stints()) == 1
+
+
 def test_a_status_port_that_is_taken_is_explained(arena_of_local: Arena) -> None:
     (port,) = free_ports(1)
     arena_of_local.start("--http", str(port))
@@ -150,4 +170,4 @@ def page(port: int, path: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, ""
+            return error.code, error.read().decode()

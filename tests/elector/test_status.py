@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
+import sys
+import time
 from typing import Any
 
 import pytest
@@ -26,12 +29,16 @@ def get(
         connection.close()
 
 
+def healthy() -> dict[str, Any]:
+    return {"healthy": True}
+
+
 def serve_role(role: str) -> int:
-    return serve("127.0.0.1", 0, lambda: {"role": role})
+    return serve("127.0.0.1", 0, lambda: {"role": role}, healthy)
 
 
 def test_the_root_shows_the_snapshot_as_json() -> None:
-    port = serve("127.0.0.1", 0, lambda: LEADING)
+    port = serve("127.0.0.1", 0, lambda: LEADING, healthy)
 
     status, headers, body = get(port, "/")
 
@@ -57,8 +64,25 @@ def test_only_the_leader_answers_yes_to_a_load_balancer(role: str, expected: int
     assert get(port, "/healthz")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("health", "expected"),
+    [
+        ({"healthy": True, "guard_age_s": 0.1}, 200),
+        ({"healthy": False, "guard_age_s": 9.5}, 503),
+        ({"guard_age_s": 0.1}, 503),
+    ],
+)
+def test_a_probe_gets_yes_or_no_and_the_ages(health: dict[str, Any], expected: int) -> None:
+    port = serve("127.0.0.1", 0, lambda: LEADING, lambda: health)
+
+    status, headers, body = get(port, "/healthz")
+
+    assert (status, headers["Content-Type"]) == (expected, "application/json")
+    assert json.loads(body) == health
+
+
 def test_head_has_the_headers_and_no_body() -> None:
-    port = serve("127.0.0.1", 0, lambda: LEADING)
+    port = serve("127.0.0.1", 0, lambda: LEADING, healthy)
 
     status, headers, body = get(port, "/", method="HEAD")
 
@@ -109,7 +133,7 @@ def test_those_who_connect_and_say_nothing_do_not_keep_a_probe_out() -> None:
 
 def test_a_snapshot_that_fails_does_not_end_the_service() -> None:
     answers: list[dict[str, Any]] = [{"role": "leader"}]
-    port = serve("127.0.0.1", 0, lambda: answers.pop())
+    port = serve("127.0.0.1", 0, lambda: answers.pop(), healthy)
     assert get(port, "/leader")[0] == 200
 
     with pytest.raises((http.client.HTTPException, ConnectionError)):
@@ -120,7 +144,7 @@ def test_a_snapshot_that_fails_does_not_end_the_service() -> None:
 
 def test_it_listens_on_ipv6_too() -> None:
     try:
-        port = serve("::1", 0, lambda: LEADING)
+        port = serve("::1", 0, lambda: LEADING, healthy)
     except OSError:
         pytest.skip("this machine has no IPv6")
 
@@ -131,4 +155,50 @@ def test_a_port_that_is_taken_is_an_error_at_once() -> None:
     port = serve_role("leader")
 
     with pytest.raises(OSError, match="in use"):
-        serve("127.0.0.1", port, lambda: LEADING)
+        serve("127.0.0.1", port, lambda: LEADING, healthy)
+
+
+_SCARCE = """
+import resource, socket, sys
+from coordsidecar.elector.status import serve
+
+tried, accept = [], socket.socket.accept
+def counted(self):
+    tried.append(1)
+    return accept(self)
+socket.socket.accept = counted
+port = serve("127.0.0.1", 0, lambda: {}, lambda: {"healthy": True})
+import os
+spare = os.dup(0)
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 1, hard))
+print(port, flush=True)
+sys.stdin.readline()
+print(len(tried), flush=True)
+os.close(spare)
+sys.stdin.readline()
+"""
+
+
+def test_who_connects_while_no_descriptor_is_left_waits_and_takes_no_processor() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _SCARCE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as probe:
+            probe.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            time.sleep(1)  # The fault itself: so long there is none.
+            process.stdin.write("\n")
+            process.stdin.flush()
+            tried = int(process.stdout.readline())
+
+            answer = probe.recv(65536)
+
+        process.stdin.close()
+    assert answer.startswith(b"HTTP/1.0 200 ")
+    assert 1 <= tried < 100

@@ -39,7 +39,7 @@ _SNAPSHOT: dict[str, object] = {}
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    return serve("127.0.0.1", 0, lambda: _SNAPSHOT)
+    return serve("127.0.0.1", 0, lambda: _SNAPSHOT, lambda: {"healthy": True})
 
 
 def _say(port: int, request: bytes) -> bytes:

@@ -57,9 +57,16 @@ class Shell:
 
     def _in(self, state: str) -> list[psutil.Process]:
         both = self.guards()
-        for guard in self.guards():
-            # An elector that has resigned, or whoever goes while we look.
+        for child in [child for guard in self.guards() for child in _children(guard)]:
+            # An elector that has resigned hides nobody; it may be a zombie until we go on.
             with contextlib.suppress(psutil.NoSuchProcess):
-                for child in guard.children():
-                    both += [child] if "coordsidecar" not in child.cmdline() else []
+                both += [child] if "coordsidecar" not in child.cmdline() else []
         return both if len(both) > 1 and {status_of(one) for one in both} == {state} else []
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    """Its children; none if it goes while we look."""
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []

@@ -11,13 +11,14 @@ import gc
 import os
 import signal
 
+import coordsidecar
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.prefork import NotStartedError, assert_executable
 from coordsidecar.hints import Any
 from coordsidecar.linux import RLIMIT_NOFILE, become_subreaper, soft_limit
 from coordsidecar.log import Log
-from coordsidecar.refusals import asking_for
+from coordsidecar.refusals import ProgramChangedError, asking_for
 from coordsidecar.settings.settings import Settings
 from coordsidecar.trees.mark import new_mark
 from coordsidecar.wire import Wire
@@ -54,7 +55,12 @@ def run(settings: Settings) -> int:
     run_mark = new_mark(settings.election.prefix)
     gc.freeze()  # A collection would write to every object, and so unshare what a fork shares.
 
+    program = _program_file()
+
     def serve(wire: Wire, **inherited: Any) -> None:
+        if _program_file() != program:
+            why = "the program was upgraded or removed while this sidecar ran; start it again"
+            raise ProgramChangedError(why)
         from coordsidecar.elector.loop import run  # In the elector alone: the guard has no network.
 
         run(settings, wire, run_mark=run_mark, **inherited)
@@ -68,6 +74,18 @@ def run(settings: Settings) -> int:
     exit_code = Guard(settings, log, dispositions, elector, signals_fd=signals_fd).run()
     # What the interpreter would clean up takes 5 ms of a processor, just when the next one starts.
     os._exit(exit_code)
+
+
+def _program_file() -> tuple[int, ...] | None:
+    """What tells our program's files from those that replace them; None if they are gone.
+
+    An elector of another version beneath a guard of this one would be a program nobody has tested.
+    """
+    try:
+        status = os.stat(coordsidecar.__file__)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _assert_enough_files() -> None:

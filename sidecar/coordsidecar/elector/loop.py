@@ -36,7 +36,8 @@ from coordsidecar.core.election.moves import (
     TreeKilled,
     Watch,
 )
-from coordsidecar.core.election.phases import Claiming, Leading, lasting_s, token_of
+from coordsidecar.core.election.phases import lasting_s, token_of
+from coordsidecar.elector import shown
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
 from coordsidecar.hints import Any, assert_never
@@ -79,8 +80,9 @@ def run(
     elector.begin(adopt, token, run_until_s, floor=floor)
     try:
         elector.serve_status()
-    except OSError as error:
-        why = "--http {}:{}: {}".format(*settings.http or ("", 0), error.strerror)
+    except (OSError, RuntimeError) as error:  # The address is taken; or it gets no thread.
+        what = error.strerror if isinstance(error, OSError) else error
+        why = "--http {}:{}: {}".format(*settings.http or ("", 0), what)
         if adopt is None:
             wire.send(msg.Failed(125, f"{why}; choose another address"))
             return
@@ -109,7 +111,7 @@ class Elector:
         self._chore: KillTree | Sweep | None = None
         self._hunt: Hunt | None = None
         self._over = self._guard_died = False
-        self._since_unix_s = time.time()
+        self._since_unix_s, self._guard_heard_s = time.time(), boottime_s()
         wait_s = settings.wait_s
         self._aims = Aims(
             timing=settings.timing,
@@ -141,9 +143,9 @@ class Elector:
     def serve_status(self) -> None:
         """Answer on ``--http``, from a thread of its own. Raises `OSError` if the port is taken."""
         if self._settings.http is not None:
-            from coordsidecar.elector.status import serve
+            from coordsidecar.elector.status import serve  # Late: it imports an HTTP server.
 
-            serve(*self._settings.http, self._snapshot)
+            serve(*self._settings.http, self._snapshot, self._health)
 
     def run(self) -> None:
         while not self._over:
@@ -182,6 +184,7 @@ class Elector:
             elif isinstance(message, msg.JobIs):  # No descriptor was to be had.
                 self._remains.group_is(message.pid)
             assert isinstance(message, msg.FromGuard)
+            self._guard_heard_s = boottime_s()
             yield HeardGuard(message)
         if not self._guard_died and _readable(self._guard_pidfd):
             self._guard_died = True
@@ -237,33 +240,11 @@ class Elector:
 
     def _snapshot(self) -> dict[str, Any]:
         """For the status page, from another thread: the state is one immutable object."""
-        state, timing = self._state, self._settings.timing
-        leads = isinstance(state.phase, Leading)
-        left_s = state.lease_until_s(timing) - boottime_s()
-        return {
-            "role": "leader" if leads else "standby",
-            "token": token_of(state.phase),
-            "leader": self._settings.id if leads else state.following or None,
-            "election": self._settings.election.prefix,
-            "id": self._settings.id,
-            "since_unix_s": self._since_unix_s,
-            "deadline_left_s": left_s if leads and math.isfinite(left_s) else None,
-            "reason": _REASONS.get(type(state.phase).__name__, ""),
-        }
+        return shown.snapshot(self._settings, self._state, since_unix_s=self._since_unix_s)
 
-
-_REASONS = {
-    "Opening": "connecting to the store",
-    "Adopting": "taking over from an elector that died",
-    "Joining": "joining the election",
-    "Waiting": "somebody else leads",
-    Claiming.__name__: "elected; the takeover delay is not over",
-    "Leading": "elected",
-    "Losing": "leadership is lost; the job is being stopped",
-    "Killing": "the guard is dead or frozen; ending its job",
-    "Resigning": "resigning",
-    "Resting": "resting before the next campaign",
-}
+    def _health(self) -> dict[str, Any]:
+        """The same, for probes."""
+        return shown.health(self._state, self._settings.timing, guard_heard_s=self._guard_heard_s)
 
 
 def _record(settings: Settings) -> str:

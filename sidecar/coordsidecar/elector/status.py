@@ -1,8 +1,9 @@
 """The status page: who leads, since when, and why, for probes, load balancers and people.
 
 ``GET /`` is JSON; ``GET /leader`` answers 200 while this instance leads and 503 otherwise, which is
-what a load balancer asks; ``GET /healthz`` answers 200 while the process works. It only reads, and
-whoever connects can hold up nobody: connections are few, short and never waited for.
+what a load balancer asks; ``GET /healthz`` answers 200 while guard and elector both work, and 503
+if one has not stepped for a while, with their ages as JSON. It only reads, and whoever connects can
+hold up nobody: connections are few, short and never waited for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
@@ -22,16 +24,20 @@ __all__ = ["serve"]
 
 _MOST_CONNECTIONS = 16
 _SILENCE_S = 5.0
+_REFUSED_PAUSE_S = 0.1
+
+_Shown = Callable[[], dict[str, Any]]
 
 
-def serve(address: str, port: int, snapshot: Callable[[], dict[str, Any]]) -> int:
+def serve(address: str, port: int, snapshot: _Shown, health: _Shown) -> int:
     """Serve the status from a daemon thread and return the port; 0 asks for a free one.
 
-    ``snapshot`` is called from other threads, once a request, and returns what ``GET /`` shows; its
-    ``role`` decides what ``/leader`` answers. Raises `OSError` where it cannot listen.
+    Both are called from other threads, once a request. ``snapshot`` returns what ``GET /`` shows;
+    its ``role`` decides what ``/leader`` answers. ``health`` is for ``/healthz``; ``healthy`` in it
+    decides. Raises `OSError` where it cannot listen, and `RuntimeError` if it gets no thread.
     """
-    server = _Server(address, port, snapshot)
-    threading.Thread(target=server.serve_forever, name="status", daemon=True).start()
+    server = _Server(address, port, snapshot, health)
+    threading.Thread(target=server.serve_on, name="status", daemon=True).start()
     return int(server.server_address[1])
 
 
@@ -42,12 +48,29 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: str, port: int, snapshot: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, address: str, port: int, snapshot: _Shown, health: _Shown) -> None:
         self.snapshot = snapshot
+        self.health = health
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._open: dict[int, socket.socket] = {}  # By age, the oldest first.
         self._lock = threading.Lock()
         super().__init__((address, port), _Handler)
+
+    def serve_on(self) -> None:
+        """Serve for ever, whatever is refused; `serve_forever` ends with the first refusal."""
+        while True:
+            with suppress(OSError, MemoryError):
+                self.serve_forever()
+            time.sleep(_REFUSED_PAUSE_S)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept. Where that is refused (no descriptor is left), who connects waits on, and would
+        wake us again at once, for ever."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(_REFUSED_PAUSE_S)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -76,19 +99,22 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/healthz":
-            self._answer(200, "text/plain", b"ok\n")
+            health = self.server.health()
+            self._show(200 if health.get("healthy") is True else 503, health)
         elif path == "/leader":
             leads = self.server.snapshot().get("role") == "leader"
             self._answer(*(200, "text/plain", b"leader\n") if leads else _NOT_LEADING)
         elif path == "/":
-            text = json.dumps(json_safe(self.server.snapshot()), ensure_ascii=False)
-            body = text.encode("utf-8", "backslashreplace") + b"\n"
-            self._answer(200, "application/json", body)
+            self._show(200, self.server.snapshot())
         else:
             self._answer(404, "text/plain", b"there are /, /leader and /healthz\n")
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def _show(self, status: int, shown: dict[str, Any]) -> None:
+        text = json.dumps(json_safe(shown), ensure_ascii=False)
+        self._answer(status, "application/json", text.encode("utf-8", "backslashreplace") + b"\n")
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)

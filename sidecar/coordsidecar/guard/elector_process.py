@@ -28,6 +28,11 @@ _LOST = (
 )
 
 
+# A successor that fails before it says a word may have been refused something for a moment; so many
+# in a row were not, and the program must be started anew.
+_FAILED_STARTS_MAX = 5
+
+
 class Serve(Protocol):
     """What the fork runs: the elector, which this process must not even import."""
 
@@ -55,7 +60,9 @@ class ElectorProcess:
             self.guard_pidfd = os.pidfd_open(os.getpid())
         self._wire: Wire | None = None
         self._session: Session | None = None
-        self._seen = self._spoke = False
+        self._seen = self._spoke = self._began = False
+        self.failed_starts = 0
+        """How many electors in a row failed before they said another word."""
 
     @property
     def wire_fd(self) -> int | None:
@@ -122,13 +129,14 @@ class ElectorProcess:
         os._exit(1)
 
     def _last_words(self, error: Exception, wire: Wire) -> None:
-        """In the elector: why it ends. What the first one is refused, people must mend."""
+        """In the elector: why it ends. What the first one is refused, people must mend, and so they
+        must what of the program is missing."""
         why = refusal(error)
         if why is None:
             import traceback
 
             traceback.print_exception(error)
-        elif self._seen:
+        elif self._seen and not isinstance(error, ImportError):
             self._log.event("elector-failed", why)
         else:
             wire.send(msg.Failed(125, why))
@@ -156,6 +164,10 @@ class ElectorProcess:
                         return [*messages, self._must_not_lead()]
                     case msg.Released():
                         self._keep(None)
+                    case msg.Failed() if not self._spoke and self._may_try_again(message):
+                        continue
+                    case msg.Ping():  # Its first word, but for a failure.
+                        self._began, self.failed_starts = True, 0
                     case _:
                         pass
                 if not isinstance(message, msg.FromElector):
@@ -166,6 +178,15 @@ class ElectorProcess:
             self._log.event("elector-confused", f"replacing the elector: {error}")
             self.kill()
         return messages
+
+    def _may_try_again(self, failed: msg.Failed) -> bool:
+        """Whether one that failed before it said another word is followed by one more."""
+        self.failed_starts += 1
+        if not self._began or self.failed_starts >= _FAILED_STARTS_MAX:
+            return False
+        if self.failed_starts == 1:
+            self._log.event("elector-failed", f"{failed.reason}; trying again")
+        return True
 
     def _must_not_lead(self) -> msg.Failed:
         """Nobody but the elector holds the lock: should it die, another one could lead, too."""

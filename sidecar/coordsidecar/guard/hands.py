@@ -278,8 +278,13 @@ class Hands:
             self._log.may_repeat("role-file")
 
     def _report(self, effect: Report) -> None:
-        if effect.event == "elector-replaced" and self.elector.pid is None:
-            return  # It was refused, and that has been said.
+        if effect.event == "elector-replaced" and (
+            self.elector.pid is None or self.elector.failed_starts > 1
+        ):
+            return  # It was refused, or the last one failed as well, and that has been said.
+        if effect.event == "failed":
+            self._log.once(effect.event, effect.message)
+            return
         fields = {"token": effect.token, "deadline_left_s": effect.deadline_left_s}
         known = {key: value for key, value in fields.items() if value is not None}
         self._log.event(effect.event, effect.message, **known)

@@ -1,11 +1,14 @@
 """The guard's hold on the job's tree: signals to all of it, and passes until it is as it must be.
 
 A look at /proc may fail (no descriptor is left, or no memory). Then nothing is known, least of all
-that nobody is left: what can be done without looking is done, and we look again, ever slower.
+that nobody is left: what can be done without looking is done, and we look again, ever slower. Who
+kills and sees nothing for seconds gives up: the kernel ends the job with us, and the elector, which
+has limits of its own, buries the rest; else nobody would lead for ever.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -19,6 +22,7 @@ from coordsidecar.trees.process import NotSeenError
 __all__ = ["JobTree"]
 
 _SHOUT_EVERY_S = 5.0
+_KILLS_BLINDLY_AT_MOST_S = 5.0
 
 
 class JobTree:
@@ -46,6 +50,7 @@ class JobTree:
         self._since_s = self._shouted_s = boottime_s()
         self._untold: tuple[int, ...] = ()
         self._was_blind = False
+        self._blind_since_s = math.inf
 
     @property
     def pause_s(self) -> float:
@@ -80,7 +85,10 @@ class JobTree:
         return self._look(lambda me, helpers: not tree.below(me, leave_out=helpers))
 
     def kill_pass(self) -> bool:
-        """SIGKILL to all there are; True if nobody is left."""
+        """SIGKILL to all there are; True if nobody is left.
+
+        Raises `OSError` if for seconds nothing could be seen.
+        """
 
         def kill(me: int, helpers: tuple[int | None, ...]) -> bool:
             left = tree.kill_pass(me, leave_out=helpers, groups=(self.group,))
@@ -113,10 +121,14 @@ class JobTree:
         """Say so once, and reach at least those whom we need not see."""
         if not self._was_blind:
             self._log.event("blind", f"cannot look for the job's processes: {error}; trying again")
+            self._blind_since_s = boottime_s()
         self._was_blind = True
         self._backoff.found("nothing")
         for signum in signals:
             self._tell_group(signum)
+        blind_s = boottime_s() - self._blind_since_s
+        if signal.SIGKILL in signals and blind_s > _KILLS_BLINDLY_AT_MOST_S:
+            raise error.refused
 
     def _shout(self, left: list[int]) -> None:
         """A tree that survives SIGKILL (state D) keeps leadership with us: say so (rule S4)."""

@@ -35,7 +35,14 @@ _WHOLE_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 
 
 class NotSeenError(Exception):
-    """/proc could not be read just now. Who is there is not known; look again."""
+    """/proc could not be read just now. Who is there is not known; look again.
+
+    ``refused``: what the kernel answered, for who gives up.
+    """
+
+    def __init__(self, what: str, refused: OSError) -> None:
+        super().__init__(f"{what}: {refused.strerror}")
+        self.refused = OSError(refused.errno, refused.strerror, f"a look at {what}")
 
 
 class Process:
@@ -49,7 +56,7 @@ class Process:
         except _ANSWERS:
             raise
         except OSError as error:
-            raise NotSeenError(f"/proc/{pid}: {error.strerror}") from error
+            raise NotSeenError(f"/proc/{pid}", error) from error
 
     def __enter__(self) -> Process:
         return self
@@ -93,7 +100,7 @@ def pids() -> list[int]:
     try:
         return [int(entry) for entry in entries("/proc") if entry.isdigit()]
     except _ANSWERS as error:
-        raise NotSeenError(f"/proc: {error.strerror}") from error
+        raise NotSeenError("/proc", error) from error
 
 
 def children(pid: int) -> list[int]:
@@ -183,7 +190,7 @@ def entries(folder: str) -> list[str]:
     except _ANSWERS:
         raise
     except OSError as error:
-        raise NotSeenError(f"{folder}: {error.strerror}") from error
+        raise NotSeenError(folder, error) from error
 
 
 def _read(path: str, dir_fd: int | None = None) -> bytes:
@@ -199,5 +206,5 @@ def _read(path: str, dir_fd: int | None = None) -> bytes:
     except _ANSWERS:
         raise
     except OSError as error:
-        raise NotSeenError(f"{path}: {error.strerror}") from error
+        raise NotSeenError(path, error) from error
     return b"".join(parts)

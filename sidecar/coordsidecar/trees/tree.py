@@ -43,7 +43,7 @@ def below(root: int, *, leave_out: Collection[int | None]) -> list[int]:
     try:
         return [pid for pid in children(root) if pid not in leave_out]
     except _NOT_THERE as error:
-        raise NotSeenError(f"/proc/{root}: {error.strerror}") from error
+        raise NotSeenError(f"/proc/{root}", error) from error
 
 
 def descendants(root: int, *, leave_out: Collection[int | None]) -> list[int]:

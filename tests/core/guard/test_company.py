@@ -122,6 +122,14 @@ def test_an_elector_that_speaks_ends_the_wait_for_the_next() -> None:
     assert (guard.elector_deaths, guard.elector_new, guard.elector_heard_s) == (0, False, 100.5)
 
 
+def test_an_elector_that_only_says_that_it_failed_is_not_followed_at_once() -> None:
+    guard = replace(at(Running(LEASE)), elector_deaths=1, elector_new=True)
+
+    guard, _ = take(guard, Heard(msg.Failed(125, "no such module")), 100.5)
+
+    assert (guard.elector_deaths, guard.elector_new) == (1, True)
+
+
 def test_an_elector_that_is_due_starts_and_is_new_again() -> None:
     guard = replace(at(Running(LEASE)), elector_start_at_s=101.0, elector_new=False)
 

@@ -165,6 +165,8 @@ def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) ->
             guard = replace(
                 guard, elector_start_at_s=now_s + wait_s, elector_deaths=guard.elector_deaths + 1
             )
+        case Heard(msg.Failed()):
+            pass  # It ends, and the next may fail, too: not at once, then.
         case Heard():
             guard = replace(guard, elector_heard_s=now_s, elector_deaths=0, elector_new=False)
         case _:

@@ -1,0 +1,59 @@
+"""What the status page shows of an elector and its guard."""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core.election.phases import Claiming, Elector, Leading, token_of
+from coordsidecar.core.timing import Timing
+from coordsidecar.hints import Any
+from coordsidecar.linux import boottime_s
+from coordsidecar.settings.settings import Settings
+
+__all__ = ["health", "snapshot"]
+
+_REASONS = {
+    "Opening": "connecting to the store",
+    "Adopting": "taking over from an elector that died",
+    "Joining": "joining the election",
+    "Waiting": "somebody else leads",
+    Claiming.__name__: "elected; the takeover delay is not over",
+    "Leading": "elected",
+    "Losing": "leadership is lost; the job is being stopped",
+    "Killing": "the guard is dead or frozen; ending its job",
+    "Resigning": "resigning",
+    "Resting": "resting before the next campaign",
+}
+
+
+def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict[str, Any]:
+    """Who leads, and what we make of it. ``since_unix_s``: when our token last changed."""
+    leads = isinstance(state.phase, Leading)
+    left_s = state.lease_until_s(settings.timing) - boottime_s()
+    return {
+        "role": "leader" if leads else "standby",
+        "token": token_of(state.phase),
+        "leader": settings.id if leads else state.following or None,
+        "election": settings.election.prefix,
+        "id": settings.id,
+        "since_unix_s": since_unix_s,
+        "deadline_left_s": left_s if leads and math.isfinite(left_s) else None,
+        "reason": _REASONS.get(type(state.phase).__name__, ""),
+    }
+
+
+def health(state: Elector, timing: Timing, *, guard_heard_s: float) -> dict[str, Any]:
+    """Whether guard and elector both work: each has taken a step within a call's time-out.
+
+    The elector steps at least with each ping, four times in that time; the guard answers each. It
+    is sooner said than acted upon: a guard that was stopped is given up after twice that time. An
+    outage of the store is no fault of ours.
+    """
+    now_s, most_age_s = boottime_s(), timing.elector_silence_s
+    guard_age_s, elector_age_s = now_s - guard_heard_s, now_s - state.last_step_s
+    return {
+        "healthy": max(guard_age_s, elector_age_s) <= most_age_s,
+        "guard_age_s": guard_age_s,
+        "elector_age_s": elector_age_s,
+        "most_age_s": most_age_s,
+    }
