@@ -61,7 +61,7 @@ class State(Value):
 
         It will be above that of the record, which is still the same where it is replaced.
         """
-        return self.office.clean and max(floor, self.office.led) <= self.office_index
+        return self.office.clean and floor <= self.office.led <= self.office_index
 
     @property
     def lock_index(self) -> int | None:

@@ -249,6 +249,7 @@ class ConsulStore:
                 leader_token=office.leader_token(lock.modify_index),
                 ahead=self._keys.lock_key,
                 cursor=lock.modify_index,
+                in_office=office.led_under(lock.modify_index),
             )
         assert retry_after_s is not None
         return Vacant(retry_after_s, cursor=lock.modify_index, last_led=office.led)

@@ -113,8 +113,8 @@ class EtcdElection:
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
         name = self._candidate(session)
-        if run and self._created:
-            standing = self._succeed(name, run, floor=floor, timeout_s=timeout_s)
+        if run and self._created and Office.decode(self._office).led >= floor:
+            standing = self._succeed(name, run, timeout_s=timeout_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
         reads = self._reads(name)
@@ -132,7 +132,7 @@ class EtcdElection:
         standing = self._judge(answer)
         return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
 
-    def _succeed(self, name: str, run: str, *, floor: int, timeout_s: float) -> Standing | None:
+    def _succeed(self, name: str, run: str, *, timeout_s: float) -> Standing | None:
         """We were in the queue: take office, if we are first and our predecessor left in order.
 
         How the office record looks then is known beforehand. Else say where we stand.
@@ -140,7 +140,7 @@ class EtcdElection:
         last = Office.decode(self._office)
         last = last.resigned(last.led)
         released, token = last.encode().encode(), last.token_under(self._created)
-        ours = last.taken(token, lock=self._created, run=run, floor=floor)
+        ours = last.taken(token, lock=self._created, run=run, floor=0)
         assert ours is not None
         answer = self._txn(
             compare=[
@@ -283,6 +283,7 @@ class EtcdElection:
             leader_token=office.leader_token(first.created),
             ahead=ahead.name,
             cursor=answer.revision,
+            in_office=office.led_under(first.created),
         )
 
     def _txn(

@@ -50,6 +50,10 @@ class Record(Value):
         """The record once the holder has taken office with the token ``led``."""
         return replace(self, token=led, office=replace(self.office, led=led, run=run, lock=lock))
 
+    def in_office_under(self, lock: str) -> bool:
+        """Whether who holds ``lock`` (the id of a lock file) has taken office under it."""
+        return self.holder != "" and self.office.led == self.token and self.office.lock == lock
+
     def held(self, present_lock: str) -> Held:
         """What the record means to its holder, given the id of the lock file that is there."""
         # We hold the same lock as the leader before us did: all of its descriptors are closed.

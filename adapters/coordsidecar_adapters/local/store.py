@@ -20,7 +20,6 @@ import errno
 import json
 import math
 import os
-import pwd
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +41,7 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar.value import replace
 from coordsidecar_adapters.local import inotify, lock
+from coordsidecar_adapters.local.folder import lock_folder
 from coordsidecar_adapters.local.record import Record, read_record, write_record
 
 __all__ = ["LocalStore", "connect"]
@@ -67,33 +67,11 @@ _REFUSALS = {
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build a store for ``local:`` or ``local:/folder``. `ValueError` if ``url`` is neither."""
-    folder = url.removeprefix("local:")
-    if folder.startswith("//"):
-        folder = folder.removeprefix("//")
-    if not folder:
-        folder = _default_folder(environ)
-    if not folder.startswith("/") or "\0" in folder:
-        raise ValueError(f"local store needs an absolute folder, such as local:/srv/locks: {url!r}")
+    folder = lock_folder(url, environ)
     for part in election.prefix.split("/"):
         if part in ("", ".", "..") or "\0" in part:
             raise ValueError(f"local store cannot make a file name of {election.prefix!r}")
     return LocalStore(os.path.join(folder, election.prefix))
-
-
-def _default_folder(environ: Mapping[str, str]) -> str:
-    """A folder that outlives a reboot, for the token counter has to."""
-    if os.geteuid() == 0:
-        return "/var/lib/coordsidecar"
-    state = environ.get("XDG_STATE_HOME", "")
-    if state.startswith("/"):  # The XDG specification says to ignore a relative one.
-        return os.path.join(state, "coordsidecar")
-    home = environ.get("HOME", "")
-    if not home:
-        try:
-            home = pwd.getpwuid(os.geteuid()).pw_dir
-        except KeyError:
-            raise ValueError("no home folder to keep locks in; use --store local:/folder") from None
-    return os.path.join(home, ".local/state/coordsidecar")
 
 
 class LocalStore:
@@ -132,20 +110,21 @@ class LocalStore:
                 raise self._replaced()
             known = self._read_record(fd)
             if not acquired:
-                return self._behind(known)
+                return self._behind(known, fd)
             if known.holder == lock.session_id(session):
                 return known.held(lock.read_lock_id(fd))
             won = known.won(lock.session_id(session), leader=record, floor=floor)
+            in_order = known.office.clean and known.office.led >= floor
             try:
-                return self._win(fd, won, run=run)
+                return self._win(fd, won, run=run if in_order else "")
             except OSError:
                 lock.unlock(fd)
                 raise
 
     def _win(self, fd: int, known: Record, *, run: str) -> Held:
-        """The lock is ours: write the token; take office too, if the last one left it in order."""
+        """The lock is ours: write the token; with a ``run``, take office too."""
         lock_id = lock.read_lock_id(fd)
-        in_office = bool(run) and known.office.clean and lock_id != ""
+        in_office = run != "" and lock_id != ""
         known = known.taken(known.token, lock=lock_id, run=run) if in_office else known
         self._write_record(known, durable=True)
         return replace(known.held(lock_id or lock.lock_id(fd)), in_office=in_office)
@@ -162,7 +141,7 @@ class LocalStore:
                 return known.held(lock.read_lock_id(fd))
             with lock.probe(self._lock_path) as probe_fd:
                 if lock.is_locked(probe_fd):
-                    return self._behind(known)
+                    return self._behind(known, fd)
             return Absent()  # Nobody holds it, and nobody gets it without a campaign.
 
     def take_office(
@@ -239,7 +218,7 @@ class LocalStore:
         with self._translated(), lock.probe(self._lock_path) as probe_fd:
             if not lock.is_locked(probe_fd):
                 return None
-            behind = self._behind(read_record(self._record_path, existed=False))
+            behind = self._behind(read_record(self._record_path, existed=False), probe_fd)
             return Leader(token=behind.leader_token, record=behind.leader)
 
     def _mend(self, token: int | None) -> None:
@@ -258,11 +237,17 @@ class LocalStore:
         finally:
             os.close(fd)
 
-    def _behind(self, known: Record) -> Behind:
+    def _behind(self, known: Record, fd: int) -> Behind:
         token, leader = known.token, known.leader[:_MOST_LEADER_CHARACTERS]
         if not known.holder:
             token, leader = 0, json.dumps({"id": f"another program that locks {self._lock_path}"})
-        return Behind(leader=leader, leader_token=token, ahead=self._lock_path, cursor=known.token)
+        return Behind(
+            leader=leader,
+            leader_token=token,
+            ahead=self._lock_path,
+            cursor=known.token,
+            in_office=known.in_office_under(lock.read_lock_id(fd)),
+        )
 
     def _read_record(self, fd: int) -> Record:
         return read_record(self._record_path, existed=lock.read_lock_id(fd) != "")
