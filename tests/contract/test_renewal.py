@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_a_look_does_not_hide_that_the_session_is_lost(
 
 
 @on_both_transports
-def test_a_role_that_was_revoked_fails_the_renewal_though_etcd_keeps_the_lease(
+def test_a_role_that_was_revoked_fails_the_renewal_though_etcd_may_keep_the_lease(
     dial: Dialer,
     etcd_server: Callable[..., EtcdServer],
     election: Election,
@@ -85,7 +86,8 @@ def test_a_role_that_was_revoked_fails_the_renewal_though_etcd_keeps_the_lease(
 
     server.etcdctl("user", "revoke-role", server.powerless_user, "elector")
 
-    assert leader.renew() > 0
+    with suppress(RefusedError):
+        leader.renew()  # 3.5.1 asks for no right; 3.5.30 for that to the keys of the lease.
     with pytest.raises(RefusedError, match="permission denied"):
         leader.renews_and_looks()
 

@@ -21,6 +21,13 @@ _UNAUTHENTICATED = 16
 
 # No quorum, an election of etcd's own, or a member that is behind: unavailable, whatever the code.
 _UNAVAILABLE = ("not a primary lessor", "leader changed", "no leader", "request timed out")
+# Of a server that answers its own gateway's handshake with an alert, or hangs up; as Go words it.
+_GATEWAY_REJECTED = (
+    "bad certificate",
+    "certificate required",
+    "remote error: tls:",
+    "write client preface",
+)
 _LOGIN_AGAIN = (
     "user name is empty",
     "invalid auth token",
@@ -56,7 +63,7 @@ def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreEr
     """Say what an error status means: unreachable, refused, or the session is lost."""
     message = error.message
     # Certificates first: the gateway reports its own failed handshake as "unavailable".
-    if "bad certificate" in message or "certificate required" in message:
+    if any(sign in message for sign in _GATEWAY_REJECTED):
         return EndpointRefusedError(
             f"etcd at {endpoint}: the server's gateway cannot reach the server, which wants client "
             f"certificates and rejects the gateway's own; {_USE_GRPC}, or give the server a "

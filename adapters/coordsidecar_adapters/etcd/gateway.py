@@ -99,7 +99,8 @@ class GatewayWatch:
 
 
 def _answer(address: str, status: int, body: bytes) -> Json:
-    """Read an answer, which may be an error in either of the gateway's two shapes."""
+    """Read an answer, which may be an error: of a call or in a stream, as old gateways word it
+    (``error`` and ``grpc_code``) or new ones (``message`` and ``code``: etcd 3.5.30)."""
     try:
         # Streams, keep-alive among them, answer one object a line.
         answer = json.loads(body.partition(b"\n")[0])
@@ -109,9 +110,9 @@ def _answer(address: str, status: int, body: bytes) -> Json:
         raise _no_json(address, status, body)
     error = answer.get("error")
     if isinstance(error, dict):
-        raise _status_error(error.get("grpc_code"), error.get("message"))
+        raise _status_error(error.get("grpc_code", error.get("code")), error.get("message"))
     if error is not None or status != 200:
-        raise _status_error(answer.get("code"), error)
+        raise _status_error(answer.get("code"), answer.get("message") if error is None else error)
     result = answer.get("result", answer)
     return result if isinstance(result, dict) else {}
 

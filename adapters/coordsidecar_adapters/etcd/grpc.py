@@ -43,6 +43,8 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
+# What a server says of our certificate once the handshake is over, as gRPC tells it.
+_UNREAD_ALERT = "Unwrap failed (TSI_DATA_CORRUPTED)"
 _BAD_CERTIFICATE = {
     "CERTIFICATE_VERIFY_FAILED": "no CA that we know has signed it, or it is out of date",
     "Hostname Verification": "it is for another host",
@@ -128,6 +130,8 @@ class _Library:
             if sign in details:
                 return EndpointRefusedError(ETCD.certificate_refusal(address, why))
         alert = next((part for part in details.split(":") if "ALERT" in part), "")
+        if _UNREAD_ALERT in details:
+            alert = "its ALERT could not be read; probably: CERTIFICATE REQUIRED"
         if refusal := ETCD.client_certificate_refusal(address, alert):
             return EndpointRefusedError(refusal)
         if code is self.grpc.StatusCode.DEADLINE_EXCEEDED:
