@@ -46,11 +46,11 @@ class Referee:
     def __init__(self, world: World, timing: Timing) -> None:
         self._world, self._timing = world, timing
         self._trees: dict[Tree, Runner] = {}
-        self._handles: dict[int, str] = {}
+        self._handles: dict[tuple[str, int], str] = {}
+        self._led: dict[str, int] = {}
         self._last_start: tuple[int, str] = (0, "")
         self._watched: set[Tree] = set()
         self._lost_s = -math.inf
-        self._twice: set[int] = set()
         self._ignorant: set[str] = set()
         self.leaderships = 0
 
@@ -63,23 +63,23 @@ class Referee:
 
     # ── what we are told ───────────────────────────────────────────────────────────────────────
 
-    def took_office(self, handle: str, token: int) -> None:
-        if token in self._handles:
-            self._twice.add(token)
-        self._handles[token] = handle
+    def took_office(self, handle: str, token: int, owner: str) -> None:
+        self._handles[owner, token] = handle
 
     def decided_to_lead(self, runner: Runner, token: int) -> None:
         """A guard has just decided that a job leads under ``token`` (properties 2 and 5)."""
         last_token, last_name = self._last_start
+        again = runner.name == last_name
         if self._lost_s > -math.inf:
-            last_token = runner.seen_token
+            last_token, again = runner.seen_token, token == self._led.get(runner.name)
             if last_token == 0:
                 self._ignorant.add(runner.name)
-        if token < last_token or (token == last_token and runner.name != last_name):
+        if token < last_token or (token == last_token and not again):
             self._fail(f"{runner.name} starts a job with token {token}, after {last_token}")
         if (token, runner.name) != self._last_start:
             self.leaderships += 1
         self._last_start = (token, runner.name)
+        self._led[runner.name] = token
         runner.seen_token = max(runner.seen_token, token)
         left_s = self._deadline_s(runner, token) - runner.host.clock_s()
         needed_s = self._timing.lost_grace_s + self._timing.kill_reserve_s
@@ -114,15 +114,14 @@ class Referee:
                 self._watched.add(tree)
                 self._watch(tree)
 
-    def released(self, token: int) -> None:
-        """The store is about to forget that ``token`` leads (property 3)."""
-        for tree in self._trees:
-            if (
-                token not in self._twice
-                and tree.token == token
-                and tree.acting
-                and not tree.stopped
-            ):
+    def released(self, token: int, owner: str) -> None:
+        """The store is about to forget that this sidecar leads under ``token`` (property 3).
+
+        Not anybody's job under that number: a store that lost its data may have given it again.
+        """
+        for tree, runner in self._trees.items():
+            of_owner = tree.token == token and runner.name == owner
+            if of_owner and tree.acting and not tree.stopped:
                 self._fail(f"token {token} is released while {tree.name} lives")
 
     # ── what we look at ────────────────────────────────────────────────────────────────────────
@@ -164,7 +163,7 @@ class Referee:
 
     def _deadline_s(self, runner: Runner, token: int) -> float:
         """`run_until`, on the host's clock, as rule S1 defines it."""
-        handle = self._handles.get(token, "")
+        handle = self._handles.get((runner.name, token), "")
         return runner.until_s.get(handle, -math.inf) - self._timing.margin_s
 
     def _fail(self, what: str) -> None:

@@ -52,7 +52,7 @@ class _Expiring(ModelStore):
         if handle in self._ends_s:
             token = self.token_held(handle)
             if token is not None:
-                self.referee.released(token)
+                self.referee.released(token, self.owners[handle])
             self._session_ended(handle)
 
     def revoke_holder(self) -> None:
@@ -117,7 +117,7 @@ class EtcdLike(_Expiring):
         if handle in self._created:
             token = self.token_held(handle)
             if token is not None:
-                self.referee.released(token)
+                self.referee.released(token, self.owners[handle])
             del self._created[handle]
             self._changed()
 
@@ -189,7 +189,7 @@ class ConsulLike(_Expiring):
 
     def _give_up(self, handle: str) -> None:
         if self._holder == handle:
-            self.referee.released(self._token(handle, self._index))
+            self.referee.released(self._token(handle, self._index), self.owners[handle])
             self._holder = None
             self._in_office.pop(handle, None)
             self._bump()
@@ -278,7 +278,7 @@ class FileLike(ModelStore):
 
     def _give_up(self, handle: str) -> None:
         if self._holder == handle:
-            self.referee.released(self._count)
+            self.referee.released(self._count, self.owners[handle])
             self._holder, self._last_handle = None, ""
             self._changed()
 

@@ -29,9 +29,9 @@ class Caller(Protocol):
 class Referee(Protocol):
     """Whoever must be told when leadership is given up."""
 
-    def took_office(self, handle: str, token: int) -> None: ...
+    def took_office(self, handle: str, token: int, owner: str) -> None: ...
 
-    def released(self, token: int) -> None: ...
+    def released(self, token: int, owner: str) -> None: ...
 
 
 class ModelStore:
@@ -95,7 +95,7 @@ class ModelStore:
     def _take_office(self, handle: str, token: int, caller: Caller, floor: int) -> int:
         """Under ``token``, or one above ``floor``."""
         token = max(token, floor + 1) if token <= floor else token
-        self.referee.took_office(handle, token)
+        self.referee.took_office(handle, token, self.owners[handle])
         self._in_office[handle] = token
         self.office = replace(self.office, led=token, run=caller.run, lock=self._lock_id())
         self._changed()
@@ -114,7 +114,7 @@ class ModelStore:
         if token is None or held is None or held == token:
             self._give_up(handle)
         if token is not None and self.office.led == token and not self.office.clean:
-            self.referee.released(token)
+            self.referee.released(token, self.owners[handle])
             self.office = replace(self.office, released=token)
             self._changed()
 
