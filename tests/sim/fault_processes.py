@@ -12,7 +12,9 @@ __all__ = ["ProcessFaults"]
 class ProcessFaults:
     """One thing is left out, since no two processes could survive it: the guard is not stopped
     while its elector is dead or stopped, nor the elector stopped or killed while it does a dead
-    guard's work. When both are hit at once, it is the whole host that is frozen, or that crashes.
+    guard's work, or while the guard gets hardly any processor. (What is left then is the fuse,
+    which this model does not have.) When both are hit at once, it is the whole host that is frozen,
+    or that crashes.
     """
 
     def __init__(self, faulty: Faulty) -> None:
@@ -44,6 +46,8 @@ class ProcessFaults:
         node = self._faulty.node()
         sidecar = node.sidecar
         if not sidecar.guard.running or node.host.suspended or sidecar.elector is None:
+            return False
+        if sidecar.guard.late_s:
             return False
         self._faulty.say(node, "the elector is killed")
         sidecar.elector.kill()
@@ -99,7 +103,8 @@ class ProcessFaults:
     def pause_elector(self) -> bool:
         node = self._faulty.node()
         elector = node.sidecar.elector
-        if elector is None or not elector.running or not node.sidecar.guard.running:
+        guard = node.sidecar.guard
+        if elector is None or not elector.running or not guard.running or guard.late_s:
             return False
         for_s = self._faulty.a_while_s()
         self._faulty.say(node, f"the elector is stopped for {for_s:.2f}s")
@@ -110,11 +115,11 @@ class ProcessFaults:
     def stop_elector_at_work(self) -> bool:
         node = self._faulty.node()
         elector, guard = node.sidecar.elector, node.sidecar.guard
-        if elector is None or not elector.running:
+        if elector is None or not elector.running or guard.late_s:
             return False
         elector.stop_after = self._faulty.world.rng.randrange(12)
         elector.may_stop = lambda: (
-            not self._faulty.over and guard.running and not node.host.suspended
+            not (self._faulty.over or guard.late_s or node.host.suspended) and guard.running
         )
         elector.stopped_for_s = self._faulty.a_while_s()
         return self._faulty.say(node, "the elector will be stopped at work")

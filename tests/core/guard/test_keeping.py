@@ -13,6 +13,7 @@ from coordsidecar.core.guard.moves import (
     AwaitObedience,
     FreezeTree,
     Heard,
+    JobExited,
     KillTree,
     Report,
     ShowRole,
@@ -20,6 +21,7 @@ from coordsidecar.core.guard.moves import (
     Signalled,
     StartJob,
     StopTree,
+    Tell,
     ThawTree,
     Tick,
     TreeHeld,
@@ -220,3 +222,14 @@ def test_a_loss_while_the_job_yields_changes_nothing() -> None:
 
     assert effects == []
     assert guard.phase == Yielding(LEASE, 105.0)
+
+
+def test_a_job_that_ended_before_its_guard_woke_up_is_not_trusted_to_stand_by() -> None:
+    """Its main process cannot obey any more, and what it left might go on."""
+    plan = replace(PLAN, while_standby="signal", lead_signal=10, standby_signal=12)
+
+    guard, effects = take(at(Running(LEASE)), JobExited(1), 112.5, plan)
+
+    assert isinstance(guard.phase, Stopping)
+    assert effects[-2:] == [StopTree(signal.SIGTERM), KillTree()]
+    assert not any(isinstance(effect, Tell) for effect in effects)
