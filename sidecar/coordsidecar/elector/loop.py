@@ -11,8 +11,9 @@ import math
 import os
 import select
 import socket
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as core
@@ -64,12 +65,14 @@ def run(
     token: int | None,
     run_until_s: float,
     floor: int,
+    failures: Sequence[sys.UnraisableHookArgs],
     run_mark: str,
 ) -> None:
-    """Serve one guard until it, or the election, is over.
+    """Serve one guard until it, or the election, is over. Raises what ended one of our threads.
 
     ``adopt`` is the session a dead elector held, ``token`` the election it led with it; the job may
     be running until ``run_until_s``. ``floor`` is the highest token that the guard has seen.
+    ``failures``: where threads that end by an exception are noted.
     """
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     try:
@@ -87,7 +90,7 @@ def run(
             wire.send(msg.Failed(125, f"{why}; choose another address"))
             return
         log.event("status", f"{why}; going on without the status page")
-    elector.run()
+    elector.run(failures)
 
 
 class Elector:
@@ -147,8 +150,12 @@ class Elector:
 
             serve(*self._settings.http, self._snapshot, self._health)
 
-    def run(self) -> None:
+    def run(self, failures: Sequence[sys.UnraisableHookArgs]) -> None:
         while not self._over:
+            if failures and isinstance(error := failures[0].exc_value, Exception):
+                # A thread that ended alone would leave an elector that never asks the store
+                # again, and answers every ping: nobody for ever.
+                raise error
             self._step(Tick())
             for event in self._incoming():
                 self._step(event)
