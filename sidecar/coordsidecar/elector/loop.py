@@ -44,6 +44,7 @@ from coordsidecar.elector.workers import Workers
 from coordsidecar.hints import Any, assert_never
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
+from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
 from coordsidecar.store.protocol import Session
@@ -54,6 +55,8 @@ from coordsidecar.value import replace
 from coordsidecar.wire import Wire
 
 __all__ = ["run"]
+
+_REFUSED_PAUSE_S = 0.05
 
 
 def run(
@@ -156,11 +159,21 @@ class Elector:
                 # A thread that ended alone would leave an elector that never asks the store
                 # again, and answers every ping: nobody for ever.
                 raise error
-            self._step(Tick())
-            for event in self._incoming():
-                self._step(event)
-            if not self._over:
-                self._wait()
+            try:
+                self._turn()
+            except OSError as refused:
+                if os.getppid() == self._guard_pid:
+                    raise  # Then it starts another.
+                # Nobody else will bury it, and release.
+                self._log.once("elector-failed", f"{refusal(refused)}; trying again")
+                time.sleep(_REFUSED_PAUSE_S)
+
+    def _turn(self) -> None:
+        self._step(Tick())
+        for event in self._incoming():
+            self._step(event)
+        if not self._over:
+            self._wait()
 
     def _wait(self) -> None:
         self._timer.arm(core.next_wake_s(self._state, self._aims))
