@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.sidecars import MARK, marked, wait_for
+from tests.e2e.sidecars import HELPERS, MARK, marked, named, wait_for
 from tests.errors.play import LAUNCHER
 from tests.errors.supervisor import CALLS, Refusal, Supervisor
 
@@ -34,6 +33,16 @@ _REFUSED = [
     for error in errors
 ]
 _OFTEN = 20
+
+
+def elector_of(guard: int) -> psutil.Process:
+    def ours() -> list[psutil.Process]:
+        children = psutil.Process(guard).children()
+        return [child for child in children if str(LAUNCHER) in child.cmdline()]
+
+    wait_for(lambda: named(ours(), "job-fuse"), "the job to have its fuse")
+    (elector,) = (child for child in ours() if child.name() not in HELPERS)
+    return elector
 
 
 @pytest.mark.parametrize(("call", "error"), _REFUSED)
@@ -58,11 +67,14 @@ def test_a_burial_that_is_refused_something_goes_on_once_it_is_not(
     supervisor = Supervisor(guard.pid, ours, None)
     try:
         wait_for(noted.exists, "the job to run")
+        elector = elector_of(guard.pid)
+        elector.suspend()  # While its guard lives, it may end of a refusal, and be replaced.
         asked = supervisor.asked["elector", call]
         supervisor.refusal = Refusal("elector", call, error, for_ever=True)
-
-        guard.send_signal(signal.SIGKILL)
+        guard.kill()
         guard.wait()
+
+        elector.resume()
 
         wait_for(
             lambda: supervisor.asked["elector", call] > asked + _OFTEN or not marked(mark),
