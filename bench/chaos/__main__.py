@@ -5,6 +5,7 @@
     python -m bench.chaos --soak              an hour at speed; the guards live throughout
     python -m bench.chaos --sweep operations --minutes 60 --lanes 3
     python -m bench.chaos --sweep operations --stores etcd --cells "look: refused"
+    python -m bench.chaos --sweep stand-stills --minutes 120
 
 Each store gets a cluster and a team of three sidecars; the stores run abreast. Ctrl-C prints the
 table so far. Should two jobs ever be active at once, a token go back, nobody lead again, or a
@@ -26,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.chaos.figures import Figures, holdings
-from bench.chaos.sweep import SWEPT, Sweep
+from bench.chaos.sweep import SWEEPS, Sweep
 from bench.contenders import use_fetched_consul, versions
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
@@ -148,10 +149,9 @@ def _campaign(options: argparse.Namespace, folder: Path) -> tuple[str, list[str]
 
 def _sweep(options: argparse.Namespace, folder: Path) -> tuple[str, list[str]]:
     how = {"minutes": options.minutes, "seed": options.seed, "cells": options.cells}
-    sweep = Sweep(folder, **how, say=_say)
-    stores = [store for store in options.stores if store in SWEPT]
+    sweep = Sweep(SWEEPS[options.sweep], folder, **how, say=_say)
     try:
-        sweep.run([f"{store} {lane}" for store in stores for lane in range(options.lanes)])
+        sweep.run(options.stores, abreast=options.lanes)
     except KeyboardInterrupt:
         _say("interrupted")
     return sweep.text(), sweep.violations
@@ -169,7 +169,8 @@ def _options() -> argparse.Namespace:
     add("--faults", type=_faults, metavar="NAME,...",
         help=f"of: {', '.join(fault.name for fault in MATRIX)} (default: all)")  # fmt: skip
     add("--ttl", type=parse_duration, default=5.0, dest="ttl_s", help="default: 5s")
-    add("--sweep", choices=["operations"], help="trouble with one kind of request at a time")
+    add("--sweep", choices=list(SWEEPS),
+        help="trouble with one kind of request at a time, or processes that stop")  # fmt: skip
     add("--cells", default="", metavar="TEXT", help="of a sweep: those with this in their names")
     add("--lanes", type=int, default=1, help="of a sweep: teams abreast on each store (default: 1)")
     add("--soak", action="store_true", help="an hour of those that the leader's guard survives")

@@ -1,4 +1,4 @@
-"""Plays the sweep of operations, in random order, and sums it up: see `tests.chaos.operations`."""
+"""Plays a sweep in random order, and sums it up: see `tests.chaos.operations`, `.standstills`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,35 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.chaos.operations import SWEEP, Cell, sweep_lane
+from tests.chaos.lane import Lane
+from tests.chaos.operations import SWEEP, sweep_lane
 from tests.chaos.play import Outcome
+from tests.chaos.standstills import LANES, STAND_STILLS, stand_still_lane
 
-__all__ = ["SWEPT", "Sweep"]
+__all__ = ["SWEEPS", "Kind", "Sweep"]
 
-SWEPT = ("etcd", "consul")
 
-_HEAD = ("operation: trouble", "store", "cells", "void", "kept", "next", "led", "failed")
+@dataclass(frozen=True)
+class Kind:
+    """What there is to play, and where. A lane is named as one of ``decks``, and by a number: those
+    of one deck share its cells. A deck's first word is its store."""
+
+    what: str
+    cells: Sequence[Any]
+    decks: Sequence[str]
+    lane: Callable[..., Lane[Any]]
+
+
+SWEEPS = {
+    "operations": Kind("operation: trouble", SWEEP, ("etcd", "consul"), sweep_lane),
+    "stand-stills": Kind("who stands still", STAND_STILLS, LANES, stand_still_lane),
+}
+
+_HEAD = ("store", "cells", "void", "kept", "next", "led", "failed")
 
 
 class Sweep:
@@ -26,26 +45,41 @@ class Sweep:
     """
 
     def __init__(
-        self, folder: Path, *, minutes: float, seed: int, cells: str, say: Callable[[str], None]
+        self,
+        kind: Kind,
+        folder: Path,
+        *,
+        minutes: float,
+        seed: int,
+        cells: str,
+        say: Callable[[str], None],
     ) -> None:
         """``cells``: a part of the names of those to play."""
+        self._kind = kind
         self._folder = folder
         self._until_s = time.monotonic() + minutes * 60
         self._seed = seed
-        self._deck = [cell for cell in SWEEP if cells in cell.name]
+        self._deck = [cell for cell in kind.cells if cells in cell.name]
         self._say = say
         self._lock = threading.Lock()
         self._outcomes: list[Outcome] = []
-        self._left: dict[str, Iterator[Cell]] = {}
+        self._left: dict[str, Iterator[Any]] = {}
+        self._count = 0
         self.over = threading.Event()
         self.violations: list[str] = []
 
-    def run(self, lanes: Sequence[str]) -> None:
-        """Lanes are named as in ``etcd 2``: those of one store share its cells."""
-        for store in {lane.partition(" ")[0] for lane in lanes}:
-            dice = random.Random(f"{self._seed} {store}")
-            self._left[store] = iter(dice.sample(self._deck, len(self._deck)))
-        threads = [threading.Thread(target=self._run_lane, args=(lane,)) for lane in lanes]
+    def run(self, stores: Sequence[str], *, abreast: int) -> None:
+        """Play on these stores; ``abreast``: so many lanes for each deck."""
+        decks = [deck for deck in self._kind.decks if deck.partition(" ")[0] in stores]
+        for deck in decks:
+            dice = random.Random(f"{self._seed} {deck}")
+            self._left[deck] = iter(dice.sample(self._deck, len(self._deck)))
+        self._count = len(decks) * len(self._deck)
+        threads = [
+            threading.Thread(target=self._run_lane, args=(deck, number))
+            for deck in decks
+            for number in range(abreast)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -56,18 +90,25 @@ class Sweep:
             for thread in threads:
                 thread.join()
 
-    def _run_lane(self, name: str) -> None:
+    def _run_lane(self, deck: str, number: int) -> None:
+        name = f"{deck} {number}"
+
+        def hear(outcome: Outcome) -> None:
+            outcome.store = deck
+            self._hear(outcome)
+
         try:
             folder = self._folder / name.replace(" ", "-")
-            lane = sweep_lane(name, folder, hear=self._hear, stopped=self.over.is_set)
-            lane.run(self._cells(name.partition(" ")[0]))
+            dice = random.Random(f"{self._seed} {name}")
+            lane = self._kind.lane(name, folder, hear=hear, stopped=self.over.is_set, dice=dice)
+            lane.run(self._cells(deck))
         except Exception:  # noqa: BLE001  # The lane is lost; the others go on.
             self.violations.append(f"{name}: {traceback.format_exc()}")
 
-    def _cells(self, store: str) -> Iterator[Cell]:
+    def _cells(self, deck: str) -> Iterator[Any]:
         while time.monotonic() < self._until_s:
             with self._lock:
-                cell = next(self._left[store], None)
+                cell = next(self._left[deck], None)
             if cell is None:
                 return
             yield cell
@@ -78,31 +119,30 @@ class Sweep:
             took = "kept" if outcome.kept else f"next after {outcome.took_ms or 0:.0f} ms"
             what = f"{outcome.store}: {outcome.fault}"
             told = f"{took}, {outcome.hits} hits, led {outcome.led_after_ms:.0f} ms later"
-            self._say(f"{len(self._outcomes)}: {what}: {'FAILED' if outcome.failures else told}")
+            done = f"{len(self._outcomes)} of {self._count}"
+            self._say(f"{done}: {what}: {'FAILED' if outcome.failures else told}")
             if outcome.failures:
                 self.violations.append("\n".join([what, *outcome.failures, outcome.log]))
 
     def text(self) -> str:
-        """One line for each operation and trouble."""
+        """One line for each kind of cell."""
         groups: dict[tuple[str, str], list[Outcome]] = {}
         for outcome in self._outcomes:
             key = (outcome.fault.partition(",")[0], outcome.store)
             groups.setdefault(key, []).append(outcome)
-        rows = [_HEAD, *(_row(*key, groups[key]) for key in sorted(groups))]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+        rows = [(self._kind.what, *_HEAD), *(_row(*key, groups[key]) for key in sorted(groups))]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = []
         for row in rows:
             words = [text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True)]
             numbers = [text.rjust(width) for text, width in zip(row[2:], widths[2:], strict=True)]
             lines.append("  ".join([*words, *numbers]))
         legend = (
-            "void: the trouble befell no request. kept: the same job went on. next: the longest, in"
+            "void: it befell nobody. kept: the same job went on. next: the longest, in"
             " ms,\nfrom the trouble to the next job. led: the longest from its end until somebody"
             " led."
         )
-        return "\n".join(
-            [*lines, "", f"{len(self._outcomes)} of {len(self._deck)} a store", legend]
-        )
+        return "\n".join([*lines, "", f"{len(self._outcomes)} of {self._count} cells", legend])
 
 
 def _row(what: str, store: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Fixtures for the fault matrix and for the sweep: lanes of cells, a thread each, abreast."""
+"""Fixtures for the fault matrix and for the sweeps: lanes of cells, a thread each, abreast."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from tests.chaos.lane import Lane
 from tests.chaos.operations import sweep_lane
 from tests.chaos.play import Outcome, play
+from tests.chaos.standstills import stand_still_lane
 
 _TTL_S = 5.0
 _CELL_AT_MOST_S = 170.0
@@ -106,4 +107,20 @@ def sweep_lanes(
         return sweep_lane(lane, folder / lane.replace(" ", "-"), **how)
 
     with _running(request, "sweep_lanes", make) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stand_still_lanes(
+    request: pytest.FixtureRequest,
+    need_server: Callable[[str], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Lanes]:
+    """Those of the stand-stills; a lane is a store, and whether guards are process 1."""
+    folder = tmp_path_factory.mktemp("stand-stills")
+
+    def make(lane: str, **how: Any) -> Lane[Any]:
+        return stand_still_lane(lane, folder / lane.replace(" ", "-"), **how)
+
+    with _running(request, "stand_still_lanes", make) as running:
         yield running

@@ -12,19 +12,25 @@ import os
 import subprocess
 import sys
 
-__all__ = ["own_host"]
+__all__ = ["own_host", "own_namespace"]
 
 _UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_NOBODY = ("--user", "--map-root-user")
 
 
-@functools.cache
 def own_host() -> tuple[str, ...]:
     """The command that executes the rest of its arguments in a PID namespace; empty if none may."""
+    unshare = own_namespace()
+    return (*unshare, sys.executable, "-S", __file__) if unshare else ()
+
+
+@functools.cache
+def own_namespace() -> tuple[str, ...]:
+    """The same, with what it executes as process 1, as in a container."""
     for unshare in (_UNSHARE, (*_UNSHARE, *_AS_NOBODY)):
         tried = subprocess.run([*unshare, "true"], capture_output=True, check=False)
         if tried.returncode == 0:
-            return (*unshare, sys.executable, "-S", __file__)
+            return unshare
     return ()
 
 

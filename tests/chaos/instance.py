@@ -52,6 +52,10 @@ class Instance:
     def job(self) -> psutil.Process:
         return self._child(lambda child: not _is_ours(child), "a job")
 
+    def helper(self, name: str) -> psutil.Process:
+        """The child of this name: the fuse of its job, or what is to become its next one."""
+        return self._child(lambda child: child.name() == name, f"a {name}")
+
     def _child(self, wanted: Callable[[psutil.Process], bool], what: str) -> psutil.Process:
         found: list[psutil.Process] = []
 

@@ -8,7 +8,7 @@ import random
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,12 @@ class Team:
         environ: Mapping[str, str] | None = None,
         dice: random.Random | None = None,
         gated: bool = False,
+        through: Sequence[str] | None = None,
     ) -> None:
         """``patience`` is called while we wait, and may raise to end that. ``environ`` is added to
         that of the sidecars. ``dice`` are for faults that draw something. ``gated``: each sidecar
-        has gates before its wires."""
+        has gates before its wires. ``through``: a command by which each is started, which executes
+        the rest of its arguments; by default each gets a host of its own, as far as it has one."""
         self.store = store
         self.election = Election(namespace="chaos", name=f"job-{uuid.uuid4().hex[:12]}")
         self.timing = Timing.for_ttl(ttl_s)
@@ -58,6 +60,8 @@ class Team:
         self._patience = patience
         self._environ = environ or {}
         self._gated = gated
+        # The lock files of `local:` are for one host; the other stores are for several.
+        self._through = (own_host() if store.members else ()) if through is None else through
         self.dice = dice or random.Random(0)
         self.drawn = ""
         """What the last such fault has drawn."""
@@ -183,13 +187,11 @@ class Team:
         options += ["--namespace", self.election.namespace, "--name", self.election.name]
         options += ["--role-file", str(role_file)]
         env = {**self.store.environ, **self.clock.environ, **self._environ}
-        # The lock files of `local:` are for one host; the other stores are for several.
-        through = own_host() if self.store.members else ()
         command = self._stamps.command()
-        how = {"env": env, "through": through, "stdout": subprocess.DEVNULL}
+        how = {"env": env, "through": self._through, "stdout": subprocess.DEVNULL}
         sidecar = self._start_sidecar(*options, "--", *command, **how)
         return Instance(
-            name, sidecar, role_file, wires=wires, gates=gates, has_own_host=bool(through)
+            name, sidecar, role_file, wires=wires, gates=gates, has_own_host=bool(self._through)
         )
 
     def _gate(self, wire: Proxy) -> Gate:

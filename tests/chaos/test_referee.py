@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import coordsidecar
+from tests.chaos.broken import without
 from tests.chaos.host import own_host
 from tests.chaos.ledger import Ledger
 from tests.chaos.matrix import named
@@ -133,12 +132,7 @@ def test_without_the_takeover_delay_the_matrix_fails(
 ) -> None:
     """A leader that is cut off cannot hear that it was revoked, and rightly runs for a while."""
     need_server("etcd")
-    broken = tmp_path / "broken" / "coordsidecar"
-    shutil.copytree(Path(coordsidecar.__file__).parent, broken)
-    rules = broken / "core" / "election" / "rules.py"
-    assert rules.read_text().count(TAKEOVER_DELAY) == 1
-    rules.write_text(rules.read_text().replace(TAKEOVER_DELAY, "now_s"))
-    environ = {"PYTHONPATH": str(broken.parent)}
+    environ = without(TAKEOVER_DELAY, "now_s", file="core/election/rules.py", folder=tmp_path)
     with (
         open_store("etcd", tmp_path / "store") as store,
         team_on(store, tmp_path / "team", ttl_s=5.0, environ=environ) as team,

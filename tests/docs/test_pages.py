@@ -93,7 +93,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others = {"--without", "--pdb", "--prefix", "--tail", "--init", "--build", "--all"}
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
     of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
-    of_others |= {"--minutes", "--stores", "--faults", "--soak"}  # Of the chaos runs.
+    of_others |= {"--minutes", "--stores", "--faults", "--soak", "--sweep", "--lanes"}  # Of chaos.
     of_others |= {"--log"}  # Of the refused calls.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))

@@ -1,6 +1,6 @@
 """The sweep: every system call of guard, elector, fuse and job-to-be, refused with every error.
 
-    python -m tests.errors                          all, for lock files: an hour or more
+    python -m tests.errors                          all, for lock files: half an hour
     python -m tests.errors --only "elector openat"  those whose description has these words
     python -m tests.errors --most 2 --store etcd://127.0.0.1:2379
     python -m tests.errors --every 10               each tenth, and the same ones each time
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 
 from tests.errors.play import play
@@ -35,12 +36,14 @@ def main() -> int:
         for one in refusals(options.store, most=options.most)
         if all(word in str(one).split() for word in options.only.split())
     ][:: options.every]
-    bad, lock, todo = [], threading.Lock(), iter(chosen)
+    bad, ends = [], Counter[tuple[str, str]]()
+    lock, todo = threading.Lock(), iter(chosen)
 
     def work() -> None:
         for one in _shared(todo, lock):
             outcome = play(one, store=options.store, calls=[one.call])
             with lock:
+                ends[one.who, "not borne" if outcome.faults else f"exit {outcome.code}"] += 1
                 if outcome.faults or options.log:
                     print(f"{one}: {'; '.join(outcome.faults) or outcome.code}", flush=True)
                     print("".join(f"    {line}\n" for line in outcome.text.splitlines()[:12]))
@@ -52,6 +55,8 @@ def main() -> int:
         worker.start()
     for worker in workers:
         worker.join()
+    for (who, end), count in sorted(ends.items()):
+        print(f"{who}: {end}: {count}")
     print(f"{len(chosen)} refusals played, {len(bad)} of them not borne")
     return 1 if bad else 0
 

@@ -21,9 +21,9 @@ import psutil
 from tests.e2e.sidecars import MARK, marked
 from tests.errors.supervisor import CALLS, Refusal, Supervisor
 
-__all__ = ["Outcome", "play"]
+__all__ = ["LAUNCHER", "Outcome", "play"]
 
-_LAUNCHER = Path(__file__).parent / "launcher.py"
+LAUNCHER = Path(__file__).parent / "launcher.py"
 _JOB = 'echo start >> "$1"; sleep 0.1; kill -0 $PPID || echo orphan >> "$1"; exit 7'
 _JOBS_CODE = 7
 _DOCUMENTED = {2, _JOBS_CODE, 125, 126, 127, 128 + signal.SIGKILL}
@@ -56,7 +56,7 @@ def _play(refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str
     ours, theirs = socket.socketpair()
     command = [
         sys.executable,
-        str(_LAUNCHER),
+        str(LAUNCHER),
         str(theirs.fileno()),
         numbers,
         "--store",

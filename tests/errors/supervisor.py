@@ -31,6 +31,7 @@ _X86_64 = {
     "inotify_init1": 294, "getrandom": 318, "waitid": 247, "rt_sigaction": 13,
     "rt_sigprocmask": 14, "pidfd_open": 434, "clone3": 435, "execve": 59, "readlink": 89,
     "utimensat": 280, "unlink": 87, "epoll_create1": 291, "set_robust_list": 273,
+    "pidfd_send_signal": 424,
 }  # fmt: skip
 _AARCH64 = {
     "read": 63, "write": 64, "mmap": 222, "pread64": 67, "kill": 129, "clone": 220, "wait4": 260,
@@ -41,6 +42,7 @@ _AARCH64 = {
     "pipe2": 59, "inotify_init1": 26, "getrandom": 278, "waitid": 95, "rt_sigaction": 134,
     "rt_sigprocmask": 135, "pidfd_open": 434, "clone3": 435, "execve": 221, "utimensat": 88,
     "epoll_create1": 20, "set_robust_list": 99,
+    "pidfd_send_signal": 424,
 }  # fmt: skip
 CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}[os.uname().machine]
 
@@ -80,7 +82,7 @@ class Supervisor:
         self.asked: Counter[tuple[str, str]] = Counter()
         self._root = pid
         self._link = link
-        self._refusal = refusal
+        self.refusal = refusal
         self._names = {number: name for name, number in CALLS.items()}
         self._python = os.path.realpath(sys.executable)
         self._over = False
@@ -117,7 +119,7 @@ class Supervisor:
 
     def _error_for(self, who: str, call: str) -> int:
         self.asked[who, call] += 1
-        told = self._refusal
+        told = self.refusal
         if told is None or (who, call) != (told.who, told.call):
             return 0
         times = self.asked[who, call]

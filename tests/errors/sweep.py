@@ -13,6 +13,8 @@ _ERRORS = ("EAGAIN", "EMFILE", "ENFILE", "ENOMEM", "EPERM", "ENOSYS", "ENOSPC", 
 _OURS = ("guard", "elector", "job-fuse", "job-to-be")
 # Not calls that can be refused for a lack of anything, and Python asks nobody whether they were.
 _NEVER_FAIL = {"rt_sigprocmask", "rt_sigaction", "set_robust_list"}
+# Of a file; the interpreter, which reads modules, would take it for their end.
+_NEVER_SO = {("read", "EAGAIN")}
 
 
 def refusals(store: str | None, *, most: int) -> Iterator[Refusal]:
@@ -24,6 +26,8 @@ def refusals(store: str | None, *, most: int) -> Iterator[Refusal]:
         if who not in _OURS or call in _NEVER_FAIL:
             continue
         for error in _ERRORS:
+            if (call, error) in _NEVER_SO:
+                continue
             for nth in sorted({*range(1, min(most, times) + 1), times}):
                 yield Refusal(who, call, error, nth)
             if error != "EINTR":  # No signal comes for ever; whoever tries again is right.

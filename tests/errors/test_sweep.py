@@ -28,6 +28,7 @@ _ONCE_AND_FOR_EVER = [
     ("guard", "rename", "ENOSPC", 1),
     *(("elector", "clone3", "EAGAIN", nth) for nth in (1, 2)),
     ("elector", "eventfd2", "EMFILE", 2),
+    ("elector", "mmap", "ENOMEM", 8),  # A thread's first frame.
     ("elector", "timerfd_create", "ENOSYS", 1),
     ("elector", "openat", "EMFILE", 10),
     ("elector", "fsync", "ENOSPC", 1),

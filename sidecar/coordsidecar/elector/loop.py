@@ -11,8 +11,9 @@ import math
 import os
 import select
 import socket
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as core
@@ -43,6 +44,7 @@ from coordsidecar.elector.workers import Workers
 from coordsidecar.hints import Any, assert_never
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
+from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
 from coordsidecar.store.protocol import Session
@@ -54,6 +56,8 @@ from coordsidecar.wire import Wire
 
 __all__ = ["run"]
 
+_REFUSED_PAUSE_S = 0.05
+
 
 def run(
     settings: Settings,
@@ -64,12 +68,14 @@ def run(
     token: int | None,
     run_until_s: float,
     floor: int,
+    failures: Sequence[sys.UnraisableHookArgs],
     run_mark: str,
 ) -> None:
-    """Serve one guard until it, or the election, is over.
+    """Serve one guard until it, or the election, is over. Raises what ended one of our threads.
 
     ``adopt`` is the session a dead elector held, ``token`` the election it led with it; the job may
     be running until ``run_until_s``. ``floor`` is the highest token that the guard has seen.
+    ``failures``: where threads that end by an exception are noted.
     """
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     try:
@@ -87,7 +93,7 @@ def run(
             wire.send(msg.Failed(125, f"{why}; choose another address"))
             return
         log.event("status", f"{why}; going on without the status page")
-    elector.run()
+    elector.run(failures)
 
 
 class Elector:
@@ -147,13 +153,27 @@ class Elector:
 
             serve(*self._settings.http, self._snapshot, self._health)
 
-    def run(self) -> None:
+    def run(self, failures: Sequence[sys.UnraisableHookArgs]) -> None:
         while not self._over:
-            self._step(Tick())
-            for event in self._incoming():
-                self._step(event)
-            if not self._over:
-                self._wait()
+            if failures and isinstance(error := failures[0].exc_value, Exception):
+                # A thread that ended alone would leave an elector that never asks the store
+                # again, and answers every ping: nobody for ever.
+                raise error
+            try:
+                self._turn()
+            except OSError as refused:
+                if os.getppid() == self._guard_pid:
+                    raise  # Then it starts another.
+                # Nobody else will bury it, and release.
+                self._log.once("elector-failed", f"{refusal(refused)}; trying again")
+                time.sleep(_REFUSED_PAUSE_S)
+
+    def _turn(self) -> None:
+        self._step(Tick())
+        for event in self._incoming():
+            self._step(event)
+        if not self._over:
+            self._wait()
 
     def _wait(self) -> None:
         self._timer.arm(core.next_wake_s(self._state, self._aims))

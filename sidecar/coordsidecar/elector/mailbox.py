@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections import deque
 
 from coordsidecar.hints import Generic, TypeVar
 from coordsidecar.refusals import asking_for
 
 __all__ = ["Mailbox"]
+
+_REFUSED_PAUSE_S = 0.05
 
 _T = TypeVar("_T")
 
@@ -42,10 +45,11 @@ class Mailbox(Generic[_T]):
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         while not self._letters:
-            with asking_for("poll"):
-                poll.poll()
             try:
+                poll.poll()
                 os.eventfd_read(self.fd)
             except BlockingIOError:
                 continue
+            except OSError:
+                time.sleep(_REFUSED_PAUSE_S)  # Memory has run out; what is put comes all the same.
         return self._letters.popleft()

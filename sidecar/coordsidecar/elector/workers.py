@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 import os
 import time
+from collections.abc import Callable
 
 from coordsidecar.core.election.moves import (
     Answered,
@@ -51,6 +52,7 @@ __all__ = ["Workers"]
 
 _WATCH_AT_MOST_S = 3.0
 _LONGEST_REASON = 2000
+_START_AT_MOST_S = 5.0
 # To open a watch takes the store and us a millisecond of a processor that the job's start needs.
 _JOB_FIRST_S = 0.05
 
@@ -69,7 +71,18 @@ class Workers:
         self._calls = Mailbox[Op]()
         self._watches = Mailbox[Watch]()
         for work in (self._make_calls, self._keep_watch):
-            _thread.start_new_thread(work, ())
+            self._start(work)
+
+    def _start(self, work: Callable[[], None]) -> None:
+        """Start a thread, and see that it runs. Raises `RuntimeError` and `MemoryError`.
+
+        For one that gets no memory for its first frame ends before it can say so.
+        """
+        runs = _thread.allocate_lock()
+        runs.acquire()
+        _thread.start_new_thread(_run, (runs, work))
+        if not runs.acquire(timeout=_START_AT_MOST_S):
+            raise MemoryError
 
     def call(self, op: Op) -> None:
         self._calls.put(op)
@@ -144,6 +157,11 @@ class Workers:
             except Exception:  # noqa: BLE001  # An adapter's bug: looking again is always safe.
                 event = Watched(changed=True, failed=True)
             self._inbox.put(event)
+
+
+def _run(runs: _thread.LockType, work: Callable[[], None]) -> None:
+    runs.release()
+    work()
 
 
 def _reason(error: Exception) -> str:

@@ -45,6 +45,7 @@ class Serve(Protocol):
         token: int | None,
         run_until_s: float,
         floor: int,
+        failures: Sequence[sys.UnraisableHookArgs],
     ) -> None: ...
 
 
@@ -94,9 +95,9 @@ class ElectorProcess:
                 try:
                     ours.close()
                     detach()
-                    # A thread that ended alone would leave an elector that never asks the store
-                    # again, and answers every ping: nobody for ever.
-                    sys.unraisablehook = lambda failed: self._thread_failed(failed, theirs)
+                    # A list takes note even where memory has run out, and nothing can be called.
+                    failures: list[sys.UnraisableHookArgs] = []
+                    sys.unraisablehook = failures.append
                     self._serve(
                         theirs,
                         guard_pidfd=self.guard_pidfd,
@@ -104,6 +105,7 @@ class ElectorProcess:
                         token=token,
                         run_until_s=run_until_s,
                         floor=floor,
+                        failures=failures,
                     )
                     status = 0
                 except Exception as error:  # noqa: BLE001  # Said; then the guard starts another.
@@ -122,11 +124,6 @@ class ElectorProcess:
             return False
         self._log.may_repeat("elector-failed")
         return True
-
-    def _thread_failed(self, failed: sys.UnraisableHookArgs, wire: Wire) -> None:
-        if isinstance(failed.exc_value, Exception):
-            self._last_words(failed.exc_value, wire)
-        os._exit(1)
 
     def _last_words(self, error: Exception, wire: Wire) -> None:
         """In the elector: why it ends. What the first one is refused, people must mend, and so they
