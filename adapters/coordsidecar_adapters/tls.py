@@ -17,6 +17,7 @@ class SslSide:
     def __init__(self, tls: Tls, server: Server) -> None:
         """Read the certificates; `ValueError` if one of them cannot be used."""
         self._server = server
+        self._server_name = tls.server_name
         try:
             self._context = ssl.create_default_context(
                 cafile=tls.cacert, cadata=_all_in(tls.capath) if tls.capath else None
@@ -32,7 +33,7 @@ class SslSide:
             self._context.verify_mode = ssl.CERT_NONE
 
     def wrap(self, sock: socket.socket, host: str) -> socket.socket:
-        return self._context.wrap_socket(sock, server_hostname=host)
+        return self._context.wrap_socket(sock, server_hostname=self._server_name or host)
 
     def refusal(self, error: OSError, address: str) -> str | None:
         if isinstance(error, ssl.SSLCertVerificationError):
