@@ -92,9 +92,11 @@ class _Library:
                 import grpc
                 from etcd3 import etcdrpc
                 from google.protobuf import json_format
+                from grpc import insecure_channel  # Any folder of that name could be imported.
         except TypeError as e:  # Generated code that this protobuf does not take.
             raise ImportError(str(e)) from e
         self.grpc: Any = grpc
+        self.insecure_channel: Any = insecure_channel
         self.rpc: Any = etcdrpc
         self.json_format: Any = json_format
 
@@ -185,7 +187,7 @@ class GrpcConnection:
         self._methods: dict[str, Any] = {}
         grpc = library.grpc
         if credentials is None:
-            self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+            self._channel = library.insecure_channel(address, options=_OPTIONS)
         else:
             self._channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
 
