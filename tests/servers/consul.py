@@ -50,10 +50,11 @@ class HttpAnswer(NamedTuple):
 class ConsulServer:
     """One Consul server.
 
-    ``acl`` denies everything without a token; `master_token` may do everything. ``tls`` serves
-    HTTPS only. ``session_ttl_min`` is a Consul duration; its own default is ``10s``.
-    ``connections_max``: so many from one address. ``ports`` are those of HTTP, of the servers among
-    themselves, and of gossip; ``peers``, the gossip ports of all servers of a cluster.
+    ``acl`` denies everything without a token; `master_token` may do everything. To list keys is a
+    right of its own with ``key_list_policy``. ``tls`` serves HTTPS only. ``session_ttl_min`` is a
+    Consul duration; its own default is ``10s``. ``connections_max``: so many from one address.
+    ``ports`` are those of HTTP, of the servers among themselves, and of gossip; ``peers``, the
+    gossip ports of all servers of a cluster.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ConsulServer:
         pki: Pki | None = None,
         session_ttl_min: str | None = None,
         connections_max: int | None = None,
+        key_list_policy: bool = False,
         ports: tuple[int, int, int] | None = None,
         peers: Sequence[int] = (),
     ) -> None:
@@ -73,12 +75,12 @@ class ConsulServer:
         tls = tls or client_cert_auth
         self.pki = (pki or Pki(data_dir / "pki")) if tls else None
         self.master_token = str(uuid.uuid4()) if acl else None
-        self._node_name = f"node-{uuid.uuid4().hex[:8]}"
+        self.node_name = f"node-{uuid.uuid4().hex[:8]}"
         http_port, rpc_port, serf_port = ports or free_ports(3)
         self._port, self.rpc_port = http_port, rpc_port
         config = server_config(
             data_dir / "data",
-            node_name=self._node_name,
+            node_name=self.node_name,
             ports=(http_port, rpc_port, serf_port),
             peers=peers,
             pki=self.pki,
@@ -90,6 +92,8 @@ class ConsulServer:
             config["session_ttl_min"] = session_ttl_min
         if connections_max is not None:
             config["limits"] = {"http_max_conns_per_client": connections_max}
+        if key_list_policy:
+            config["acl"]["enable_key_list_policy"] = True
         config_path = data_dir / "consul.json"
         config_path.write_text(json.dumps(config))
         environ = {k: v for k, v in os.environ.items() if not k.startswith("CONSUL_")}

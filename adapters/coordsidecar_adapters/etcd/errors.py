@@ -85,8 +85,8 @@ def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreEr
     if error.denied:
         who = f"user {user!r}" if user else "this client (no user is set)"
         return RefusedError(
-            f"etcd at {endpoint}: permission denied for {who}; grant its role readwrite on the "
-            f"election's prefix: etcdctl role grant-permission ROLE --prefix readwrite PREFIX"
+            f"etcd at {endpoint}: permission denied for {who}; grant its role readwrite on "
+            f"the prefix NAMESPACE/NAME/ and on the key NAMESPACE/NAME.office (docs/stores.md)"
         )
     if error.wants_login:
         remedy = (
