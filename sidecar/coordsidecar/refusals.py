@@ -45,32 +45,36 @@ def refusal(error: BaseException) -> str | None:
         case RuntimeError() if _NO_THREAD in str(error):
             return f"the kernel refused a thread; {_remedy(errno.EAGAIN)}"
         case ImportError():
-            remedy = import_remedy(error, os.environ)
+            remedy = import_remedy(error, os.environ, package="coordsidecar")
             return f"a part of the program cannot be read: {error}; {remedy}"
         case _:
             return None
 
 
-def import_remedy(error: ImportError | AttributeError, environ: Mapping[str, str]) -> str:
+def import_remedy(
+    error: ImportError | AttributeError, environ: Mapping[str, str], *, package: str
+) -> str:
     """What to do about a module that cannot be imported, or lacks what it should have.
 
-    It names the file that was found, whoever put it there, or where the file was looked for.
+    It names the file that was found, whoever put it there, or where one was looked for. To install
+    ``package`` brings the right one.
     """
     from importlib.machinery import PathFinder  # Late: it is for this error only.
 
     named = error.name if isinstance(error, ImportError) else getattr(error.obj, "__name__", "")
-    package = (named or "").partition(".")[0]
-    found = PathFinder.find_spec(package) if package else None
+    top = (named or "").partition(".")[0]
+    found = PathFinder.find_spec(top) if top else None
+    install = f"pip install {package}"
     if found is None:
-        return f"install {package or 'it'} into {sys.prefix}, or name its folder in PYTHONPATH"
+        return f"neither {sys.prefix} nor PYTHONPATH has {top or 'what it takes'}; {install}"
     folder = next(iter(found.submodule_search_locations or ()), None)
     file = folder or found.origin or ""
     suspects = [*environ.get("PYTHONPATH", "").split(os.pathsep), ""]
     if os.path.dirname(file) in map(os.path.abspath, suspects):
         return f"{file} hides what is meant: rename it, or take its folder out of PYTHONPATH"
     return (
-        f"what was found is {file}: is that the right one, and whole? It was looked for in "
-        f"PYTHONPATH and in {sys.prefix}"
+        f"what was found in PYTHONPATH and {sys.prefix} is {file}: is it the right one, and whole? "
+        f"If not, {install}"
     )
 
 

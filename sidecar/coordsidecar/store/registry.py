@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 from collections.abc import Mapping
 
 from coordsidecar.hints import cast
@@ -48,9 +47,9 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     except (ImportError, AttributeError) as error:
         from coordsidecar.refusals import import_remedy
 
-        remedy = import_remedy(error, environ)
-        if scheme.endswith("+grpc") and remedy.startswith("install"):
-            remedy = f"pip install 'coordsidecar[grpc]' into {sys.prefix}"
+        package = "coordsidecar" if scheme in _BUILT_IN else "its package again"
+        package = "'coordsidecar[grpc]'" if scheme.endswith("+grpc") else package
+        remedy = import_remedy(error, environ, package=package)
         raise ValueError(f"the {scheme} store cannot be loaded ({error}); {remedy}") from error
 
 
