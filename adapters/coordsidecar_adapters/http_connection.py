@@ -161,6 +161,7 @@ class HttpConnection:
             if self._tls is not None:
                 host, _ = host_port(self._address, default_port=0)
                 self._sock = self._tls.wrap(self._limit(deadline_s), host.strip("[]"))
+                self._answered = True  # By its side of the handshake.
         except OSError as e:
             raise self._failed(e, sent=False) from e
 
@@ -178,16 +179,18 @@ class HttpConnection:
         if why:
             return EndpointRefusedError(why)
         timed_out = isinstance(error, TimeoutError)
-        in_handshake = self._tls and self._sock and not sent and not timed_out
-        hint = f"; if it serves no TLS, write {self._server.scheme}://" if in_handshake else ""
-        message = f"{error.strerror or error}{hint}"
+        # Closed by the server; where it has not answered yet, not even to a handshake.
+        closed = self._sock is not None and not self._answered and not timed_out
+        message = f"{error.strerror or error}{self._early_close_hint() if closed else ''}"
         return LinkError(message, sent=sent, timed_out=timed_out)
+
+    def _early_close_hint(self) -> str:
+        return f"; {self._server.early_close_hint(tls=self._tls is not None)}"
 
     def _receive(self, deadline_s: float) -> None:
         if not self._receive_or_end(deadline_s):
-            hint = f"; if it serves TLS, write {self._server.scheme}s://"
-            unknown = not self._tls and not self._answered
-            raise LinkError(f"the server closed the connection{hint * unknown}", sent=True)
+            hint = "" if self._answered else self._early_close_hint()
+            raise LinkError(f"the server closed the connection{hint}", sent=True)
 
     def _receive_or_end(self, deadline_s: float) -> bool:
         try:

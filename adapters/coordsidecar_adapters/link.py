@@ -30,29 +30,49 @@ class LinkError(Exception):
 
 
 class Tls(Value):
-    """Paths of PEM files, and of a folder of them. Without a CA the system's are trusted."""
+    """Paths of PEM files, and of a folder of them. Without a CA the system's are trusted.
+
+    ``server_name``: the name that the server's certificate is for, if it is not that of its host.
+    """
 
     cacert: str | None = None
     cert: str | None = None
     key: str | None = None
     capath: str | None = None
     verify: bool = True
+    server_name: str | None = None
 
 
 class Server(Value):
-    """A kind of server, in the words of its users: for what they are told to do."""
+    """A kind of server, in the words of its users: for what they are told to do.
+
+    ``name_setting``: where to say which name its certificate is for, if there is such a setting.
+    ``early_close``: what it means that it closes a connection before its first word; "": that it
+    takes TLS for plain text, or the other way round.
+    """
 
     name: str
     scheme: str
     ca_setting: str
     client_settings: str
+    name_setting: str = ""
+    early_close: str = ""
 
     def certificate_refusal(self, address: str, why: str) -> str:
         """Say that the server's certificate does not verify, and the remedy."""
+        name = f", or say that name in {self.name_setting}" if self.name_setting else ""
         return (
             f"{self.name} at {address}: its certificate does not verify: {why}; name its CA with "
-            f"{self.ca_setting}, and use a host name that the certificate is valid for"
+            f"{self.ca_setting}, and use a host name that the certificate is valid for{name}"
         )
+
+    def early_close_hint(self, *, tls: bool) -> str:
+        """What to do about a connection that the server closed before its first word."""
+        if self.early_close:
+            return self.early_close
+        if tls:
+            return f"if it serves no TLS, write {self.scheme}://"
+        return f"if it serves TLS, write {self.scheme}s://"
 
     def client_certificate_refusal(self, address: str, why: str) -> str | None:
         """Read the TLS alert of a server that wants another client certificate; None: no such."""

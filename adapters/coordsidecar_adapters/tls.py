@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from contextlib import suppress
 
 from coordsidecar_adapters.link import Server, Tls
 
@@ -12,27 +13,26 @@ __all__ = ["SslSide", "system_ca_file"]
 
 
 class SslSide:
-    """A `TlsSide` on the standard library's ssl."""
+    """A `TlsSide` on the standard library's ssl.
+
+    The files are read again once they have changed: certificates that last for days are replaced
+    in place, and a sidecar lasts longer.
+    """
 
     def __init__(self, tls: Tls, server: Server) -> None:
         """Read the certificates; `ValueError` if one of them cannot be used."""
+        self._tls = tls
         self._server = server
-        try:
-            self._context = ssl.create_default_context(
-                cafile=tls.cacert, cadata=_all_in(tls.capath) if tls.capath else None
-            )
-            if tls.cert is not None:
-                self._context.load_cert_chain(tls.cert, tls.key)
-        except (OSError, ssl.SSLError) as e:
-            paths = (tls.cacert, tls.capath, tls.cert, tls.key)
-            files = ", ".join(path for path in paths if path)
-            raise ValueError(f"cannot use the certificates in {files}: {e}") from e
-        if not tls.verify:
-            self._context.check_hostname = False
-            self._context.verify_mode = ssl.CERT_NONE
+        self._read = _stamps(tls)
+        self._context = _context(tls)
 
     def wrap(self, sock: socket.socket, host: str) -> socket.socket:
-        return self._context.wrap_socket(sock, server_hostname=host)
+        stamps = _stamps(self._tls)
+        if stamps != self._read:
+            # Somebody may be in the middle of replacing them: the old ones will do until then.
+            with suppress(ValueError):
+                self._context, self._read = _context(self._tls), stamps
+        return self._context.wrap_socket(sock, server_hostname=self._tls.server_name or host)
 
     def refusal(self, error: OSError, address: str) -> str | None:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -44,6 +44,39 @@ class SslSide:
             plain = self._server.scheme
             return f"what listens at {address} does not serve TLS; write {plain}:// for {plain}s://"
         return self._server.client_certificate_refusal(address, reason)
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(
+            cafile=tls.cacert, cadata=_all_in(tls.capath) if tls.capath else None
+        )
+        if tls.cert is not None:
+            context.load_cert_chain(tls.cert, tls.key)
+    except (OSError, ssl.SSLError) as e:
+        files = ", ".join(filter(None, _paths(tls)))
+        raise ValueError(f"cannot use the certificates in {files}: {e}") from e
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _paths(tls: Tls) -> tuple[str | None, ...]:
+    return (tls.cacert, tls.capath, tls.cert, tls.key)
+
+
+def _stamps(tls: Tls) -> list[tuple[int, int] | None]:
+    """What changes when one of the files is written or replaced."""
+    stamps: list[tuple[int, int] | None] = []
+    for path in filter(None, _paths(tls)):
+        try:
+            file = os.stat(path)
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((file.st_ino, file.st_mtime_ns))
+    return stamps
 
 
 def _all_in(folder: str) -> str:

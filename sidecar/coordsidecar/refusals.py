@@ -1,19 +1,22 @@
-"""What the kernel refused us, in one sentence that names the remedy.
+"""What the kernel refused us, or Python did not find, in one sentence that names the remedy.
 
 Whatever we ask the kernel for, it may refuse: there are limits of processes, open files and memory,
 old kernels, and seccomp profiles. Where we can, we go on, or try again later. Where we cannot,
-somebody must read what was refused and what to do about it, and no traceback.
+somebody must read what was refused and what to do about it, and no traceback. The same holds for
+modules: another of the same name may hide them, or a venv may lack them.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from coordsidecar.linux import RLIMIT_NOFILE, RLIMIT_NPROC, soft_limit
 
-__all__ = ["ProgramChangedError", "asking_for", "refusal"]
+__all__ = ["ProgramChangedError", "asking_for", "import_remedy", "refusal"]
 
 _NO_THREAD = "can't start new thread"
 _NOT_KNOWN = "Linux 5.3 or newer is needed, and a seccomp profile that allows the call"
@@ -48,9 +51,37 @@ def refusal(error: BaseException) -> str | None:
         case ProgramChangedError():
             return str(error)
         case ImportError():
-            return f"a part of the program cannot be read: {error}; is it installed completely?"
+            remedy = import_remedy(error, os.environ, package="coordsidecar")
+            return f"a part of the program cannot be read: {error}; {remedy}"
         case _:
             return None
+
+
+def import_remedy(
+    error: ImportError | AttributeError, environ: Mapping[str, str], *, package: str
+) -> str:
+    """What to do about a module that cannot be imported, or lacks what it should have.
+
+    It names the file that was found, whoever put it there, or where one was looked for. To install
+    ``package`` brings the right one.
+    """
+    from importlib.machinery import PathFinder  # Late: it is for this error only.
+
+    named = error.name if isinstance(error, ImportError) else getattr(error.obj, "__name__", "")
+    top = (named or "").partition(".")[0]
+    found = PathFinder.find_spec(top) if top else None
+    install = f"pip install {package}"
+    if found is None:
+        return f"neither {sys.prefix} nor PYTHONPATH has {top or 'what it takes'}; {install}"
+    folder = next(iter(found.submodule_search_locations or ()), None)
+    file = folder or found.origin or ""
+    suspects = [*environ.get("PYTHONPATH", "").split(os.pathsep), ""]
+    if os.path.dirname(file) in map(os.path.abspath, suspects):
+        return f"{file} hides what is meant: rename it, or take its folder out of PYTHONPATH"
+    return (
+        f"what was found in PYTHONPATH and {sys.prefix} is {file}: is it the right one, and whole? "
+        f"If not, {install}"
+    )
 
 
 def _remedy(number: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import coordsidecar as coordsidecar_package
 from tests.cli.command import coordsidecar, refusal
 
 
@@ -21,6 +22,27 @@ from tests.cli.command import coordsidecar, refusal
         pytest.param(["--store", "etdc://h", "x"], ["'etdc'", "mean etcd?", "consul"], id="scheme"),
         pytest.param(["--store", "h:2379", "x"], ["no scheme", "etcd://host:2379"], id="no-scheme"),
         pytest.param(["--store", "", "x"], ["not a URL"], id="empty-store"),
+        pytest.param(
+            ["--store", "http://127.0.0.1:2379", "x"],
+            ["'http'", "mean etcd://127.0.0.1:2379?"],
+            id="http-of-etcd",
+        ),
+        pytest.param(
+            ["--store", "https://e1:2379,e2:2379/v3", "x"],
+            ["mean etcds://e1:2379,e2:2379?"],
+            id="https-of-etcd",
+        ),
+        pytest.param(
+            ["--store", "http://c:8500/v1?token=x", "x"],
+            ["mean consul://c:8500?"],
+            id="http-of-consul",
+        ),
+        pytest.param(
+            ["--store", "https://c:8501", "x"], ["mean consuls://c:8501?"], id="https-of-consul"
+        ),
+        pytest.param(
+            ["--store", "http://h", "x"], ["mean etcd://h or consul://h?"], id="http-of-some"
+        ),
         pytest.param(["--ttl", "15", "x"], ["--ttl", "no unit", "15s?"], id="no-unit"),
         pytest.param(["--ttl", "abc", "x"], ["--ttl", "'abc'", "1m30s"], id="no-duration"),
         pytest.param(["--ttl", "1s", "x"], ["--ttl 1s", "2s or more"], id="short-ttl"),
@@ -82,6 +104,21 @@ def test_bad_usage_is_refused_in_one_sentence(words: list[str], parts: list[str]
         assert part in sentence
 
 
+def test_endpoints_that_etcdctl_would_not_take_are_bad_usage() -> None:
+    environ = {"ETCDCTL_ENDPOINTS": "http://a:2379/v3"}
+    store = ("--store", "etcd:", "--name", "x")
+
+    results = [
+        coordsidecar("check", "7", *store, environ=environ),
+        coordsidecar(*store, "--", "true", environ=environ),
+    ]
+
+    for result in results:
+        assert result.status == 2
+        assert "ETCDCTL_ENDPOINTS goes on after the port with '/v3'" in result.err
+        assert result.err.count("\n") == 1
+
+
 def test_an_error_in_a_variable_names_the_variable() -> None:
     sentence = refusal("x", environ={"COORDSIDECAR_TTL": "abc"})
 
@@ -93,6 +130,7 @@ def test_an_error_in_a_variable_names_the_variable() -> None:
     [
         ["--store", "etdc://root:hunter2@h:2379", "x"],
         ["--store", "root:hunter2@h:2379", "x"],
+        ["--store", "http://root:hunter2@h:2379", "x"],
         ["--stroe=etcd://root:hunter2@h", "x"],
         ["-store=etcd://root:hunter2@h", "x"],
         ["--ttl", "etcd://root:hunter2@h", "x"],
@@ -165,36 +203,44 @@ def test_an_endless_file_is_not_read_to_its_end() -> None:
     assert "larger" in sentence
 
 
-def test_an_error_of_our_own_is_a_sentence_too(tmp_path: Path) -> None:
-    """A number where a function should be stands for any mistake in the program."""
+def test_an_error_of_our_own_is_a_sentence_too() -> None:
+    """A guard that fails before it begins stands for any mistake in the program."""
     program = (
-        "import sys; from coordsidecar.cli import launch; launch.run = 1\n"
+        "import sys, types\n"
+        "launch = types.ModuleType('coordsidecar.cli.launch')\n"
+        "sys.modules['coordsidecar.cli.launch'] = launch\n"
+        "launch.run = lambda settings: 1 / 0\n"
         "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )
 
-    process = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    process = _python(program)
 
     assert process.returncode == 125
     assert process.stderr.count("\n") == 1
     assert "internal error" in process.stderr
-    assert "(cli/main.py:" in process.stderr
+    assert "(<string>:" in process.stderr
 
 
-def test_a_part_that_is_missing_is_a_sentence_too() -> None:
+def test_a_part_of_us_that_is_not_there_is_named_and_where_it_was_looked_for() -> None:
     program = (
         "import sys; sys.modules['coordsidecar.cli.launch'] = None\n"
         "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )
 
-    process = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    process = _python(program)
 
     assert process.returncode == 125
     assert process.stderr.count("\n") == 1
-    assert "is it installed completely?" in process.stderr
+    for part in ("coordsidecar.cli.launch", str(Path(coordsidecar_package.__file__).parent)):
+        assert part in process.stderr
+    assert "PYTHONPATH" in process.stderr
+    assert sys.prefix in process.stderr
+
+
+def _python(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_an_interrupt_before_the_guard_takes_over_ends_us_quietly() -> None:
@@ -207,9 +253,7 @@ def test_an_interrupt_before_the_guard_takes_over_ends_us_quietly() -> None:
         "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )
 
-    process = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    process = _python(program)
 
     assert process.returncode == -signal.SIGINT
     assert process.stderr == ""

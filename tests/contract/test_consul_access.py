@@ -1,7 +1,8 @@
-"""How we log in to Consul, and what is refused with which remedy."""
+"""How we log in to Consul, what a token may do, and what is refused with which remedy."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ import pytest
 from coordsidecar.store.protocol import (
     Election,
     Held,
+    LoginRefusedError,
+    Office,
     RefusedError,
-    StoreError,
 )
+from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.keys import ElectionKeys, Lock, State
+from coordsidecar_adapters.consul.settings import ConsulSettings
 from coordsidecar_adapters.consul.store import connect
-from tests.contract.candidate import CALL_S
+from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
-from tests.servers import ConsulServer, Pki
+from tests.servers import ConsulServer
 
 _WRONG_TOKEN = "00000000-dead-beef-0000-000000000000"
 
@@ -30,9 +35,6 @@ def _new_token(server: ConsulServer, rules: str, name: str) -> dict[str, Any]:
     made = token.json()
     assert isinstance(made, dict)
     return made
-
-
-# ── permissions and tokens ─────────────────────────────────────────────────────────────────────
 
 
 def test_a_refusal_names_the_permission_and_not_the_token(
@@ -82,6 +84,36 @@ def test_keys_that_may_not_be_read_are_not_taken_for_missing(
                 call()
         with pytest.raises(RefusedError, match="key_prefix:read"):
             candidate.store.leader(timeout_s=CALL_S)
+
+
+def test_what_a_transaction_may_not_read_is_not_taken_for_missing(
+    consul_server: Callable[..., ConsulServer], election: Election, stand: CandidateFactory
+) -> None:
+    """Else a record of a sudden end would be taken for none, and so for an orderly one."""
+    server = consul_server(acl=True)
+    url = f"consul://{server.endpoint}"
+    root = {"CONSUL_HTTP_TOKEN": str(server.master_token)}
+    first = stand(connect(url, election=election, environ=root))
+    first.leads()
+    first.close()
+    lock_only = f'key "{election.prefix}/.lock" {{ policy = "write" }}'
+    server.new_policy("lock-only", f'session_prefix "" {{ policy = "write" }} {lock_only}')
+    environ = {"CONSUL_HTTP_TOKEN": server.new_token("lock-only")}
+    second = stand(connect(url, election=election, environ=environ))
+    keys = ElectionKeys(
+        ConsulClient(ConsulSettings.read(url, environ), tls=None), election=election
+    )
+    free = State(lock=Lock("", 1, ""), office=Office(), office_index=0)
+
+    with pytest.raises(RefusedError, match="key_prefix:read"):
+        _acquired(keys, second, free)
+
+
+def _acquired(keys: ElectionKeys, candidate: Candidate, state: State) -> None:
+    """Acquire the lock once Consul's own lock-delay is over."""
+    deadline_s = time.monotonic() + CALL_S
+    while "lock delay" in keys.acquire(candidate.session, "{}", state, deadline_s, run="")[0]:
+        pass
 
 
 def test_who_may_read_and_not_write_is_told_so_in_words(
@@ -137,8 +169,9 @@ def test_a_token_that_is_rotated_in_its_file_is_read_again(
     token = leader.leads()
     server.http("PUT", f"/v1/acl/token/{old['AccessorID']}", None)
     assert server.http("DELETE", f"/v1/acl/token/{old['AccessorID']}").status == 200
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedError, match="CONSUL_HTTP_TOKEN_FILE") as refused:
         leader.renew()
+    assert not isinstance(refused.value, LoginRefusedError)  # There may be another one tomorrow.
 
     token_file.write_text(server.master_token)
 
@@ -168,74 +201,3 @@ def test_only_the_environment_given_counts(
 
     session = store.open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=CALL_S)
     assert isinstance(store.campaign(session, record="{}", timeout_s=CALL_S), Held)
-
-
-# ── TLS ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_what_keeps_tls_from_working_is_refused_with_its_remedy(
-    consul_server: Callable[..., ConsulServer],
-    election: Election,
-    pki: Pki,
-    tmp_path: Path,
-) -> None:
-    server, plain = consul_server(client_cert_auth=True), consul_server()
-    ca = {"CONSUL_CACERT": str(pki.ca_cert)}
-    stranger = {"CONSUL_CACERT": str(Pki(tmp_path / "stranger").ca_cert)}
-    tries = {
-        "a strange CA": ("consuls", server, stranger, "CONSUL_CACERT"),
-        "no client certificate": ("consuls", server, ca, "CONSUL_CLIENT_CERT"),
-        "no TLS with a TLS server": ("consul", server, ca, "use consuls://"),
-        "TLS with a plain server": ("consuls", plain, ca, "TLS"),
-    }
-
-    said = {
-        why: _refusal(f"{scheme}://{there.endpoint}", election, environ)
-        for why, (scheme, there, environ, _) in tries.items()
-    }
-
-    for why, (_, _, _, remedy) in tries.items():
-        assert remedy in said[why], (why, said[why])
-
-
-def test_certificates_that_are_not_there_are_refused_before_anything_is_dialled(
-    election: Election, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match="it is empty"):
-        connect("consuls://h", election=election, environ={"CONSUL_CAPATH": str(tmp_path)})
-    for name in ("CONSUL_CACERT", "CONSUL_CAPATH", "CONSUL_CLIENT_CERT"):
-        with pytest.raises(ValueError, match="/no/such/file"):
-            connect("consuls://h", election=election, environ={name: "/no/such/file"})
-
-
-def test_the_authority_may_be_one_of_many_in_a_folder(
-    consul_server: Callable[..., ConsulServer], election: Election, pki: Pki, tmp_path: Path
-) -> None:
-    server = consul_server(tls=True)
-    folder = tmp_path / "authorities"
-    folder.mkdir()
-    for name, authority in (("a.pem", Pki(tmp_path / "stranger")), ("b.pem", pki)):
-        (folder / name).write_bytes(authority.ca_cert.read_bytes())
-    environ = {"CONSUL_CAPATH": str(folder)}
-
-    store = connect(f"consuls://{server.endpoint}", election=election, environ=environ)
-
-    assert store.leader(timeout_s=CALL_S) is None
-
-
-def test_verification_can_be_switched_off_as_for_consul_itself(
-    consul_server: Callable[..., ConsulServer], election: Election
-) -> None:
-    server = consul_server(tls=True)
-    environ = {"CONSUL_HTTP_SSL": "true", "CONSUL_HTTP_SSL_VERIFY": "false"}
-
-    store = connect(f"consul://{server.endpoint}", election=election, environ=environ)
-
-    assert store.leader(timeout_s=CALL_S) is None
-
-
-def _refusal(url: str, election: Election, environ: dict[str, str]) -> str:
-    with pytest.raises(StoreError) as error:
-        connect(url, election=election, environ=environ).leader(timeout_s=CALL_S)
-    assert isinstance(error.value, RefusedError), error.value
-    return str(error.value)

@@ -83,6 +83,10 @@ def test_the_password_is_not_in_the_repr() -> None:
         ("etcds://h?ca=/x", {}, "unknown option 'ca'"),
         ("etcds://", {"ETCDCTL_ENDPOINTS": "http://h"}, "asks for TLS"),
         ("etcd://", {"ETCDCTL_ENDPOINTS": "http://h,https://g"}, "all http:// or all https://"),
+        ("etcd://", {"ETCDCTL_ENDPOINTS": "http://h:1/v3"}, "after the port with '/v3'"),
+        ("etcd://", {"ETCDCTL_ENDPOINTS": "http://g:1,h:1?x=1"}, "ETCDCTL_ENDPOINTS goes on"),
+        ("etcd://", {"ETCDCTL_ENDPOINTS": "https://me:hush@h:1"}, "carries a password"),
+        ("etcd://", {"ETCDCTL_ENDPOINTS": "me:hush@h:1/v3"}, "carries a password"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(
@@ -92,6 +96,7 @@ def test_what_is_wrong_is_said_in_one_sentence(
         parse(url, environ=environ)
 
     assert "\n" not in str(wrong.value)
+    assert "hush" not in str(wrong.value)
 
 
 @pytest.mark.parametrize(

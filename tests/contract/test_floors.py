@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from coordsidecar.store.protocol import Behind, Election, Standing
+from coordsidecar.store.protocol import Behind, Election, Held, Standing
 from tests.contract.candidate import Candidate
 from tests.contract.harness import Harness
 
@@ -128,3 +128,43 @@ def test_a_record_below_the_floor_is_met_in_the_first_campaign_too(
     held = second.wins(run="run-of-the-second", floor=_SEEN)
 
     assert not held.in_office
+
+
+# ── what strangers write ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_record_that_somebody_overwrites_does_not_change_the_token_of_who_is_in_office(
+    harness: Harness, election: Election, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    second.campaign(run="run-of-the-second")
+
+    for led, released in ((_SEEN, 0), (_SEEN, _SEEN), (1, 1)):
+        office = {"led": led, "released": released, "run": "stranger", "lock": ""}
+        harness.write_office(election, json.dumps(office).encode())
+        for standing in (first.renews_and_looks(), first.standing()):
+            assert isinstance(standing, Held)
+            assert standing.token == token
+
+    first.resign(token)
+    held = second.wins(run="run-of-the-second")
+    assert held.in_office or second.take_office(held.token) == held.token
+
+
+def test_nor_of_who_was_elected_into_it(
+    harness: Harness, election: Election, candidate: NewCandidate
+) -> None:
+    first, second = candidate(), candidate()
+    token = first.leads()
+    second.campaign(run="run-of-the-second")
+    first.resign(token)
+    held = second.wins(run="run-of-the-second")
+    assert held.in_office
+
+    office = {"led": _SEEN, "released": _SEEN, "run": "", "lock": ""}
+    harness.write_office(election, json.dumps(office).encode())
+
+    standing = second.renews_and_looks()
+    assert isinstance(standing, Held)
+    assert standing.token == held.token

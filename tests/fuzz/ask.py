@@ -20,7 +20,7 @@ from coordsidecar.store.protocol import (
 __all__ = ["OPS", "ask"]
 
 OPS = (
-    *("open", "renew", "campaign", "standing", "take_office", "resign", "close", "leader"),
+    *("open", "renew", "look", "campaign", "standing", "take_office", "resign", "close", "leader"),
     *("watch_held", "watch_behind"),
 )
 _HELD = Held(token=7, clean=True, last_run="", cursor=7)
@@ -49,10 +49,14 @@ def _ask(store: Store, op: str, session: Session, timeout_s: float) -> None:
             assert 15 <= opened.ttl_s < _LONGEST_TTL_S
             msg.encode(msg.Holding(opened.handle, opened.ttl_s))
         case "renew":
-            ttl_s = store.renew(session, look=False, timeout_s=timeout_s).ttl_s
-            assert type(ttl_s) is float
-            assert 0 < ttl_s < _LONGEST_TTL_S
-            assert math.isfinite(ttl_s)
+            renewal = store.renew(session, look=False, timeout_s=timeout_s)
+            assert renewal.standing is None
+            _check_ttl(renewal.ttl_s)
+        case "look":
+            renewal = store.renew(session, look=True, timeout_s=timeout_s)
+            assert renewal.standing is not None
+            _check_ttl(renewal.ttl_s)
+            _check(renewal.standing)
         case "campaign":
             _check(store.campaign(session, record="{}", timeout_s=timeout_s))
         case "standing":
@@ -73,6 +77,12 @@ def _ask(store: Store, op: str, session: Session, timeout_s: float) -> None:
             assert store.watch(session, _BEHIND, timeout_s=timeout_s) in (True, False)
         case _:
             raise AssertionError(op)
+
+
+def _check_ttl(ttl_s: float) -> None:
+    assert type(ttl_s) is float
+    assert 0 < ttl_s < _LONGEST_TTL_S
+    assert math.isfinite(ttl_s)
 
 
 def _check(standing: Standing) -> None:

@@ -37,6 +37,8 @@ _WON = {"Results": [{"KV": _LOCK | {"Value": None}}, {"KV": _LOCK}, {"KV": _OFFI
 _ANSWERS: dict[str, list[Any]] = {
     "open": [{"ID": _ID}],
     "renew": [[{"ID": _ID, "TTL": "15s", "LockDelay": 15e9}]],
+    # One answer to both questions.
+    "look": [[_LOCK | {"TTL": "15s"}, _OFFICE], [_FREE[0] | {"TTL": "15s"}, _OFFICE]],
     "campaign": [_BOTH, _FREE, _WON],
     "standing": [_BOTH, _FREE],
     "take_office": [_BOTH, _FREE],

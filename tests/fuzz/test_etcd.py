@@ -37,9 +37,12 @@ def _txn(*ranges: list[Any], succeeded: bool = False) -> dict[str, Any]:
 
 _STANDING = _txn([], [_KEY], [_KEY], [_OFFICE], succeeded=True)
 _BEHIND = _txn([_KEY], [_KEY | {"key": b64("n/e/ff")}], [_KEY], [_OFFICE], succeeded=True)
+_RENEWED = {"header": _HEADER, "ID": "11256099", "TTL": "15"}
 _ANSWERS: dict[str, list[Any]] = {
     "open": [{"header": _HEADER, "ID": "11256099", "TTL": "15"}],
-    "renew": [{"result": {"header": _HEADER, "ID": "11256099", "TTL": "15"}}],
+    "renew": [{"result": _RENEWED}],
+    # One answer to both questions.
+    "look": [{"result": _RENEWED | _STANDING}, {"result": _RENEWED | _BEHIND}],
     "campaign": [_STANDING | {"succeeded": False}, _STANDING, _BEHIND],
     "standing": [_STANDING, _BEHIND],
     "take_office": [_STANDING, _BEHIND],

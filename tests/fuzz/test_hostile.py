@@ -117,12 +117,10 @@ def test_a_standby_shows_no_escapes_of_who_leads(arena_of: Callable[[str], Arena
     leader, standby = arena.pair("--http", "0")
     for name in ("escapes", "megabyte", "deep-id"):
         _write_leader(arena, _RECORDS[name])
-        before = standby.log().count("standing-by")
         other = arena.start("--wait", "0s")
 
         assert other.wait() == 124, name
         _assert_logs_are_clean(other)
-        assert standby.log().count("standing-by") == before
     _assert_logs_are_clean(leader, standby)
 
 

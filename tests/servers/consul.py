@@ -14,6 +14,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.servers.consul_config import server_config
 from tests.servers.pki import Pki
 from tests.servers.process import (
     START_TIMEOUT_S,
@@ -49,10 +50,11 @@ class HttpAnswer(NamedTuple):
 class ConsulServer:
     """One Consul server.
 
-    ``acl`` denies everything without a token; `master_token` may do everything. ``tls`` serves
-    HTTPS only. ``session_ttl_min`` is a Consul duration; its own default is ``10s``. ``ports`` are
-    those of HTTP, of the servers among themselves, and of gossip; ``peers``, the gossip ports of
-    all servers of a cluster.
+    ``acl`` denies everything without a token; `master_token` may do everything. To list keys is a
+    right of its own with ``key_list_policy``. ``tls`` serves HTTPS only. ``session_ttl_min`` is a
+    Consul duration; its own default is ``10s``. ``connections_max``: so many from one address.
+    ``ports`` are those of HTTP, of the servers among themselves, and of gossip; ``peers``, the
+    gossip ports of all servers of a cluster.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class ConsulServer:
         client_cert_auth: bool = False,
         pki: Pki | None = None,
         session_ttl_min: str | None = None,
+        connections_max: int | None = None,
+        key_list_policy: bool = False,
         ports: tuple[int, int, int] | None = None,
         peers: Sequence[int] = (),
     ) -> None:
@@ -71,20 +75,25 @@ class ConsulServer:
         tls = tls or client_cert_auth
         self.pki = (pki or Pki(data_dir / "pki")) if tls else None
         self.master_token = str(uuid.uuid4()) if acl else None
-        self._node_name = f"node-{uuid.uuid4().hex[:8]}"
+        self.node_name = f"node-{uuid.uuid4().hex[:8]}"
         http_port, rpc_port, serf_port = ports or free_ports(3)
         self._port, self.rpc_port = http_port, rpc_port
-        config = self._config(data_dir, ports=(http_port, rpc_port, serf_port))
-        if peers:
-            config["bootstrap_expect"] = len(peers)
-            config["retry_join"] = [f"127.0.0.1:{port}" for port in peers]
-            config["retry_interval"] = "1s"
-            # A server that was killed comes back: do not vote it out meanwhile.
-            config["autopilot"] = {"cleanup_dead_servers": False}
+        config = server_config(
+            data_dir / "data",
+            node_name=self.node_name,
+            ports=(http_port, rpc_port, serf_port),
+            peers=peers,
+            pki=self.pki,
+            master_token=self.master_token,
+        )
         if client_cert_auth:
             config["verify_incoming_https"] = True
         if session_ttl_min is not None:
             config["session_ttl_min"] = session_ttl_min
+        if connections_max is not None:
+            config["limits"] = {"http_max_conns_per_client": connections_max}
+        if key_list_policy:
+            config["acl"]["enable_key_list_policy"] = True
         config_path = data_dir / "consul.json"
         config_path.write_text(json.dumps(config))
         environ = {k: v for k, v in os.environ.items() if not k.startswith("CONSUL_")}
@@ -219,6 +228,7 @@ class ConsulServer:
         if self.pki is None:
             return HTTPConnection("127.0.0.1", self._port, timeout=_CALL_TIMEOUT_S)
         context = ssl.create_default_context(cafile=str(self.pki.ca_cert))
+        context.check_hostname = False  # Its certificate may be for another name.
         context.load_cert_chain(self.pki.client_cert, self.pki.client_key)
         return HTTPSConnection("127.0.0.1", self._port, timeout=_CALL_TIMEOUT_S, context=context)
 
@@ -233,39 +243,6 @@ class ConsulServer:
             return self.http("PUT", f"/v1/session/destroy/{opened.json()['ID']}").status == 200
         except (OSError, HTTPException):
             return False
-
-    def _config(self, data_dir: Path, *, ports: tuple[int, int, int]) -> dict[str, Any]:
-        http_port, rpc_port, serf_port = ports
-        config: dict[str, Any] = {
-            "server": True,
-            "bootstrap_expect": 1,
-            "data_dir": str(data_dir / "data"),
-            "node_name": self._node_name,
-            "bind_addr": "127.0.0.1",
-            "client_addr": "127.0.0.1",
-            "log_level": "warn",
-            "disable_update_check": True,
-            "leave_on_terminate": False,
-            # The least: Consul's defaults for slow clouds make its own election take seconds.
-            "performance": {"raft_multiplier": 1},
-            "ports": {
-                "http": http_port if self.pki is None else -1,
-                "https": -1 if self.pki is None else http_port,
-                "dns": -1,
-                "grpc": -1,
-                "server": rpc_port,
-                "serf_lan": serf_port,
-                "serf_wan": -1,
-            },
-        }
-        if self.pki is not None:
-            config["ca_file"] = str(self.pki.ca_cert)
-            config["cert_file"] = str(self.pki.server_cert)
-            config["key_file"] = str(self.pki.server_key)
-        if self.master_token is not None:
-            tokens = {"master": self.master_token, "agent": self.master_token}
-            config["acl"] = {"enabled": True, "default_policy": "deny", "tokens": tokens}
-        return config
 
 
 class ConsulCluster:

@@ -19,11 +19,14 @@ _VALID_FOR = datetime.timedelta(days=2)
 class Pki:
     """PEM files below ``directory``, each certificate with its key beside it.
 
-    `server_cert` is good for 127.0.0.1 and localhost. `client_cert` carries a CommonName, which
-    etcd takes for a user's name; `nameless_client_cert` carries none, as etcd's JSON gateway asks.
+    `server_cert` is good for 127.0.0.1 and localhost, or for ``server_name`` alone. `client_cert`
+    carries a CommonName, which etcd takes for a user's name; `nameless_client_cert` carries none,
+    as etcd's JSON gateway asks.
     """
 
-    def __init__(self, directory: Path, *, client_name: str = "root") -> None:
+    def __init__(
+        self, directory: Path, *, client_name: str = "root", server_name: str | None = None
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._ca_key = ec.generate_private_key(ec.SECP256R1())
@@ -34,6 +37,8 @@ class Pki:
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         ]
+        if server_name is not None:
+            hosts = [x509.DNSName(server_name)]
         self.server_cert, self.server_key = self._issue("server", common_name=None, hosts=hosts)
         self.client_cert, self.client_key = self._issue("client", common_name=client_name)
         self.nameless_client_cert, self.nameless_client_key = self._issue(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from importlib import metadata
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from coordsidecar.store import registry as stores
 from tests.cli.command import coordsidecar, install_store, refusal
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_built_in_stores_are_those_the_package_declares() -> None:
@@ -140,6 +143,72 @@ def test_a_file_that_hides_a_library_is_named(tmp_path: Path, file: str, store: 
     assert f"{hiding} hides what is meant" in sentence
     assert "PYTHONPATH" in sentence
     assert "install" not in sentence
+
+
+@pytest.mark.parametrize(("package", "store"), [("grpc", "etcd+grpc"), ("consul", "consul")])
+def test_an_empty_folder_in_place_of_a_library_is_named(
+    tmp_path: Path, package: str, store: str
+) -> None:
+    """Any folder is a package to Python where there is no real one."""
+    folder = tmp_path / "mine" / package
+    folder.mkdir(parents=True)
+
+    said = _loaded(tmp_path, store, without=package, pythonpath=folder.parent)
+
+    assert f"{folder} hides what is meant" in said
+
+
+def test_a_library_that_is_not_there_is_to_be_installed_where_it_was_looked_for(
+    tmp_path: Path,
+) -> None:
+    said = _loaded(tmp_path, "consul", without="consul")
+
+    assert f"neither {sys.prefix} nor PYTHONPATH has consul; pip install coordsidecar" in said
+
+
+def test_another_library_of_that_name_is_named(tmp_path: Path) -> None:
+    """As there are more than one that are imported as ``consul``."""
+    other = tmp_path / "site" / "consul"
+    other.mkdir(parents=True)
+    (other / "__init__.py").touch()
+
+    said = _loaded(tmp_path, "consul", without="consul")
+
+    assert f"what was found in PYTHONPATH and {sys.prefix} is {other}" in said
+
+
+_LOAD = """
+from coordsidecar.store.protocol import Election
+from coordsidecar.store.registry import connect
+try:
+    connect("{store}://h", election=Election("n", "e"), environ={environ})
+except ValueError as error:
+    print(error)
+"""
+
+
+def _loaded(folder: Path, store: str, *, without: str, pythonpath: Path | None = None) -> str:
+    """What is said of a store in a venv in which one package is not installed."""
+    site = folder / "site"
+    site.mkdir(exist_ok=True)
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if entry.name != without:
+            (site / entry.name).symlink_to(entry)
+    paths = [ROOT / "sidecar", ROOT / "adapters", site, *([pythonpath] if pythonpath else [])]
+    environ = {"PYTHONPATH": str(pythonpath)} if pythonpath else {}
+    program = (
+        "import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
+        f"sys.path += {[str(path) for path in paths]}\n"
+    )
+    program += _LOAD.format(store=store, environ=environ)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=folder,
+    ).stdout
 
 
 def _job_environ(folder: Path, leaders: str | None) -> dict[str, str]:

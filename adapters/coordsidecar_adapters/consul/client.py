@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 
 from coordsidecar.hints import TypeVar
-from coordsidecar.store.protocol import RefusedError, SessionLostError, StoreError, UnreachableError
+from coordsidecar.store.protocol import RefusedError, UnreachableError
 from coordsidecar_adapters.consul.agent import Agent
+from coordsidecar_adapters.consul.errors import translate
 from coordsidecar_adapters.consul.library import exceptions
 from coordsidecar_adapters.consul.settings import ConsulSettings
 from coordsidecar_adapters.endpoints import Endpoints
@@ -24,8 +25,6 @@ T = TypeVar("T")
 
 # What reading an answer raises that is no JSON, or not of the shape that was asked for.
 _NOT_CONSUL = (ValueError, AttributeError, KeyError, TypeError, RecursionError)
-
-_MAY_BE_DENIED = ("Permission denied", "ACL not found", "lacks permission")
 
 
 class ConsulClient:
@@ -78,7 +77,7 @@ class ConsulClient:
         try:
             return ask(agent)
         except exceptions.ConsulException as e:
-            raise _answered(e, address=address, needs=needs) from e
+            raise translate(e, at=address, needs=needs, settings=self._settings) from e
         except LinkError as e:
             raise UnreachableError(f"Consul at {address}: {e}") from e
         except _NOT_CONSUL as e:
@@ -103,29 +102,3 @@ class ConsulClient:
     def _send_token(self) -> None:
         for agent in self._agents.values():
             agent.token = self._token
-
-
-def _answered(error: exceptions.ConsulException, *, address: str, needs: str) -> StoreError:
-    """What Consul's own error means. Its text counts where it has no better way to tell."""
-    text = str(error).strip()[:500]
-    at = f"Consul at {address}"
-    # Anything between us and Consul may answer 404: only Consul says what was not found.
-    if isinstance(error, exceptions.NotFound) and "Session id" in text:
-        return SessionLostError(f"{at}: {text}")
-    if "invalid session" in text:
-        return SessionLostError(f"{at}: {text}")
-    if "Session TTL" in text:
-        return RefusedError(f"{at}: {text}; use a longer --ttl")
-    if isinstance(error, exceptions.ACLPermissionDenied | exceptions.ACLDisabled) or (
-        any(denied in text for denied in _MAY_BE_DENIED)
-    ):
-        return RefusedError(
-            f"{at} denies it ({text}): the token needs {needs}; "
-            "see CONSUL_HTTP_TOKEN and CONSUL_HTTP_TOKEN_FILE"
-        )
-    if "HTTP request to an HTTPS server" in text:
-        return RefusedError(f"{at} speaks TLS; use consuls://{address}")
-    if isinstance(error, exceptions.BadRequest):
-        return RefusedError(f"{at}: {text}")
-    # 500 "No cluster leader", "rpc error …", 429, 503, or no answer of Consul's at all.
-    return UnreachableError(f"{at}: {text}")

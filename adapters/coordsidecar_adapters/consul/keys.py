@@ -14,13 +14,13 @@ from coordsidecar.hints import Any
 from coordsidecar.store.protocol import (
     Election,
     Office,
-    RefusedError,
     Session,
     UnreachableError,
 )
 from coordsidecar.value import Value, replace
 from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.errors import denied, is_denied
 from coordsidecar_adapters.consul.library import exceptions
 
 __all__ = ["ElectionKeys", "Lock", "State"]
@@ -206,7 +206,10 @@ class ElectionKeys:
     def _transact_and_read(
         self, operations: list[dict[str, Any]], deadline_s: float
     ) -> tuple[str, State | None]:
-        """Apply all of ``operations`` or none: "" and both keys thereafter, or why not and None."""
+        """Apply all of ``operations`` or none: "" and both keys thereafter, or why not and None.
+
+        What the token may not read is left out here as well. So what is missing is looked for.
+        """
         read = _operation("get-tree", f"{self._below}.")
         refusal, results = self._transact([*operations, read], deadline_s)
         if refusal:
@@ -218,7 +221,8 @@ class ElectionKeys:
                 entry["Value"] = base64.b64decode(entry["Value"] or "")
         except _NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
-        return "", self._state(found)
+        state = self._state(found)
+        return "", self.read(deadline_s) if state.lock is None or not state.office_index else state
 
     def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> tuple[str, Any]:
         """Apply all of ``operations`` or none: "" and the results, or why not and None."""
@@ -237,11 +241,8 @@ class ElectionKeys:
         refusal, results = self._client.call(
             put, needs=needs, timeout_s=deadline_s - time.monotonic()
         )
-        if "Permission denied" in refusal or "lacks permission" in refusal:
-            raise RefusedError(
-                f"Consul denies it: the token needs {needs}; "
-                "see CONSUL_HTTP_TOKEN and CONSUL_HTTP_TOKEN_FILE"
-            )
+        if is_denied(refusal):
+            raise denied("", needs)
         return refusal, results
 
 

@@ -1,8 +1,9 @@
 """Where Consul is and how to log in: the store URL and the variables that Consul's tools read.
 
 CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_AUTH, CONSUL_HTTP_SSL,
-CONSUL_HTTP_SSL_VERIFY, CONSUL_CACERT, CONSUL_CAPATH, CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY and
-CONSUL_NAMESPACE, as https://developer.hashicorp.com/consul/commands#environment-variables has them.
+CONSUL_HTTP_SSL_VERIFY, CONSUL_CACERT, CONSUL_CAPATH, CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY,
+CONSUL_TLS_SERVER_NAME and CONSUL_NAMESPACE, as in
+https://developer.hashicorp.com/consul/commands#environment-variables.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ CONSUL = Server(
     scheme="consul",
     ca_setting="CONSUL_CACERT",
     client_settings="CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY",
+    name_setting="CONSUL_TLS_SERVER_NAME",
+    early_close="that is what it does with too many connections from one address: close some, or "
+    "raise limits.http_max_conns_per_client in the agent's configuration (200 by default)",
 )
 
 _HTTP_PORT = 8500
@@ -106,6 +110,7 @@ def _tls(environ: Mapping[str, str]) -> Tls:
         cert=environ.get("CONSUL_CLIENT_CERT") or None,
         key=environ.get("CONSUL_CLIENT_KEY") or None,
         verify=_flag(environ, "CONSUL_HTTP_SSL_VERIFY", default=True),
+        server_name=environ.get("CONSUL_TLS_SERVER_NAME") or None,
     )
 
 

@@ -79,6 +79,9 @@ class ConsulStore:
         # As we found both keys when we last held the lock. A guess, which saves a request: what is
         # done by it changes nothing unless all is still so.
         self._state: State | None = None
+        # The session and the index of the lock under which we took office, and the token: whoever
+        # writes into the record cannot change what it is, as long as the lock has both.
+        self._term = ("", 0, 0)
         # As a watch last found them: a campaign need not read that again. A guess like any other.
         self._seen: State | None = None
 
@@ -173,7 +176,10 @@ class ConsulStore:
             return None
         self._state = None  # If no answer comes, nothing is known of it.
         self._state = self._keys.take_office(session, lock, office, deadline_s)
-        return None if self._state is None else office.led
+        if self._state is None:
+            return None
+        self._term = (session.handle, lock.modify_index, office.led)
+        return office.led
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
@@ -230,6 +236,7 @@ class ConsulStore:
         standing = self._standing(session, state)
         if not run or not isinstance(standing, Held) or state.office.led != standing.token:
             return standing
+        self._term = (session.handle, standing.cursor, standing.token)
         return replace(standing, in_office=True)
 
     def _standing(
@@ -241,7 +248,9 @@ class ConsulStore:
             return Absent()
         if lock.session == session.handle:
             self._state = state
-            token = office.token_under(lock.modify_index)
+            *term, token = self._term
+            if term != [lock.session, lock.modify_index]:
+                token = office.token_under(lock.modify_index)
             return office.held(token, cursor=lock.modify_index)
         if lock.session:
             return Behind(

@@ -35,6 +35,7 @@ from coordsidecar.store.protocol import (
     UnreachableError,
     Vacant,
 )
+from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import lease_number, lease_of, lease_ttl_s
 from coordsidecar_adapters.etcd.txn import (
     Answer,
@@ -42,9 +43,7 @@ from coordsidecar_adapters.etcd.txn import (
     b64,
     created_at,
     get,
-    none_older,
     put,
-    range_end,
     read_answer,
     value_is,
 )
@@ -70,12 +69,14 @@ class EtcdElection:
         """Two transports, since one thread watches while another calls."""
         self._calls = calls
         self._watches = watches
-        self._prefix = election.prefix
-        self._office_name = f"{election.prefix}.office"
+        self._keys = ElectionKeys(election)
         # What we last saw: our key's create revision, and the office record. Both are guesses that
         # save a round trip; a wrong one is found out by the next transaction, and costs one more.
         self._created = 0
         self._office: bytes | None = None
+        # The key by which we took office, when it was created, and the token: whoever writes into
+        # the record cannot change what it is, as long as the key is ours.
+        self._term = ("", 0, 0)
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -112,14 +113,14 @@ class EtcdElection:
         self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
-        name = self._candidate(session)
+        name = self._keys.candidate(session)
         if run and self._created and Office.decode(self._office).led >= floor:
             standing = self._succeed(name, run, timeout_s=timeout_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
-        reads = self._reads(name)
+        reads = self._keys.reads(name, self._created)
         # Before our key is put, the last candidate of all is the one before us.
-        last = {"request_range": self._first_of("DESCEND")}
+        last = {"request_range": self._keys.first_of("DESCEND")}
         put = {"key": b64(name), "value": b64(record), "lease": str(lease_of(session))}
         answer = self._txn(
             compare=[created_at(name, 0)],
@@ -144,33 +145,33 @@ class EtcdElection:
         assert ours is not None
         answer = self._txn(
             compare=[
-                created_at(name, self._created),
-                none_older(f"{self._prefix}/", self._created),
-                value_is(self._office_name, None if self._office is None else released),
+                *self._keys.leads(name, self._created),
+                value_is(self._keys.office, None if self._office is None else released),
             ],
-            success=[put(self._office_name, ours.encode())],
-            failure=self._reads(name),
+            success=[put(self._keys.office, ours.encode())],
+            failure=self._keys.reads(name, self._created),
             timeout_s=timeout_s,
         )
         if not answer.succeeded:
             return self._judge(answer)
-        self._office = ours.encode().encode()
+        self._took(name, ours)
         return Held(ours.led, clean=True, last_run="", cursor=answer.revision, in_office=True)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         deadline_s = time.monotonic() + timeout_s
         for _ in range(_LOOKS):
             left_s = deadline_s - time.monotonic()
-            reads = self._reads(self._candidate(session))
+            reads = self._keys.reads(self._keys.candidate(session), self._created)
             standing = self._judge(self._txn(success=reads, timeout_s=left_s))
             if standing is not None:
                 return standing
-        raise UnreachableError(f"somebody keeps replacing our key {self._candidate(session)}")
+        raise UnreachableError(f"somebody keeps replacing our key {self._keys.candidate(session)}")
 
     def take_office(
         self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
     ) -> int | None:
         deadline_s = time.monotonic() + timeout_s
+        name = self._keys.candidate(session)
         if self._created == 0:
             self.standing(session, timeout_s=timeout_s)
         # The record as we last saw it will do: while we hold the election, nobody else changes in
@@ -180,21 +181,28 @@ class EtcdElection:
         if office is None or self._created == 0:
             return None
         answer = self._txn(
-            compare=[
-                created_at(self._candidate(session), self._created),
-                none_older(f"{self._prefix}/", self._created),
-            ],
-            success=[put(self._office_name, office.encode())],
+            compare=self._keys.leads(name, self._created),
+            success=[put(self._keys.office, office.encode())],
             timeout_s=deadline_s - time.monotonic(),
         )
         if not answer.succeeded:
             return None
-        self._office = office.encode().encode()
+        self._took(name, office)
         return office.led
+
+    def _took(self, name: str, office: Office) -> None:
+        self._office = office.encode().encode()
+        self._term = (name, self._created, office.led)
+
+    def _token(self, name: str, created: int, office: Office) -> int:
+        """Our token, by the key of ours that was created then."""
+        if self._term[:2] == (name, created):
+            return self._term[2]
+        return office.token_under(created)
 
     def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
-        name = self._candidate(session)
+        name = self._keys.candidate(session)
         give_up: Json = {"request_delete_range": {"key": b64(name)}}
         if token is None:
             self._txn(success=[give_up], timeout_s=timeout_s)
@@ -202,11 +210,11 @@ class EtcdElection:
         for _ in range(_LOOKS):
             office = Office.decode(self._office)
             released = office.resigned(token)
-            change = [give_up] if office.token_under(self._created) == token else []
+            change = [give_up] if self._token(name, self._created, office) == token else []
             if released != office:
-                change.append(put(self._office_name, released.encode()))
-            compare = [created_at(name, self._created), value_is(self._office_name, self._office)]
-            reads = [get(name), get(self._office_name)]
+                change.append(put(self._keys.office, released.encode()))
+            compare = [created_at(name, self._created), value_is(self._keys.office, self._office)]
+            reads = [get(name), get(self._keys.office)]
             left_s = deadline_s - time.monotonic()
             answer = self._txn(compare=compare, success=change, failure=reads, timeout_s=left_s)
             if answer.succeeded:
@@ -214,7 +222,7 @@ class EtcdElection:
             key, record = answer.keys
             self._created = 0 if key is None else key.created
             self._office = None if record is None else record.value
-        raise UnreachableError(f"somebody keeps changing {self._office_name}")
+        raise UnreachableError(f"somebody keeps changing {self._keys.office}")
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         # That the lease is gone already is as good.
@@ -226,7 +234,7 @@ class EtcdElection:
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
     ) -> bool:
         assert not isinstance(standing, Vacant), "etcd gives an election away at once"
-        gone = [self._candidate(session)]
+        gone = [self._keys.candidate(session)]
         if isinstance(standing, Behind):
             gone.append(standing.ahead)
         # Only deletions matter: what its owner writes into a key changes no standing.
@@ -235,36 +243,12 @@ class EtcdElection:
         return self._watches.changed(creates, timeout_s=timeout_s)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
-        reads = [{"request_range": self._first_of("ASCEND")}, get(self._office_name)]
+        reads = [{"request_range": self._keys.first_of("ASCEND")}, get(self._keys.office)]
         key, record = self._txn(success=reads, timeout_s=timeout_s).keys
         if key is None:
             return None
         office = Office.decode(None if record is None else record.value)
         return Leader(token=office.leader_token(key.created), record=key.text)
-
-    def _candidate(self, session: Session) -> str:
-        return f"{self._prefix}/{lease_of(session):x}"
-
-    def _first_of(self, order: str) -> Json:
-        """Ask for the candidate that was created first, or (``DESCEND``) last."""
-        return {
-            "key": b64(f"{self._prefix}/"),
-            "range_end": range_end(f"{self._prefix}/"),
-            "limit": "1",
-            "sort_target": "CREATE",
-            "sort_order": order,
-        }
-
-    def _reads(self, name: str) -> list[Json]:
-        """Ask for the key before ours, ours, the first, and the office record (see `_judge`)."""
-        ahead = self._first_of("DESCEND") | {"max_create_revision": str(self._created - 1)}
-        first = self._first_of("ASCEND")
-        return [
-            {"request_range": ahead},
-            get(name),
-            {"request_range": first},
-            get(self._office_name),
-        ]
 
     def _judge(self, answer: Answer) -> Standing | None:
         """Say where we stand; None: the key before ours was looked for in the wrong place."""
@@ -275,7 +259,8 @@ class EtcdElection:
             return Absent()
         asked_for, self._created = self._created, ours.created
         if first.name == ours.name:
-            return office.held(office.token_under(ours.created), cursor=answer.revision)
+            token = self._token(ours.name, ours.created, office)
+            return office.held(token, cursor=answer.revision)
         if asked_for != ours.created or ahead is None:
             return None
         return Behind(

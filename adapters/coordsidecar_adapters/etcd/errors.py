@@ -6,7 +6,13 @@ gRPC's (https://grpc.io/docs/guides/status-codes), the messages etcd's (api/v3rp
 
 from __future__ import annotations
 
-from coordsidecar.store.protocol import RefusedError, SessionLostError, StoreError, UnreachableError
+from coordsidecar.store.protocol import (
+    LoginRefusedError,
+    RefusedError,
+    SessionLostError,
+    StoreError,
+    UnreachableError,
+)
 from coordsidecar_adapters.link import EndpointRefusedError
 
 __all__ = ["StatusError", "translate"]
@@ -79,15 +85,15 @@ def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreEr
     if error.code == _NOT_FOUND and "lease not found" in message:
         return SessionLostError(f"etcd at {endpoint}: the lease is gone")
     if "authentication failed" in message:
-        return RefusedError(
+        return LoginRefusedError(
             f"etcd at {endpoint}: wrong password for user {user!r}, or no such user; "
             f"check ETCDCTL_USER and ETCDCTL_PASSWORD"
         )
     if error.denied:
         who = f"user {user!r}" if user else "this client (no user is set)"
         return RefusedError(
-            f"etcd at {endpoint}: permission denied for {who}; grant its role readwrite on the "
-            f"election's prefix: etcdctl role grant-permission ROLE --prefix readwrite PREFIX"
+            f"etcd at {endpoint}: permission denied for {who}; grant its role readwrite on "
+            f"the prefix NAMESPACE/NAME/ and on the key NAMESPACE/NAME.office (docs/stores.md)"
         )
     if error.wants_login:
         remedy = (

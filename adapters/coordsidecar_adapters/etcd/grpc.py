@@ -65,12 +65,18 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     """Build the store; `ValueError` if the URL is wrong, `ImportError` without the extra."""
     settings = parse(url, environ=environ)
     library = _Library()
-    credentials = None if settings.tls is None else _credentials(library, settings.tls)
+    if settings.tls is not None:
+        from coordsidecar_adapters.tls import SslSide  # Late: it imports ssl.
+
+        SslSide(settings.tls, ETCD)  # It says what is wrong with a file; gRPC would not.
+
+    def dial(address: str) -> GrpcConnection:
+        return GrpcConnection(address, library=library, tls=settings.tls)
 
     def client() -> EtcdClient:
         return EtcdClient(
             endpoints=settings.endpoints,
-            dial=lambda address: GrpcConnection(address, library=library, credentials=credentials),
+            dial=dial,
             user=settings.user,
             password=settings.password,
         )
@@ -94,9 +100,11 @@ class _Library:
                 import grpc
                 from etcd3 import etcdrpc
                 from google.protobuf import json_format
+                from grpc import insecure_channel  # Any folder of that name could be imported.
         except TypeError as e:  # Generated code that this protobuf does not take.
             raise ImportError(str(e)) from e
         self.grpc: Any = grpc
+        self.insecure_channel: Any = insecure_channel
         self.rpc: Any = etcdrpc
         self.json_format: Any = json_format
 
@@ -183,15 +191,15 @@ def _environment(protobuf_version: str) -> Iterator[None]:
 class GrpcConnection:
     """A `Connection`: one channel to one endpoint, thrown away after a failure."""
 
-    def __init__(self, address: str, *, library: _Library, credentials: Any) -> None:
+    def __init__(self, address: str, *, library: _Library, tls: Tls | None) -> None:
         self._address = address
         self._library = library
         self._methods: dict[str, Any] = {}
-        grpc = library.grpc
-        if credentials is None:
-            self._channel = grpc.insecure_channel(address, options=_OPTIONS)
-        else:
-            self._channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
+        if tls is None:
+            self._channel = library.insecure_channel(address, options=_OPTIONS)
+            return
+        credentials = _credentials(library, tls)
+        self._channel = library.grpc.secure_channel(address, credentials, options=_OPTIONS)
 
     def call(self, path: str, body: Json, *, token: str, timeout_s: float) -> Json:
         metadata = [("token", token)] if token else []
@@ -262,11 +270,14 @@ class GrpcWatch:
 
 
 def _credentials(library: _Library, tls: Tls) -> Any:
-    from coordsidecar_adapters.tls import SslSide, system_ca_file
+    """Read the files, which may have been replaced since the last channel."""
+    from coordsidecar_adapters.tls import system_ca_file
 
-    SslSide(tls, ETCD)  # It says what is wrong with a file; gRPC would only fail to connect.
     cacert = tls.cacert or system_ca_file()
-    root, key, cert = (path and Path(path).read_bytes() for path in (cacert, tls.key, tls.cert))
+    try:
+        root, key, cert = (path and Path(path).read_bytes() for path in (cacert, tls.key, tls.cert))
+    except OSError as e:
+        raise EndpointRefusedError(f"cannot read the certificate {e.filename}: {e.strerror}") from e
     return library.grpc.ssl_channel_credentials(
         root_certificates=root, private_key=key, certificate_chain=cert
     )

@@ -9,6 +9,7 @@ and ``ETCDCTL_KEY``. Proxies named in the environment are not used.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from coordsidecar.value import Value
@@ -73,7 +74,18 @@ def _endpoints_of_etcdctl(listed: str, secure: bool) -> tuple[list[str], bool]:
         scheme, separator, host = entry.strip().rpartition("://")
         if separator:
             schemes.add(scheme)
-        hosts.append(host.rstrip("/"))
+        host = host.rstrip("/")
+        if "@" in host:
+            raise ValueError(
+                "ETCDCTL_ENDPOINTS carries a password; put it into ETCDCTL_USER and "
+                "ETCDCTL_PASSWORD"
+            )
+        if extra := re.search(r"[/?#].*", host):
+            raise ValueError(
+                f"ETCDCTL_ENDPOINTS goes on after the port with {extra[0]!r}; write "
+                "http://host:port"
+            )
+        hosts.append(host)
     if not schemes <= {"http", "https"} or len(schemes) > 1:
         raise ValueError("ETCDCTL_ENDPOINTS must be all http:// or all https://")
     if secure and schemes == {"http"}:

@@ -41,6 +41,7 @@ from coordsidecar.hints import assert_never
 from coordsidecar.linux import boottime_s
 from coordsidecar.store.protocol import (
     Held,
+    LoginRefusedError,
     RefusedError,
     SessionLostError,
     Store,
@@ -100,7 +101,7 @@ class Workers:
             except SessionLostError as error:
                 result = Gone(_reason(error))
             except RefusedError as error:
-                result = Refused(_reason(error))
+                result = Refused(_reason(error), final=isinstance(error, LoginRefusedError))
             except UnreachableError as error:
                 result = Silent(_reason(error))
             except Exception as error:  # noqa: BLE001  # An adapter's bug is no answer either.

@@ -10,8 +10,9 @@ A store answers **yes, no, or not at all**, and the three are never mixed up:
 * no: `SessionLostError` (the session is gone for good), or an answer such as `Absent`;
 * not at all: `UnreachableError`. Nothing is known, not even whether a write was applied.
 
-A fourth kind, `RefusedError`, is for people to mend: a wrong password, a missing permission, a
-certificate that does not verify, a TTL below the server's least.
+A fourth kind, `RefusedError`, is for people to mend: a missing permission, a certificate that does
+not verify, a TTL below the server's least. One of these cannot be mended while we run: a wrong
+password that we were started with, `LoginRefusedError`.
 
 Adapters only translate. They hold no thread that outlives a call, no retry policy and no clock of
 their own. Every call returns or raises within its ``timeout_s``; where several endpoints are
@@ -34,6 +35,7 @@ __all__ = [
     "Election",
     "Held",
     "Leader",
+    "LoginRefusedError",
     "Office",
     "RefusedError",
     "Renewal",
@@ -62,6 +64,13 @@ class SessionLostError(StoreError):
 
 class RefusedError(StoreError):
     """The store answered, but will not serve us until somebody changes something."""
+
+
+class LoginRefusedError(RefusedError):
+    """The password or token that we were started with is no good, and we know no other.
+
+    What is read from a file is not meant: it may be another by the next call.
+    """
 
 
 class Election(Value):

@@ -9,7 +9,6 @@ known here by name. They are loaded like any other, and only the one that is use
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from collections.abc import Mapping
 
@@ -46,27 +45,12 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
         # Some of what it needs a store imports only now, when it knows that it does.
         return _load(scheme)(url, election=election, environ=environ)
     except (ImportError, AttributeError) as error:
-        if file := _shadow(error, environ):
-            remedy = f"{file} hides what is meant: rename it, or take its folder out of PYTHONPATH"
-        elif scheme.endswith("+grpc"):
-            remedy = "pip install 'coordsidecar[grpc]'"
-        else:
-            remedy = "reinstall it"
+        from coordsidecar.refusals import import_remedy
+
+        package = "coordsidecar" if scheme in _BUILT_IN else "its package again"
+        package = "'coordsidecar[grpc]'" if scheme.endswith("+grpc") else package
+        remedy = import_remedy(error, environ, package=package)
         raise ValueError(f"the {scheme} store cannot be loaded ({error}); {remedy}") from error
-
-
-def _shadow(error: ImportError | AttributeError, environ: Mapping[str, str]) -> str:
-    """What was imported by mistake, from PYTHONPATH or the current folder; "": nothing was."""
-    from importlib.machinery import PathFinder  # Late: it is for this error only.
-
-    named = error.name if isinstance(error, ImportError) else getattr(error.obj, "__name__", "")
-    found = PathFinder.find_spec(named.partition(".")[0]) if named else None
-    if found is None:
-        return ""
-    folder = next(iter(found.submodule_search_locations or ()), None)
-    place = folder or found.origin or ""
-    suspects = [*environ.get("PYTHONPATH", "").split(os.pathsep), ""]
-    return place if os.path.dirname(place) in map(os.path.abspath, suspects) else ""
 
 
 def check_scheme(url: str) -> str:
@@ -85,11 +69,26 @@ def check_scheme(url: str) -> str:
         return scheme
     if re.fullmatch(r"[0-9]+(?:[,/].*)?", rest):
         raise ValueError(f"the store has no scheme; write it as {_EXAMPLES}")
-    import difflib
+    if scheme in ("http", "https"):
+        hint = f"did you mean {_meant(url, secure=scheme == 'https')}? "
+    else:
+        import difflib
 
-    nearest = difflib.get_close_matches(scheme, known, n=1)
-    hint = f"did you mean {nearest[0]}? " if nearest else ""
+        nearest = difflib.get_close_matches(scheme, known, n=1)
+        hint = f"did you mean {nearest[0]}? " if nearest else ""
     raise ValueError(f"unknown store {scheme!r}; {hint}There are: {', '.join(sorted(known))}")
+
+
+def _meant(url: str, *, secure: bool) -> str:
+    """The store whose HTTP API is at this URL; both where the port does not tell."""
+    (hosts,) = re.findall(r"^[^:]*:/*([^/?#]*)", public_url(url))
+    if re.search(r":850[01]\b", hosts):
+        schemes = ["consul"]
+    elif ":2379" in hosts:
+        schemes = ["etcd"]
+    else:
+        schemes = ["etcd", "consul"]
+    return " or ".join(f"{scheme}{'s' if secure else ''}://{hosts}" for scheme in schemes)
 
 
 def public_url(url: str) -> str:

@@ -1,0 +1,48 @@
+"""The keys of an election in etcd: a queue of candidates, and the office record beside it."""
+
+from __future__ import annotations
+
+from coordsidecar.store.protocol import Election, Session
+from coordsidecar_adapters.etcd.lease import lease_of
+from coordsidecar_adapters.etcd.txn import Json, b64, created_at, get, none_older, range_end
+
+__all__ = ["ElectionKeys"]
+
+
+class ElectionKeys:
+    """Their names, and what is asked about them. ``office`` is outside of the candidates' range."""
+
+    def __init__(self, election: Election) -> None:
+        self._queue = f"{election.prefix}/"
+        self.office = f"{election.prefix}.office"
+
+    def candidate(self, session: Session) -> str:
+        return f"{self._queue}{lease_of(session):x}"
+
+    def first_of(self, order: str) -> Json:
+        """Ask for the candidate that was created first, or (``DESCEND``) last."""
+        return {
+            "key": b64(self._queue),
+            "range_end": range_end(self._queue),
+            "limit": "1",
+            "sort_target": "CREATE",
+            "sort_order": order,
+        }
+
+    def reads(self, name: str, created: int) -> list[Json]:
+        """Ask for the key before ours, ours, the first, and the office record.
+
+        ``created``: when ours was, as far as we know. If that is wrong, so is the key before it.
+        """
+        ahead = self.first_of("DESCEND") | {"max_create_revision": str(created - 1)}
+        first = self.first_of("ASCEND")
+        return [
+            {"request_range": ahead},
+            get(name),
+            {"request_range": first},
+            get(self.office),
+        ]
+
+    def leads(self, name: str, created: int) -> list[Json]:
+        """Compare: ours is still the key that was created then, and the first in the queue."""
+        return [created_at(name, created), none_older(self._queue, created)]
