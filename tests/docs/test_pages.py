@@ -94,7 +94,8 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
     of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
     of_others |= {"--minutes", "--stores", "--faults", "--soak", "--sweep", "--lanes"}  # Of chaos.
-    of_others |= {"--log"}  # Of the refused calls.
+    of_others |= {"--log", "--most"}  # Of the refused calls.
+    of_others |= {"--of"}  # Of starving.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 

@@ -20,7 +20,8 @@ from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard.moves import KillTree, StopTree
 from coordsidecar.core.guard.phases import Idle, Stopping
 from coordsidecar.value import replace
-from tests.sim.mutants import Mutant, both, patched
+from tests.sim.mutants import Mutant
+from tests.sim.patching import both, patched
 
 __all__ = ["BUGS", "SHOWN_BY"]
 

@@ -7,8 +7,8 @@ product knows of this.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from coordsidecar.core.election import answers as election_answers
@@ -23,31 +23,11 @@ from coordsidecar.core.guard import step as guard_core
 from coordsidecar.core.guard.company import release_effects
 from coordsidecar.value import replace
 from tests.sim import guard_process
+from tests.sim.patching import both, patched
 
-__all__ = ["MUTANTS", "Mutant", "both", "patched"]
+__all__ = ["MUTANTS", "Mutant"]
 
 Mutant = Callable[[], AbstractContextManager[None]]
-
-
-@contextmanager
-def patched(where: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
-    """``where.name`` becomes what ``make`` makes of it."""
-    original = getattr(where, name, None)  # None: a built-in that is shadowed for a while.
-    setattr(where, name, make(original))
-    try:
-        yield
-    finally:
-        if original is None:
-            delattr(where, name)
-        else:
-            setattr(where, name, original)
-
-
-@contextmanager
-def both(one: AbstractContextManager[None], other: AbstractContextManager[None]) -> Iterator[None]:
-    """Two rules that each cover for the other."""
-    with one, other:
-        yield
 
 
 def deadline_from_the_answers_time() -> AbstractContextManager[None]:
