@@ -27,8 +27,11 @@ class Candidate:
     session: Session
     record: str
     call_s: float = CALL_S
+    run: str = "a-run"
+    """Under which it last took office, or might have."""
 
     def campaign(self, *, run: str = "", floor: int = 0) -> Standing:
+        self.run = run or self.run
         return self.store.campaign(
             self.session, record=self.record, run=run, floor=floor, timeout_s=self.call_s
         )
@@ -49,12 +52,13 @@ class Candidate:
         return renewal.standing
 
     def take_office(self, token: int, *, run: str = "a-run", floor: int = 0) -> int | None:
+        self.run = run
         return self.store.take_office(
             self.session, token, run=run, floor=floor, timeout_s=self.call_s
         )
 
     def resign(self, token: int | None) -> None:
-        self.store.resign(self.session, token, timeout_s=self.call_s)
+        self.store.resign(self.session, token, run=self.run, timeout_s=self.call_s)
 
     def close(self) -> None:
         self.store.close(self.session, timeout_s=self.call_s)
@@ -86,7 +90,7 @@ class Candidate:
         """The same session in the hands of another process, whose descriptors are its own."""
         fds = tuple(os.dup(fd) for fd in self.session.fds)
         session = Session(handle=self.session.handle, ttl_s=self.session.ttl_s, fds=fds)
-        return Candidate(store, session, self.record)
+        return Candidate(store, session, self.record, run=self.run)
 
     def end(self) -> None:
         """Leave nothing behind, whatever has become of the session."""

@@ -165,7 +165,9 @@ def test_a_resignation_without_an_answer_may_be_repeated(
     near = stand(server_harness.connect(election))
     way.cut_inbound()
 
-    _unanswered(lambda: leader.store.resign(leader.session, token, timeout_s=_SHORT_S))
+    _unanswered(
+        lambda: leader.store.resign(leader.session, token, run=leader.run, timeout_s=_SHORT_S)
+    )
 
     way.heal()
     leader.resign(token)

@@ -206,7 +206,7 @@ session = Session(handle=sys.argv[2], ttl_s=math.inf, fds=(int(sys.argv[3]),))
 held = store.standing(session, timeout_s=5.0)
 assert isinstance(held, Held), held
 assert store.take_office(session, held.token, run="the-run", timeout_s=5.0)
-store.resign(session, held.token, timeout_s=5.0)
+store.resign(session, held.token, run="the-run", timeout_s=5.0)
 print(held.token)
 """
     leader, standby = local(), local()

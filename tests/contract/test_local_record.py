@@ -63,7 +63,7 @@ def term(kill_at, report_fd):
     held = mine.campaign(session, record="{}", timeout_s=5.0)
     os.write(report_fd, str(held.token).encode())
     assert mine.take_office(session, held.token, run="r", timeout_s=5.0)
-    mine.resign(session, held.token, timeout_s=5.0)
+    mine.resign(session, held.token, run="r", timeout_s=5.0)
     os._exit(0)
 
 tokens, kills, status = [], 0, None
@@ -89,7 +89,7 @@ while status != 0:
     assert isinstance(held, Held), held
     assert held.clean, "the same lock file: its holder is dead"
     tokens.append(held.token)
-    survivor.resign(session, None, timeout_s=5.0)
+    survivor.resign(session, None, run="", timeout_s=5.0)
     survivor.close(session, timeout_s=5.0)
 print(json.dumps({"kills": kills, "tokens": tokens}))
 """

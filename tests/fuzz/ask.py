@@ -64,7 +64,7 @@ def _ask(store: Store, op: str, session: Session, timeout_s: float) -> None:
         case "take_office":
             assert store.take_office(session, 7, run="r", timeout_s=timeout_s) in (7, None)
         case "resign":
-            store.resign(session, 7, timeout_s=timeout_s)
+            store.resign(session, 7, run="r", timeout_s=timeout_s)
         case "close":
             store.close(session, timeout_s=timeout_s)
         case "leader":

@@ -50,7 +50,7 @@ def test_a_whole_life_is_read_as_what_it_is(gate: Gate, store: Store) -> None:
     store.renew(session, look=False, timeout_s=10)
     store.standing(session, timeout_s=10)
     store.watch(session, held, timeout_s=0.3)
-    store.resign(session, held.token, timeout_s=10)
+    store.resign(session, held.token, run="r", timeout_s=10)
     store.close(session, timeout_s=10)
 
     # Consul is read before it is asked for a lock, and before a watch.
@@ -66,7 +66,7 @@ def test_who_succeeds_in_order_is_read_as_that(
     other = connect(f"{gate.dialect}://{gate.endpoint}", election=election, environ={})
     waiting = other.open(ttl_s=10, takeover_delay_s=10, record="{}", timeout_s=10)
     other.campaign(waiting, record="{}", timeout_s=10)
-    store.resign(session, held.token, timeout_s=10)
+    store.resign(session, held.token, run="r", timeout_s=10)
 
     other.campaign(waiting, record="{}", run="r2", timeout_s=10)
 
@@ -119,7 +119,7 @@ def test_the_server_does_what_is_answered_late_or_not_at_all(
     gate.trouble(Operation.RESIGN, trouble)
 
     with pytest.raises(UnreachableError):
-        store.resign(session, held.token, timeout_s=S)
+        store.resign(session, held.token, run="r", timeout_s=S)
     give_up_s = time.monotonic() + 10
     while store.leader(timeout_s=10) is not None:
         assert time.monotonic() < give_up_s, "it never reached the server"
@@ -142,7 +142,7 @@ def test_a_watch_that_is_open_falls_silent(gate: Gate, store: Store) -> None:
         time.sleep(0.01)  # What a gate has seen gives no event.
 
     gate.trouble(Operation.WATCH, Trouble.SILENT)
-    store.resign(session, held.token, timeout_s=10)
+    store.resign(session, held.token, run="r", timeout_s=10)
 
     thread.join()
     assert True not in heard

@@ -10,9 +10,7 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.election import moves
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Aims, Effect, Event, Op, Watch
-from coordsidecar.core.election.phases import lasting_s
 from coordsidecar.store.protocol import Session
-from coordsidecar.value import replace
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process
 
@@ -125,13 +123,14 @@ class ElectorProcess(Process):
         return min(self._timer_s, self.host.clock_s() + _CHORE_EVERY_S)
 
     def _begin_core(self) -> None:
-        adopt = self.adopt
-        now_s = self.host.clock_s()
-        self.state = core.begin(now_s, self.aims, adopt=adopt, token=self._token, floor=self._floor)
-        if adopt is not None and math.isfinite(self._run_until_s):
-            timing = self.aims.timing
-            sent_at_s = self._run_until_s + timing.margin_s - lasting_s(adopt, timing)
-            self.state = replace(self.state, renewed_at_s=sent_at_s)
+        self.state = core.begin(
+            self.host.clock_s(),
+            self.aims,
+            adopt=self.adopt,
+            token=self._token,
+            run_until_s=self._run_until_s,
+            floor=self._floor,
+        )
 
     def _decide(self, event: Event) -> list[Effect]:
         was = self.state.phase

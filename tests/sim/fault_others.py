@@ -112,7 +112,9 @@ class StoreFaults:
     def lose_data(self) -> bool:
         """All is forgotten, and numbers begin anew."""
         self._faulty.store.lose_data()
-        self._faulty.nodes[0].referee.data_lost()
+        sidecars = [sidecar for node in self._faulty.nodes for sidecar in node.sidecars]
+        knowing = {sidecar.name for sidecar in sidecars if sidecar.seen_token}
+        self._faulty.nodes[0].referee.data_lost(knowing)
         return self._faulty.say(None, "the store loses its data")
 
     def trouble_an_operation(self) -> bool:

@@ -10,11 +10,10 @@ __all__ = ["ProcessFaults"]
 
 
 class ProcessFaults:
-    """One thing is left out, since no two processes could survive it: the guard is not stopped
-    while its elector is dead or stopped, nor the elector stopped or killed while it does a dead
-    guard's work, or while the guard gets hardly any processor. (What is left then is the fuse,
-    which this model does not have.) When both are hit at once, it is the whole host that is frozen,
-    or that crashes.
+    """One thing is left out, since no two processes could survive it: the guard is not stopped or
+    starved while its elector is dead, stopped or starved, nor the elector while the guard is, or
+    while it does a dead guard's work. (There the fuse would be left, which is not played here.)
+    When both are hit at once, it is the whole host that is frozen, or that crashes.
     """
 
     def __init__(self, faulty: Faulty) -> None:
@@ -45,9 +44,7 @@ class ProcessFaults:
     def kill_elector(self) -> bool:
         node = self._faulty.node()
         sidecar = node.sidecar
-        if not sidecar.guard.running or node.host.suspended or sidecar.elector is None:
-            return False
-        if sidecar.guard.late_s:
+        if not self._faulty.guard_is_well(node) or sidecar.elector is None:
             return False
         self._faulty.say(node, "the elector is killed")
         sidecar.elector.kill()
@@ -66,8 +63,8 @@ class ProcessFaults:
 
     def starve_elector(self) -> bool:
         node = self._faulty.node()
-        elector, guard = node.sidecar.elector, node.sidecar.guard
-        if elector is None or not elector.running or not guard.running or guard.late_s:
+        elector = node.sidecar.elector
+        if elector is None or not elector.running or not self._faulty.guard_is_well(node):
             return False
         for_s = self._faulty.a_while_s()
         elector.late_s = self._faulty.ttl_s * self._faulty.world.rng.choice((0.02, 0.1, 0.3))
@@ -103,8 +100,7 @@ class ProcessFaults:
     def pause_elector(self) -> bool:
         node = self._faulty.node()
         elector = node.sidecar.elector
-        guard = node.sidecar.guard
-        if elector is None or not elector.running or not guard.running or guard.late_s:
+        if elector is None or not elector.running or not self._faulty.guard_is_well(node):
             return False
         for_s = self._faulty.a_while_s()
         self._faulty.say(node, f"the elector is stopped for {for_s:.2f}s")
@@ -114,13 +110,11 @@ class ProcessFaults:
 
     def stop_elector_at_work(self) -> bool:
         node = self._faulty.node()
-        elector, guard = node.sidecar.elector, node.sidecar.guard
-        if elector is None or not elector.running or guard.late_s:
+        elector = node.sidecar.elector
+        if elector is None or not elector.running:
             return False
         elector.stop_after = self._faulty.world.rng.randrange(12)
-        elector.may_stop = lambda: (
-            not (self._faulty.over or guard.late_s or node.host.suspended) and guard.running
-        )
+        elector.may_stop = lambda: not self._faulty.over and self._faulty.guard_is_well(node)
         elector.stopped_for_s = self._faulty.a_while_s()
         return self._faulty.say(node, "the elector will be stopped at work")
 

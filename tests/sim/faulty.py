@@ -47,6 +47,10 @@ class Faulty:
         self.world.say("fault", f"{node.name + ': ' if node else ''}{what}")
         return True
 
+    def guard_is_well(self, node: Node) -> bool:
+        guard = node.sidecar.guard
+        return guard.running and not guard.late_s and not node.host.suspended
+
     def elector_is_well(self, node: Node) -> bool:
         elector = node.sidecar.elector
         if elector is None or not elector.running or not elector.begun:

@@ -19,6 +19,7 @@ from coordsidecar.core.election.phases import Adopting, Joining, Killing, Openin
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard.moves import KillTree, StopTree
 from coordsidecar.core.guard.phases import Idle, Stopping
+from coordsidecar.store.office import Office
 from coordsidecar.value import replace
 from tests.sim.mutants import Mutant
 from tests.sim.patching import both, patched
@@ -152,6 +153,18 @@ def a_term_that_was_given_back_was_begun() -> AbstractContextManager[None]:
     )
 
 
+def a_term_was_resigned_by_its_token_alone() -> AbstractContextManager[None]:
+    """The store lost its data: who resigned marked another run's term as over, which lived on."""
+
+    def make(resigned: Any) -> Any:
+        def by_token(office: Office, token: int | None, *, run: str) -> Office:
+            return resigned(office, token, run=office.run)  # type: ignore[no-any-return]
+
+        return by_token
+
+    return patched(Office, "resigned", make)
+
+
 SHOWN_BY: dict[str, tuple[int, str]] = {
     "the_rest_of_a_frozen_tree_was_woken": (
         161,
@@ -180,5 +193,6 @@ BUGS: dict[str, Mutant] = {
         a_session_being_given_up_was_adopted,
         a_kernel_lock_was_trusted_for_ever,
         a_guard_that_was_suspended_stopped_its_burial,
+        a_term_was_resigned_by_its_token_alone,
     )
 }

@@ -2,10 +2,11 @@
 
 1. At most one job tree can act as the leader. When a whole host was frozen past its lease, its job
    may act for an instant after it wakes; that is counted, and bounded.
-2. Tokens strictly increase from one leadership to the next; after the store has lost its data,
-   above all that the sidecar itself has seen. (One that has seen nothing cannot know that somebody
-   leads who has not heard of the loss: for a TTL the two may overlap. Counted, and bounded.)
-3. Nothing is released, neither the key nor the office record, while that token's tree may act.
+2. Tokens strictly increase from one leadership to the next. If the store has lost its data: above
+   all that it has given out since, and all that the sidecar itself has seen. (Nobody can know what
+   only others have seen. One that had seen nothing before does not know either that somebody leads
+   who has not heard of the loss: until that lease ends, the two may overlap. Counted, and bounded.)
+3. Nothing is released, neither the key nor the office record, while the tree of that term may act.
 4. No job acts past the deadline that follows from the last renewal its host *sent*, plus the time
    that killing takes. The referee has it from what passed over the network, not from the cores.
    No guard is ever told a later deadline, and the one it keeps never moves backwards.
@@ -49,9 +50,11 @@ class Referee:
         self._handles: dict[tuple[str, int], str] = {}
         self._led: dict[str, int] = {}
         self._last_start: tuple[int, str] = (0, "")
+        self._last_taken = 0
         self._watched: set[Tree] = set()
-        self._lost_s = -math.inf
-        self._ignorant: set[str] = set()
+        # For each loss: until when a lease from before it may last, and who had seen a leader then.
+        self._losses: list[tuple[float, set[str]]] = []
+        self._losses_before: dict[tuple[str, int], int] = {}
         self.leaderships = 0
 
     @property
@@ -64,16 +67,19 @@ class Referee:
     # ── what we are told ───────────────────────────────────────────────────────────────────────
 
     def took_office(self, handle: str, token: int, owner: str) -> None:
+        """The store is about to record it (property 2)."""
+        if token <= self._last_taken and self._handles.get((owner, token)) != handle:
+            self._fail(f"{owner} takes office with token {token}, after {self._last_taken}")
+        self._last_taken = max(self._last_taken, token)
         self._handles[owner, token] = handle
+        self._losses_before[owner, token] = len(self._losses)
 
     def decided_to_lead(self, runner: Runner, token: int) -> None:
         """A guard has just decided that a job leads under ``token`` (properties 2 and 5)."""
         last_token, last_name = self._last_start
         again = runner.name == last_name
-        if self._lost_s > -math.inf:
+        if self._losses:
             last_token, again = runner.seen_token, token == self._led.get(runner.name)
-            if last_token == 0:
-                self._ignorant.add(runner.name)
         if token < last_token or (token == last_token and not again):
             self._fail(f"{runner.name} starts a job with token {token}, after {last_token}")
         if (token, runner.name) != self._last_start:
@@ -86,9 +92,14 @@ class Referee:
         if left_s < needed_s - 1e-6:
             self._fail(f"{runner.name} starts a job with {left_s:.3f}s left, less than G + K")
 
-    def data_lost(self) -> None:
-        """From now on a sidecar that has seen nothing of it may get any token."""
-        self._lost_s = self._world.now_s
+    def data_lost(self, knowing: set[str]) -> None:
+        """From now on the store may give any token to a sidecar that has seen none.
+
+        ``knowing``: the sidecars that have seen a leader, if only themselves.
+        """
+        until_s = self._world.now_s + self._timing.ttl_s * _LONGEST_GRANT
+        self._losses.append((until_s, knowing))
+        self._last_taken = 0
 
     def lease_changed(self, runner: Runner, was: Leased | None, lease: Leased) -> None:
         """A guard keeps another deadline than before (property 4)."""
@@ -133,17 +144,27 @@ class Referee:
         if len(able) < 2:
             return
         waking = [tree for tree in able if now_s < tree.host.excused_until_s]
-        if now_s < self._lost_s + self._timing.ttl_s * _LONGEST_GRANT:
-            known = {self._trees[tree].name for tree in able} - self._ignorant
-            if len(known) < 2 and len(able) == 2:
-                self._world.counts["overlaps after a loss of data, by who knew nothing"] += 1
-                return
+        # One for each loss: two after the same one hear of each other from the store.
+        excuses_s = {self._excused_until_s(tree) for tree in able} - {-math.inf}
+        if len(able) - len(excuses_s) < 2:
+            self._world.counts["overlaps after a loss of data, by who knew nothing"] += 1
+            self._world.at(min(excuses_s), self.look)
+            return
         names = ", ".join(f"{tree.name} (token {tree.token})" for tree in able)
         if len(able) - len(waking) > 1:
             self._fail(f"two jobs at once: {names}")
         self._world.counts["overlaps of a host that wakes"] += 1
         self._world.say("referee", f"overlap while a frozen host wakes: {names}")
         self._world.at(min(tree.host.excused_until_s for tree in waking), self.look)
+
+    def _excused_until_s(self, tree: Tree) -> float:
+        """Until when it may overlap with a leader from before the loss of which it cannot know."""
+        name = self._trees[tree].name
+        losses = self._losses_before.get((name, tree.token or 0), 0)
+        if not losses:
+            return -math.inf
+        until_s, knowing = self._losses[losses - 1]
+        return until_s if self._world.now_s < until_s and name not in knowing else -math.inf
 
     def _watch(self, tree: Tree) -> None:
         """Property 4."""

@@ -49,6 +49,8 @@ class ModelStore:
         self.office = Office()
         # Under which token a session has taken office, once it has.
         self._in_office: dict[str, int] = {}
+        # Whose term the office record tells of.
+        self._in_charge = ""
         self.owners: dict[str, str] = {}
         self._watches: list[Callable[[], None]] = []
 
@@ -78,7 +80,7 @@ class ModelStore:
                     return moves.Took(None)
                 return moves.Took(self._take_office(session.handle, token, caller, floor))
             case moves.Resign(session, token):
-                self._resign(session.handle, token)
+                self._resign(session.handle, token, caller)
                 return moves.Done()
             case moves.Close(session):
                 self.end_session(session.handle)
@@ -97,6 +99,7 @@ class ModelStore:
         token = max(token, floor + 1) if token <= floor else token
         self.referee.took_office(handle, token, self.owners[handle])
         self._in_office[handle] = token
+        self._in_charge = caller.name
         self.office = replace(self.office, led=token, run=caller.run, lock=self._lock_id())
         self._changed()
         return token
@@ -109,13 +112,14 @@ class ModelStore:
         """The token of who holds the lock since ``revision``: counted by the office record."""
         return self._in_office.get(handle) or max(revision, self.office.led + 1)
 
-    def _resign(self, handle: str, token: int | None) -> None:
+    def _resign(self, handle: str, token: int | None, caller: Caller) -> None:
         held = self.token_held(handle)
         if token is None or held is None or held == token:
             self._give_up(handle)
-        if token is not None and self.office.led == token and not self.office.clean:
-            self.referee.released(token, self.owners[handle])
-            self.office = replace(self.office, released=token)
+        office = self.office.resigned(token, run=caller.run)
+        if office != self.office:
+            self.referee.released(office.led, self._in_charge)
+            self.office = office
             self._changed()
 
     def _held(self, token: int) -> Held:

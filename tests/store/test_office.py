@@ -55,10 +55,21 @@ def test_in_order_the_token_is_the_number_of_the_lock() -> None:
     first = Office().taken(7, lock=7, run="", floor=0)
     assert first is not None
 
-    second = first.resigned(7).taken(9, lock=9, run="", floor=7)
+    second = first.resigned(7, run="").taken(9, lock=9, run="", floor=7)
 
     assert (first.led, first.token_under(7), first.leader_token(7)) == (7, 7, 7)
     assert second == Office(led=9, released=7, lock="9")
+
+
+def test_a_term_of_another_run_is_not_resigned_though_it_has_the_same_token() -> None:
+    """The store lost its data between the two, and gave the number out again."""
+    office = Office().taken(3, lock=3, run="theirs", floor=0)
+    assert office is not None
+
+    mistaken = office.resigned(3, run="ours")
+
+    assert mistaken == office
+    assert office.resigned(3, run="theirs").clean
 
 
 @given(st.integers(), st.integers(), st.text(max_size=9), st.integers(min_value=1))

@@ -181,12 +181,12 @@ class ConsulStore:
         self._term = (session.handle, lock.modify_index, office.led)
         return office.led
 
-    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         known, self._state = self._held_by(session), None
         for _ in range(_RESIGN_TRIES):
             state, known = known or self._keys.read(deadline_s), None
-            released = state.office.resigned(token)
+            released = state.office.resigned(token, run=run)
             office = None if released == state.office else released
             if not self._keys.give_up(session, state, office, deadline_s):
                 return

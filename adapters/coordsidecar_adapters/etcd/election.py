@@ -139,7 +139,7 @@ class EtcdElection:
         How the office record looks then is known beforehand. Else say where we stand.
         """
         last = Office.decode(self._office)
-        last = last.resigned(last.led)
+        last = last.resigned(last.led, run=last.run)
         released, token = last.encode().encode(), last.token_under(self._created)
         ours = last.taken(token, lock=self._created, run=run, floor=0)
         assert ours is not None
@@ -200,7 +200,7 @@ class EtcdElection:
             return self._term[2]
         return office.token_under(created)
 
-    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
         give_up: Json = {"request_delete_range": {"key": b64(name)}}
@@ -209,7 +209,7 @@ class EtcdElection:
             return
         for _ in range(_LOOKS):
             office = Office.decode(self._office)
-            released = office.resigned(token)
+            released = office.resigned(token, run=run)
             change = [give_up] if self._token(name, self._created, office) == token else []
             if released != office:
                 change.append(put(self._keys.office, released.encode()))

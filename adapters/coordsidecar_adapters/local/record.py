@@ -60,9 +60,9 @@ class Record(Value):
         proven = present_lock != "" and self.office.lock == present_lock
         return self.office.held(self.token, cursor=self.token, proven=proven)
 
-    def resigned(self, token: int | None) -> Record:
-        """The record once the holder has given up the lock, and the office of ``token``."""
-        return replace(self, holder="", office=self.office.resigned(token))
+    def resigned(self, token: int | None, *, run: str) -> Record:
+        """The record once the holder has given up the lock, and ``run`` the office of ``token``."""
+        return replace(self, holder="", office=self.office.resigned(token, run=run))
 
 
 _LOST = Record(office=Office(led=-1), lost=True)

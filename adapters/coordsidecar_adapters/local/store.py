@@ -160,12 +160,12 @@ class LocalStore:
                 self._write_record(taken, durable=known.token != led)
             return led
 
-    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         with self._translated():
             try:
                 fd = lock.session_fd(session)
             except SessionLostError:
-                self._mend(token)
+                self._mend(token, run)
                 return
             known = self._known(session, fd)
             ours = (
@@ -174,10 +174,10 @@ class LocalStore:
                 and lock.try_lock(fd)
             )
             if ours:
-                self._write_record(known.resigned(token))
+                self._write_record(known.resigned(token, run=run))
             lock.unlock(fd)  # Explicitly: others may still have a descriptor of it.
             if not ours:
-                self._mend(token)
+                self._mend(token, run)
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         with self._translated():
@@ -221,7 +221,7 @@ class LocalStore:
             behind = self._behind(read_record(self._record_path, existed=False), probe_fd)
             return Leader(token=behind.leader_token, record=behind.leader)
 
-    def _mend(self, token: int | None) -> None:
+    def _mend(self, token: int | None, run: str) -> None:
         """Record that the job of ``token`` is dead, if nobody holds the lock that is there now.
 
         Whoever holds it has read the record already, and replaces it on taking office.
@@ -232,8 +232,9 @@ class LocalStore:
         try:
             if lock.try_lock(fd) and self._in_place(fd):
                 known = self._read_record(fd)
-                if known.office.led == token and not known.office.clean:
-                    self._write_record(known.resigned(token))
+                mended = known.resigned(token, run=run)
+                if mended.office != known.office:
+                    self._write_record(mended)
         finally:
             os.close(fd)
 

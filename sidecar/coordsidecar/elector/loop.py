@@ -37,7 +37,7 @@ from coordsidecar.core.election.moves import (
     TreeKilled,
     Watch,
 )
-from coordsidecar.core.election.phases import lasting_s, token_of
+from coordsidecar.core.election.phases import token_of
 from coordsidecar.elector import shown
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
@@ -51,7 +51,6 @@ from coordsidecar.store.protocol import Session
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import is_stopped
 from coordsidecar.trees.remains import Remains
-from coordsidecar.value import replace
 from coordsidecar.wire import Wire
 
 __all__ = ["run"]
@@ -139,12 +138,14 @@ class Elector:
     ) -> None:
         """Begin afresh, or with what a dead elector left."""
         # Only now: what the store's client took to import is not the store's fault.
-        self._state = core.begin(boottime_s(), self._aims, adopt=adopt, token=token, floor=floor)
-        if adopt is not None and math.isfinite(run_until_s):
-            # What the guard was promised, until a renewal of our own says more.
-            timing = self._settings.timing
-            sent_at_s = run_until_s + timing.margin_s - lasting_s(adopt, timing)
-            self._state = replace(self._state, renewed_at_s=sent_at_s)
+        self._state = core.begin(
+            boottime_s(),
+            self._aims,
+            adopt=adopt,
+            token=token,
+            run_until_s=run_until_s,
+            floor=floor,
+        )
 
     def serve_status(self) -> None:
         """Answer on ``--http``, from a thread of its own. Raises `OSError` if the port is taken."""

@@ -135,7 +135,7 @@ class Workers:
                     )
                 )
             case Resign(session, token):
-                store.resign(session, token, timeout_s=timeout_s)
+                store.resign(session, token, run=self._run, timeout_s=timeout_s)
                 return Done()
             case Close(session):
                 store.close(session, timeout_s=timeout_s)

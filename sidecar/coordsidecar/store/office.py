@@ -84,9 +84,13 @@ class Office(Value):
             return None
         return Office(led=led, released=min(self.released, led - 1), run=run, lock=str(lock))
 
-    def resigned(self, token: int | None) -> Office:
-        """The record once the job of ``token`` is dead: the same, unless that was led last."""
-        return replace(self, released=token) if token is not None and self.led == token else self
+    def resigned(self, token: int | None, *, run: str) -> Office:
+        """The record once the job of ``run`` under ``token`` is dead: the same, unless it led last.
+
+        The token alone does not tell: after a loss of data another run may lead under that number.
+        """
+        ours = token is not None and (self.led, self.run) == (token, run)
+        return replace(self, released=self.led) if ours else self
 
     def held(self, token: int, *, cursor: int, proven: bool = False) -> Held:
         """How things stand for who holds the election by ``token`` and finds this record.

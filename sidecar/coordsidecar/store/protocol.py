@@ -198,12 +198,13 @@ class Store(Protocol):
         """
         ...
 
-    def resign(self, session: Session, token: int | None, *, timeout_s: float) -> None:
+    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         """Give up our candidacy. Call it only once the job of ``token`` is confirmed dead.
 
-        Records ``released = token`` where ``led == token``, in the transaction that gives the key
-        up if it is still ours; if it no longer is, the record alone is mended. ``None``: we never
-        took office. Safe to repeat; does not raise `SessionLostError`.
+        Records ``released = token`` where this ``run`` led last, under ``token``, in the
+        transaction that gives the key up if it is still ours; if it no longer is, the record alone
+        is mended. ``None``: we never took office. Safe to repeat; does not raise
+        `SessionLostError`.
         """
         ...
 

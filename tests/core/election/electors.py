@@ -72,8 +72,8 @@ def answer(
 
 def adopting(now_s: float = 100.0, **changes: object) -> Elector:
     """An elector that follows one that died in office, as its driver begins it."""
-    begun = core.begin(now_s, AIMS, adopt=SESSION, token=7)
-    return replace(replace(begun, renewed_at_s=100.0, ping_at_s=1e9), **changes)
+    begun = core.begin(now_s, AIMS, adopt=SESSION, token=7, run_until_s=LEASED.run_until_s)
+    return replace(replace(begun, ping_at_s=1e9), **changes)
 
 
 def told(effects: list[Effect]) -> list[object]:

@@ -38,7 +38,6 @@ from tests.core.election.electors import (
     answer,
     elector,
     take,
-    told,
 )
 
 PROVING = Renew(SESSION, look=True)
@@ -148,14 +147,16 @@ def test_a_loss_kills_no_later_than_half_of_k_before_what_was_last_proven() -> N
 
 
 @pytest.mark.parametrize("state", owning(), ids=["leading", "adopting"])
-def test_a_renewal_without_its_proof_moves_nothing_and_is_asked_again(state: Elector) -> None:
-    """It was sent before we led, or the store that answered is of an older make."""
-    again, effects = answer(state, Renewed(15.0, None), 104.0, sent_at_s=103.0)
+def test_a_proof_that_was_asked_for_and_is_missing_is_no_answer(state: Elector) -> None:
+    """The store is of an older make: it moves nothing, and is not asked again at once."""
+    again, effects = answer(state, Renewed(15.0, None), 101.0, sent_at_s=100.5)
+    again, early = take(again, Tick(), 101.09)
+    _, later = take(again, Tick(), 101.1)
 
-    assert told(effects) == []
+    assert effects == early == []
     assert again.renewed_at_s == 100.0
     assert again.phase == state.phase
-    assert effects == [Call(PROVING)]
+    assert later == [Call(PROVING)]
 
 
 def test_a_renewal_that_was_sent_before_we_led_extends_nothing() -> None:

@@ -157,9 +157,11 @@ def test_an_adopted_candidacy_whose_place_nobody_told_is_asked_for_again() -> No
     )
 
     state, effects = answer(state, Renewed(15.0, None), 101.0)
+    _, later = take(state, Tick(), 101.1)
 
     assert state.phase == Adopting(None)
-    assert effects == [Call(asked)]
+    assert effects == []  # Else a store that never tells would be asked without a pause.
+    assert later == [Call(asked)]
 
 
 # ── our place ──────────────────────────────────────────────────────────────────────────────────

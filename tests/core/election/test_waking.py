@@ -138,3 +138,20 @@ def test_a_call_hangs_from_when_it_was_made_and_no_longer_than_until_it_is_answe
     assert Call(Renew(SESSION, look=True)) in effects
     assert state.called_at_s == 101.0
     assert answered.called_at_s == float("inf")
+
+
+def test_an_heir_counts_the_lease_as_its_guard_was_promised() -> None:
+    """From when the renewal must have been sent: for a kernel lock, as if it lasted for a TTL."""
+    lock = replace(SESSION, ttl_s=math.inf)
+
+    heirs = [core.begin(100.0, AIMS, adopt=adopt, run_until_s=110.0) for adopt in (SESSION, lock)]
+
+    assert [heir.renewed_at_s for heir in heirs] == [97.0, 97.0]
+    assert [heir.lease_until_s(AIMS.timing) for heir in heirs] == [110.0, 110.0]
+
+
+def test_an_heir_to_whose_guard_nothing_was_promised_has_no_lease() -> None:
+    heir = core.begin(100.0, AIMS, adopt=SESSION, token=7)
+    fresh = core.begin(100.0, AIMS, run_until_s=110.0)
+
+    assert heir.renewed_at_s == fresh.renewed_at_s == -math.inf

@@ -259,7 +259,8 @@ NAP_S = pytest.approx(100.0 + 2 / 3)
     [
         (Idle(), {}, NAP_S),
         (Idle(), {"elector_start_at_s": 100.3}, 100.3),
-        (Idle(), {"release_due_s": 100.3}, 100.3),
+        (Idle(), {"release_due_s": 100.3, "elector_new": False}, 100.3),
+        (Idle(), {"release_due_s": 100.3, "elector_new": True}, NAP_S),
         (Running(msg.Leased(7, 100.3, 105.3)), {}, 100.3),
         (Stopping(None, 100.3, Quit()), {}, 100.3),
         (Stopping(msg.Leased(7, 90.0, 101.3), 500.0, Quit()), {}, 100.3),

@@ -121,16 +121,29 @@ def test_an_elector_that_does_not_release_by_the_bound_is_replaced() -> None:
     assert guard.unreleased == 7
 
 
-def test_the_elector_that_replaces_it_has_the_same_time_again() -> None:
-    killed, _ = take(given_back(), Tick(), DUE_S)
+def test_the_elector_that_replaces_it_has_a_time_of_its_own_from_its_first_word() -> None:
+    at_work, _ = take(given_back(), Heard(msg.Ping(1)), 102.0)
+    killed, _ = take(at_work, Tick(), DUE_S)
 
     replaced, effects = take(killed, ElectorExited(), 122.0)
-    _, early = take(replaced, Heard(msg.Ping(1)), 129.9)
-    _, late = take(replaced, Heard(msg.Ping(1)), 130.0)
+    spoken, _ = take(replaced, Heard(msg.Ping(1)), 140.0)
+    _, early = take(spoken, Heard(msg.Ping(2)), 147.9)
+    _, late = take(spoken, Heard(msg.Ping(2)), 148.0)
 
     assert effects == [StartElector(7, 0.0, 7), RELEASE]
     assert KillElector() not in early
     assert KillElector() in late
+
+
+def test_an_elector_that_is_still_starting_is_not_killed_for_what_it_cannot_have_released() -> None:
+    """On a busy host each would be killed before its first word, one after the other."""
+    guard = replace(given_back(), elector_new=True)
+
+    starting, effects = take(guard, Tick(), DUE_S + 5.0)
+
+    assert effects == []
+    assert core.next_wake_s(starting, PLAN) > DUE_S + 5.0
+    assert take(replace(guard, elector_new=False), Tick(), DUE_S)[1] == [KillElector()]
 
 
 def test_an_elector_that_has_released_is_left_alone() -> None:
@@ -146,7 +159,7 @@ def test_an_elector_that_has_released_is_left_alone() -> None:
 
 
 def test_a_guard_wakes_when_the_release_is_due() -> None:
-    guard = replace(given_back(), release_due_s=101.5)
+    guard = replace(given_back(), release_due_s=101.5, elector_new=False)
 
     assert core.next_wake_s(guard, PLAN) == 101.5
 

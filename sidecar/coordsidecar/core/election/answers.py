@@ -54,6 +54,13 @@ def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
     ):
         return elector, []  # Of a session that we have left behind.
     elector = making_way.answered(elector, answer)
+    match answer:
+        case Answered(op=Renew(look=True), result=Renewed(standing=None)):
+            # What was asked for is missing: no answer, so that we do not ask again at once.
+            without = Silent("the store renewed our session, but did not say where we stand")
+            answer = replace(answer, result=without)
+        case _:
+            pass
     if isinstance(answer.result, Silent | Refused):
         return _unanswered(elector, answer, answer.result, now_s, aims)
     elector = replace(elector, failures=0)

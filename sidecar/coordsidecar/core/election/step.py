@@ -62,6 +62,7 @@ from coordsidecar.core.election.phases import (
     Resigning,
     Resting,
     Waiting,
+    lasting_s,
     token_of,
 )
 from coordsidecar.hints import assert_never
@@ -79,12 +80,20 @@ def begin(
     *,
     adopt: Session | None = None,
     token: int | None = None,
+    run_until_s: float = -math.inf,
     floor: int = 0,
 ) -> Elector:
-    """An elector as it starts: afresh, or with the session that a dead elector left behind."""
+    """An elector as it starts: afresh, or with the session that a dead elector left behind.
+
+    The job of ``token`` may run until ``run_until_s``, as the guard was promised.
+    """
+    renewed_at_s = -math.inf
+    if adopt is not None and math.isfinite(run_until_s):
+        renewed_at_s = run_until_s + aims.timing.margin_s - lasting_s(adopt, aims.timing)
     return Elector(
         phase=Opening() if adopt is None else Adopting(token),
         session=adopt,
+        renewed_at_s=renewed_at_s,
         connected=adopt is not None,
         started_at_s=now_s,
         last_step_s=now_s,

@@ -73,7 +73,6 @@ class Stopping(Value):
     Ends when it is gone; SIGKILL comes at ``kill_at_s``, or K before the lease ends. What cannot be
     killed keeps it (rule S4).
 
-
     ``asked``: a person asked for it, so that asking again kills at once.
     """
 
@@ -119,7 +118,7 @@ class Guard(Value):
 
     ``token_floor``: the highest token that was ever seen here; no job starts at or below it.
     ``unreleased``: a token whose job is over but which the elector has not yet released; one that
-    has not by ``release_due_s`` is replaced.
+    has said a word, but has not by ``release_due_s``, is replaced.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
     ``elector_new``: it has not yet said a word.
     """

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard import company, rules, signals
+from coordsidecar.core.guard import company, replacing, rules, signals
 from coordsidecar.core.guard.moves import (
     Continued,
     Effect,
@@ -33,13 +33,11 @@ from coordsidecar.core.guard.moves import (
     Heard,
     JobExited,
     JobNotStarted,
-    KillElector,
     KillTree,
     Plan,
     Report,
     Role,
     Signalled,
-    StartElector,
     Tell,
     TerminalStop,
     Tick,
@@ -52,7 +50,6 @@ from coordsidecar.core.guard.phases import (
     Guard,
     Idle,
     Leaving,
-    Quit,
     Running,
     Stopping,
     Yielding,
@@ -64,10 +61,6 @@ from coordsidecar.value import replace
 __all__ = ["begin", "next_wake_s", "step"]
 
 Step = tuple[Guard, list[Effect]]
-
-_ELECTOR_RESTART_MAX_S = 5.0
-_ELECTOR_HASTE_S = 0.1
-_ELECTOR_START_S = 30.0
 
 
 def begin(now_s: float, plan: Plan) -> Step:
@@ -84,10 +77,10 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
         # We were not running ourselves: the elector's silence proves nothing.
         guard = replace(guard, elector_heard_s=now_s)
     guard = replace(guard, last_step_s=now_s)
-    order = [_enforce_deadlines, _look_after_elector, _take]
+    order = [_enforce_deadlines, replacing.look_after_elector, _take]
     if isinstance(event, JobExited):
         # Nobody is left who could obey: what the deadline asks of a job is asked of the rest of it.
-        order = [_take, _enforce_deadlines, _look_after_elector]
+        order = [_take, _enforce_deadlines, replacing.look_after_elector]
     effects: list[Effect] = []
     for rule in order:
         guard, more = rule(guard, event, now_s, plan)
@@ -98,7 +91,9 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
 def next_wake_s(guard: Guard, plan: Plan) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
     # Awake often enough to tell the elector's silence from our own absence.
-    wakes_s = [guard.last_step_s + _longest_nap_s(plan) * 2 / 3, guard.release_due_s]
+    wakes_s = [guard.last_step_s + _longest_nap_s(plan) * 2 / 3]
+    if not guard.elector_new:
+        wakes_s.append(guard.release_due_s)
     if guard.elector_start_at_s is not None:
         wakes_s.append(guard.elector_start_at_s)
     lease = lease_of(guard.phase)
@@ -147,60 +142,6 @@ def _enforce_deadlines(guard: Guard, event: Event, now_s: float, plan: Plan) -> 
             return rules.finish(guard, exit_code)
         case _:
             return guard, []
-
-
-def _look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
-    """Notice that the elector died or went silent, and replace it; the job does not notice."""
-    match event:
-        case ElectorExited():
-            if isinstance(guard.phase, Leaving) and guard.unreleased is None:
-                return rules.finish(guard, guard.phase.exit_code)
-            # Under a lease there is no time to lose; the time that a start takes is pause enough.
-            hasty = lease_of(guard.phase) is not None or isinstance(guard.phase, Leaving)
-            longest_s = _ELECTOR_HASTE_S if hasty else _ELECTOR_RESTART_MAX_S
-            wait_s = 0.0
-            if guard.elector_deaths:
-                wait_s = min(0.05 * 2.0 ** min(guard.elector_deaths, 10), longest_s)
-            match guard.phase:
-                case Stopping(lease=None, after=Quit()) if guard.unreleased is None:
-                    wait_s = math.inf  # We leave; there is nothing to be elected for.
-                case _:
-                    pass
-            guard = replace(
-                guard, elector_start_at_s=now_s + wait_s, elector_deaths=guard.elector_deaths + 1
-            )
-        case Heard(msg.Failed()):
-            pass  # It ends, and the next may fail, too: not at once, then.
-        case Heard():
-            guard = replace(guard, elector_heard_s=now_s, elector_deaths=0, elector_new=False)
-        case _:
-            pass
-    if guard.elector_start_at_s is None:
-        # Its first word may take long: on a busy host, imports alone take seconds.
-        patience_s = _ELECTOR_START_S if guard.elector_new else plan.timing.elector_silence_s
-        why = "the elector hangs; replacing it"
-        if now_s >= guard.release_due_s:
-            why = "the elector does not give the lead up; replacing it"
-        elif now_s - guard.elector_heard_s < patience_s:
-            return guard, []
-        # Its death will be reported as `ElectorExited`.
-        guard = replace(guard, elector_heard_s=now_s, release_due_s=math.inf)
-        return guard, [KillElector(), Report("elector-silent", why)]
-    if now_s < guard.elector_start_at_s:
-        return guard, []
-    lease = lease_of(guard.phase)
-    token = lease.token if lease else None
-    floor = guard.token_floor
-    effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0, floor)]
-    if (unreleased := guard.unreleased) is not None:
-        guard = replace(guard, release_due_s=company.release_due_s(guard, now_s, plan))
-        effects = [
-            StartElector(unreleased, 0.0, floor),
-            Tell(msg.TreeGone(unreleased, 0.0, leave=isinstance(guard.phase, Leaving))),
-        ]
-    effects.append(Report("elector-replaced", "started a new elector", token))
-    guard = replace(guard, elector_start_at_s=None, elector_heard_s=now_s, elector_new=True)
-    return guard, effects
 
 
 def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
