@@ -45,7 +45,7 @@ def test_a_candidate_who_is_not_told_where_it_stands_makes_way_when_a_session_wo
 ) -> None:
     """However well its session is renewed: others wait behind it."""
     state, _ = answer(elector(phase, call=op), nothing, 101.5, sent_at_s=101.0)
-    state, _ = answer(replace(state, call=op), nothing, 111.0, sent_at_s=110.0)
+    state, _ = answer(replace(state, call=op, renewed_at_s=101.0), nothing, 111.0, sent_at_s=110.0)
     state = replace(state, call=None, look_at_s=1e9, retry_at_s=1e9, watching=True)
 
     due_s = core.next_wake_s(state, AIMS)
@@ -74,8 +74,18 @@ def test_a_word_on_where_it_stands_is_enough(state: Elector, result: object) -> 
     assert not isinstance(waited.phase, Resigning)
 
 
+def test_in_an_outage_a_place_ends_with_its_session_and_nobody_has_to_make_way() -> None:
+    """Who rested then would be missing when the store is back."""
+    state = elector(Waiting(BEHIND), in_vain_since_s=101.0, look_at_s=1e9)
+
+    state, effects = take(state, Tick(), 500.0)
+
+    assert effects == []
+    assert state.phase == Waiting(BEHIND)
+
+
 def test_a_leader_is_not_in_the_way() -> None:
     """Its own proofs bound its lead (S17)."""
-    state, _ = take(elector(Leading(CLEAN), in_vain_since_s=0.0), Tick(), 101.0)
+    state, _ = take(elector(Leading(CLEAN), in_vain_since_s=0.0, look_at_s=1e9), Tick(), 101.0)
 
     assert state.phase == Leading(CLEAN)

@@ -94,6 +94,7 @@ def _wait_until_s(aims: Aims) -> float:
 
 
 def _in_vain_s(elector: Elector, aims: Aims) -> float:
-    if elector.session is None:
+    """If nothing is answered at all, our place ends with our session: nobody waits behind us."""
+    if elector.session is None or elector.renewed_at_s < elector.in_vain_since_s:
         return math.inf
     return elector.in_vain_since_s + lasting_s(elector.session, aims.timing)
