@@ -30,21 +30,11 @@ from tests.core.election.electors import (
     CLEAN,
     LEASED,
     SESSION,
+    burying,
     elector,
     take,
     told,
 )
-
-# Heard last at 100: looked at from 104 on, and given up at 108.
-SILENT = {"guard_due_s": 104.0, "guard_lost_s": 108.0}
-LOOKED_AT = {"guard_due_s": 104.5, "guard_lost_s": 108.0}
-
-
-def burying(why: str) -> list[object]:
-    return [KillTree(), TellGuard(msg.Lost(7, why))]
-
-
-# ── who is silent is looked at ─────────────────────────────────────────────────────────────────
 
 
 def test_a_dead_guard_is_buried_before_anything_is_released() -> None:
