@@ -132,7 +132,8 @@ class EtcdServer:
 
     def etcdctl(self, *args: str) -> str:
         """Run etcdctl against this server, as root where it has users, and return its output."""
-        done = self._run_etcdctl(*args)
+        # Its own patience of 5 s is too little on a busy machine.
+        done = self._run_etcdctl("--command-timeout", f"{_CTL_TIMEOUT_S:g}s", *args)
         if done.returncode != 0:
             raise ServerError(f"etcdctl {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout
