@@ -17,8 +17,9 @@ from tests.sim.network import Network
 from tests.sim.node import Node
 from tests.sim.referee import Referee
 from tests.sim.schedule import Schedule, ScheduledFaulty
-from tests.sim.store_kinds import ConsulLike, EtcdLike, FileLike
+from tests.sim.store_file import FileLike
 from tests.sim.store_model import ModelStore
+from tests.sim.store_servers import ConsulLike, EtcdLike
 from tests.sim.tree import Temper
 from tests.sim.world import Host, SafetyError, World
 

@@ -10,6 +10,7 @@ from coordsidecar.core.election.moves import (
     Call,
     Effect,
     Event,
+    KillTree,
     Report,
     TellGuard,
 )
@@ -82,3 +83,8 @@ def told(effects: list[Effect]) -> list[object]:
 
 def calls(effects: list[Effect]) -> list[Call]:
     return [effect for effect in effects if isinstance(effect, Call)]
+
+
+def burying(why: str) -> list[object]:
+    """What is done about a guard that led under token 7."""
+    return [KillTree(), TellGuard(msg.Lost(7, why))]
