@@ -21,8 +21,7 @@ from coordsidecar.core.guard.moves import KillTree, StopTree
 from coordsidecar.core.guard.phases import Idle, Stopping
 from coordsidecar.store.office import Office
 from coordsidecar.value import replace
-from tests.sim.mutants import Mutant
-from tests.sim.patching import both, patched
+from tests.sim.breaking import Mutant, both, patched
 
 __all__ = ["BUGS", "SHOWN_BY"]
 

@@ -13,13 +13,13 @@ from coordsidecar.core.guard.moves import Plan
 from coordsidecar.core.timing import Timing
 from tests.sim.faults import FaultsByChance, FaultsBySchedule
 from tests.sim.faulty import Faulty
-from tests.sim.file_like import FileLike
 from tests.sim.network import Network
 from tests.sim.node import Node
 from tests.sim.referee import Referee
 from tests.sim.schedule import Schedule, ScheduledFaulty
-from tests.sim.store_kinds import ConsulLike, EtcdLike
+from tests.sim.store_file import FileLike
 from tests.sim.store_model import ModelStore
+from tests.sim.store_servers import ConsulLike, EtcdLike
 from tests.sim.tree import Temper
 from tests.sim.world import Host, SafetyError, World
 

@@ -10,10 +10,10 @@ import pytest
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Tick
 from tests.sim import elector_process
+from tests.sim.breaking import patched
 from tests.sim.found import SHOWN_BY
 from tests.sim.many import play, play_range
 from tests.sim.mutants import MUTANTS
-from tests.sim.patching import patched
 from tests.sim.scenario import run
 from tests.sim.schedule import Schedule
 from tests.sim.tell import command

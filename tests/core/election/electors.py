@@ -86,5 +86,5 @@ def calls(effects: list[Effect]) -> list[Call]:
 
 
 def burying(why: str) -> list[object]:
-    """What an elector that leads does first for a guard that it gives up."""
+    """What is done about a guard that led under token 7."""
     return [KillTree(), TellGuard(msg.Lost(7, why))]

@@ -1,4 +1,4 @@
-"""The elector's core: a guard that is silent, stopped, or only slow."""
+"""The elector's core: a guard that is silent, and may be stopped or only slow."""
 
 from __future__ import annotations
 
@@ -40,9 +40,6 @@ from tests.core.election.electors import (
 # Heard last at 100: looked at from 104 on, and given up at 108.
 SILENT = {"guard_due_s": 104.0, "guard_lost_s": 108.0}
 LOOKED_AT = {"guard_due_s": 104.5, "guard_lost_s": 108.0}
-
-
-# ── who is silent is looked at ─────────────────────────────────────────────────────────────────
 
 
 def test_a_guard_that_is_silent_is_looked_at_again_and_again() -> None:

@@ -1,4 +1,4 @@
-"""Changes to the product that last for as long as a ``with`` block."""
+"""How a core is broken for a while, and made whole again. Nothing in the product knows of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-__all__ = ["both", "patched"]
+__all__ = ["Mutant", "both", "patched"]
+
+Mutant = Callable[[], AbstractContextManager[None]]
+"""Changes the product while its ``with`` block lasts."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A model store like a lock file on one host."""
+"""A model store like a lock file on one host: its lock lasts for as long as its holder lives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model stores whose sessions expire: like etcd, and like Consul."""
+"""Model stores that are servers: like etcd, and like Consul. Their sessions expire."""
 
 from __future__ import annotations
 

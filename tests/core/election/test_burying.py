@@ -1,4 +1,4 @@
-"""The elector's core: guards that are dead, or given up, and what becomes of their jobs."""
+"""The elector's core: a guard that is dead, comes back, or cannot be killed, and its tree (S4)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,124 @@
+"""Cores without one of the rules on when a term ends and the next begins (S4, S6, S8, S9)."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from coordsidecar.core.election import answers as election_answers
+from coordsidecar.core.election import company
+from coordsidecar.core.election import rules as election_rules
+from coordsidecar.core.election import step as election_core
+from coordsidecar.core.election.moves import Answered, Renewed
+from coordsidecar.core.election.phases import Elector, Killing, Leading
+from coordsidecar.core.guard import rules as guard_rules
+from coordsidecar.core.guard import step as guard_core
+from coordsidecar.core.guard.company import release_effects
+from coordsidecar.value import replace
+from tests.sim.breaking import both, patched
+
+__all__ = [
+    "a_dead_guards_job_is_not_buried",
+    "a_guard_that_came_back_is_not_believed",
+    "an_orderly_end_is_believed_after_a_loss_of_data",
+    "no_takeover_delay",
+    "released_before_the_tree_is_empty",
+    "the_key_is_not_watched",
+    "tokens_begin_anew_after_a_loss_of_data",
+]
+
+
+def released_before_the_tree_is_empty() -> AbstractContextManager[None]:
+    """S4: says that the tree is gone when it has only been told to stop."""
+
+    def make(lose: Any) -> Any:
+        def hasty(guard: Any, lease: Any, why: str, now_s: float, plan: Any) -> Any:
+            guard, effects = lose(guard, lease, why, now_s, plan)
+            return guard, [*effects, *release_effects(lease.token, 0.0, leave=False)]
+
+        return hasty
+
+    return patched(guard_rules, "lose", make)
+
+
+def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:
+    """S4: the guard is dead, so the elector releases; what lives of the tree is not looked for."""
+
+    def make(kill_tree: Any) -> Any:
+        def hasty(elector: Elector, why: str, aims: Any) -> Any:
+            elector, effects = kill_tree(elector, why, aims)
+            now_s = elector.last_step_s
+            elector, more = company.tree_killed(elector, False, now_s, aims)
+            return elector, effects + more
+
+        return hasty
+
+    return patched(company, "kill_tree", make)
+
+
+def a_guard_that_came_back_is_not_believed() -> AbstractContextManager[None]:
+    """Liveness: only our own eyes count, and they never see PID 1 die."""
+
+    def make(tree_gone: Any) -> Any:
+        def stubborn(elector: Any, *rest: Any) -> Any:
+            if isinstance(elector.phase, Killing):
+                return elector, []
+            return tree_gone(elector, *rest)
+
+        return stubborn
+
+    return patched(company, "tree_gone", make)
+
+
+def the_key_is_not_watched() -> AbstractContextManager[None]:
+    """S6: as long as the session lives, it takes itself for the leader."""
+
+    def make(renewed: Any) -> Any:
+        def trusting(elector: Any, answer: Answered, now_s: float, aims: Any) -> Any:
+            if isinstance(elector.phase, Leading) and isinstance(answer.result, Renewed):
+                result = replace(answer.result, standing=elector.phase.held)
+                answer = replace(answer, result=result)
+            return renewed(elector, answer, now_s, aims)
+
+        return trusting
+
+    return patched(election_answers, "_renewed", make)
+
+
+def no_takeover_delay() -> AbstractContextManager[None]:
+    """S9: after a sudden end the next job starts at once."""
+    return patched(election_rules, "_takeover_delay_s", lambda _: lambda *_arguments: 0.0)
+
+
+def an_orderly_end_is_believed_after_a_loss_of_data() -> AbstractContextManager[None]:
+    """S9: the store has forgotten who led, and who led has not heard of it yet."""
+
+    def make(claim: Any) -> Any:
+        def forgetful(elector: Any, *rest: Any) -> Any:
+            floor = elector.floor
+            elector, effects = claim(replace(elector, floor=0), *rest)
+            return replace(elector, floor=max(floor, elector.floor)), effects
+
+        return forgetful
+
+    return patched(election_rules, "claim", make)
+
+
+def tokens_begin_anew_after_a_loss_of_data() -> AbstractContextManager[None]:
+    """S8: nobody remembers what was seen; what the guard remembers, it does not enforce."""
+
+    def forgetful(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, floor=0), effects
+
+        return stepping
+
+    def careless(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, token_floor=0), effects
+
+        return stepping
+
+    return both(patched(election_core, "step", forgetful), patched(guard_core, "step", careless))
