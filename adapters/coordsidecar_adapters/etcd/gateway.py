@@ -99,7 +99,7 @@ class GatewayWatch:
 
 
 def _answer(address: str, status: int, body: bytes) -> Json:
-    """Read an answer, which may be an error in either of the gateway's two shapes."""
+    """Read an answer, which may be an error in any of the gateway's shapes."""
     try:
         # Streams, keep-alive among them, answer one object a line.
         answer = json.loads(body.partition(b"\n")[0])
@@ -111,7 +111,8 @@ def _answer(address: str, status: int, body: bytes) -> Json:
     if isinstance(error, dict):
         raise _status_error(error.get("grpc_code"), error.get("message"))
     if error is not None or status != 200:
-        raise _status_error(answer.get("code"), error)
+        # Later gateways leave "error" out, and say the same in "message".
+        raise _status_error(answer.get("code"), answer.get("message", error))
     result = answer.get("result", answer)
     return result if isinstance(result, dict) else {}
 
