@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordsidecar.store.protocol import Election, Session, Store
+from coordsidecar.store.protocol import Election, Session, SessionLostError, Store
 from coordsidecar_adapters.etcd.gateway import connect
 from coordsidecar_adapters.etcd.txn import b64
 from tests.fuzz.ask import OPS, ask
@@ -61,7 +61,11 @@ _LOGIN = {"header": _HEADER, "token": "abc.7"}
 _ERRORS = [
     {"error": "etcdserver: no leader", "message": "etcdserver: no leader", "code": 14},
     {"error": {"grpc_code": 14, "http_code": 503, "message": "x", "http_status": "y"}},
+    {"code": 14, "message": "etcdserver: no leader", "details": []},
 ]
+
+
+_NO_LEASE = "etcdserver: requested lease not found"
 
 
 def _store(stranger: Stranger, *, user: str = "") -> Store:
@@ -78,6 +82,24 @@ def test_sound_answers_are_understood(stranger: Stranger, op: str) -> None:
     # A watch is told nothing more; who resigns finds the key as before; who takes office is told
     # once more how things stand.
     assert (error == "") == (op not in ("watch_held", "watch_behind", "resign", "take_office"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": _NO_LEASE, "message": _NO_LEASE, "code": 5},
+        {"error": {"grpc_code": 5, "http_code": 404, "message": _NO_LEASE}},
+        {"message": _NO_LEASE, "code": 5, "details": []},
+    ],
+    ids=["3.5.1", "stream", "3.5.30"],
+)
+def test_a_lost_lease_is_known_by_each_gateways_error(
+    stranger: Stranger, error: dict[str, Any]
+) -> None:
+    stranger.answer = http(encoded(error), status="404 Not Found")
+
+    with pytest.raises(SessionLostError):
+        _store(stranger).renew(_SESSION, look=False, timeout_s=_LONG_S)
 
 
 @pytest.mark.parametrize("op", OPS)
