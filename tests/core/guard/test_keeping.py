@@ -13,6 +13,8 @@ from coordsidecar.core.guard.moves import (
     AwaitObedience,
     FreezeTree,
     Heard,
+    JobExited,
+    JobNotStarted,
     KillTree,
     Report,
     ShowRole,
@@ -22,6 +24,7 @@ from coordsidecar.core.guard.moves import (
     StopTree,
     ThawTree,
     Tick,
+    TreeEmpty,
     TreeHeld,
 )
 from coordsidecar.core.guard.phases import (
@@ -140,6 +143,26 @@ def test_who_is_to_obey_has_its_timeout_but_no_more_than_the_grace(
     guard, _ = take(at(Running(LEASE)), REVOKED, 101.0, plan)
 
     assert guard.phase == Yielding(LEASE, kill_at_s)
+
+
+@pytest.mark.parametrize("standby_timeout_s", [None, 5.0])
+@pytest.mark.parametrize("ended", [JobExited(137), JobNotStarted(126, "may not")], ids=str)
+def test_of_a_job_whose_main_process_ended_nothing_is_trusted_to_stand_by(
+    ended: JobExited | JobNotStarted, standby_timeout_s: float | None
+) -> None:
+    """The guard was stopped past D, and reads of the end first: what is left must be confirmed."""
+    plan = replace(
+        PLAN, while_standby="signal", standby_signal=12, standby_timeout_s=standby_timeout_s
+    )
+
+    guard, effects = take(at(Running(LEASE)), ended, 108.0, plan)
+    gone, then = take(guard, TreeEmpty(), 108.5, plan)
+
+    assert effects == [StopTree(signal.SIGTERM)]
+    assert isinstance(guard.phase, Stopping)
+    assert guard.phase.after == Rejoin()
+    assert then == [RELEASE, StartJob("standby", None)]
+    assert isinstance(gone.phase, Idle)
 
 
 @pytest.mark.parametrize(
