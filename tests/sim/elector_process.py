@@ -50,7 +50,7 @@ class Surroundings(Protocol):
     def elector_ended(self, elector: ElectorProcess) -> None: ...
 
     def changed(self, elector: ElectorProcess, was: object) -> None:
-        """Its phase is another one now: for the statistics."""
+        """Its phase is another one now: for the statistics, and the referee."""
 
 
 class ElectorProcess(Process):
@@ -83,6 +83,8 @@ class ElectorProcess(Process):
         self._passes = 0
         self._tree_is_gone = False
         self._guard_died = False
+        self.guard_heard_s = -math.inf
+        self.guard_was_stopped = False
         self.begun = self._over = False
 
     def begin(self) -> None:
@@ -123,6 +125,7 @@ class ElectorProcess(Process):
         return min(self._timer_s, self.host.clock_s() + _CHORE_EVERY_S)
 
     def _begin_core(self) -> None:
+        self.guard_heard_s = self.host.clock_s()
         self.state = core.begin(
             self.host.clock_s(),
             self.aims,
@@ -134,6 +137,8 @@ class ElectorProcess(Process):
 
     def _decide(self, event: Event) -> list[Effect]:
         was = self.state.phase
+        if isinstance(event, moves.HeardGuard):
+            self.guard_heard_s, self.guard_was_stopped = self.host.clock_s(), False
         self.state, effects = core.step(self.state, event, self.host.clock_s(), self.aims)
         if self.state.phase is not was:
             self._around.changed(self, was)
@@ -213,7 +218,8 @@ class ElectorProcess(Process):
             case moves.Spare():
                 self._chore = None
             case moves.LookAtGuard():
-                self.receive(moves.GuardIs(stopped=self._around.guard.paused))
+                self.guard_was_stopped = self._around.guard.paused
+                self.receive(moves.GuardIs(self.guard_was_stopped))
             case moves.Sweep():
                 self._chore = self._chore or effect
             case moves.Report():

@@ -16,11 +16,13 @@ from coordsidecar.core.election import phases as election_phases
 from coordsidecar.core.election import rules as election_rules
 from coordsidecar.core.election import step as election_core
 from coordsidecar.core.election.phases import Adopting, Joining, Killing, Opening, Resigning
+from coordsidecar.core.guard import company as guard_company
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard.moves import KillTree, StopTree
 from coordsidecar.core.guard.phases import Idle, Stopping
 from coordsidecar.store.office import Office
 from coordsidecar.value import replace
+from tests.sim import guard_process
 from tests.sim.breaking import Mutant, both, patched
 
 __all__ = ["BUGS", "SHOWN_BY"]
@@ -152,6 +154,22 @@ def a_term_that_was_given_back_was_begun() -> AbstractContextManager[None]:
     )
 
 
+def an_offer_below_the_floor_was_dropped_without_a_word() -> AbstractContextManager[None]:
+    """The store lost its data: an elector led under a token at which its guard started nothing."""
+
+    def forgetful(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, floor=0), effects
+
+        return stepping
+
+    return both(
+        patched(election_core, "step", forgetful),
+        patched(guard_company, "refuse_term", lambda _: lambda guard, _offer: (guard, [])),
+    )
+
+
 def a_term_was_resigned_by_its_token_alone() -> AbstractContextManager[None]:
     """The store lost its data: who resigned marked another run's term as over, which lived on."""
 
@@ -162,6 +180,22 @@ def a_term_was_resigned_by_its_token_alone() -> AbstractContextManager[None]:
         return by_token
 
     return patched(Office, "resigned", make)
+
+
+def a_job_began_however_late_its_order_was_carried_out() -> AbstractContextManager[None]:
+    """PID 1 was stopped before the order, its elector released, and then there were two jobs."""
+    return patched(
+        guard_process.GuardProcess, "_is_too_late", lambda _: lambda _self, _token: False
+    )
+
+
+def the_rest_of_an_ended_job_was_trusted_to_stand_by() -> AbstractContextManager[None]:
+    """Its main process was dead, the signal reached nobody, and the lead was handed back."""
+
+    def make(lose: Any) -> Any:
+        return lambda *arguments, **_: lose(*arguments)
+
+    return patched(guard_rules, "lose", make)
 
 
 SHOWN_BY: dict[str, tuple[int, str]] = {
@@ -176,6 +210,11 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
     "a_term_that_was_given_back_was_begun": (
         81,
         "1 stop_guard_at_work leader 1; 0.05 revoke leader 2; 0.05 pause_guard leader 1",
+    ),
+    "a_term_was_resigned_by_its_token_alone": (40, "0.05 lose_data leader 2"),
+    "a_job_began_however_late_its_order_was_carried_out": (
+        69,
+        "0.82 stop_guard_at_work leader 2",
     ),
 }
 
@@ -192,6 +231,9 @@ BUGS: dict[str, Mutant] = {
         a_session_being_given_up_was_adopted,
         a_kernel_lock_was_trusted_for_ever,
         a_guard_that_was_suspended_stopped_its_burial,
+        an_offer_below_the_floor_was_dropped_without_a_word,
         a_term_was_resigned_by_its_token_alone,
+        a_job_began_however_late_its_order_was_carried_out,
+        the_rest_of_an_ended_job_was_trusted_to_stand_by,
     )
 }

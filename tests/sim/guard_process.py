@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from typing import Protocol, assert_never
@@ -189,7 +190,7 @@ class GuardProcess(Process):
                 pass
             case moves.StartJob(_, token):
                 self._chore, self._frozen = None, False
-                self.job = self.sidecar.start_tree(token)
+                self.job = None if self._is_too_late(token) else self.sidecar.start_tree(token)
                 if self.job is None:
                     return [moves.JobNotStarted(127, "no such file")]
             case moves.StopTree():
@@ -225,6 +226,12 @@ class GuardProcess(Process):
             case _:
                 assert_never(effect)
         return []
+
+    def _is_too_late(self, token: int | None) -> bool:
+        """Asked just before the exec, up to which the guard may have been stopped."""
+        lease = lease_of(self.state.phase)
+        kill_due_s = lease.run_until_s - self.plan.timing.kill_reserve_s if lease else math.inf
+        return token is not None and self.host.clock_s() >= kill_due_s
 
     def _freeze(self) -> None:
         if isinstance(self._chore, moves.FreezeTree):

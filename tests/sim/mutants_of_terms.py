@@ -20,6 +20,7 @@ from tests.sim.breaking import both, patched
 __all__ = [
     "a_dead_guards_job_is_not_buried",
     "a_guard_that_came_back_is_not_believed",
+    "a_starved_guard_is_taken_for_a_stopped_one",
     "an_orderly_end_is_believed_after_a_loss_of_data",
     "no_takeover_delay",
     "released_before_the_tree_is_empty",
@@ -32,8 +33,8 @@ def released_before_the_tree_is_empty() -> AbstractContextManager[None]:
     """S4: says that the tree is gone when it has only been told to stop."""
 
     def make(lose: Any) -> Any:
-        def hasty(guard: Any, lease: Any, why: str, now_s: float, plan: Any) -> Any:
-            guard, effects = lose(guard, lease, why, now_s, plan)
+        def hasty(guard: Any, lease: Any, why: str, now_s: float, plan: Any, **more: Any) -> Any:
+            guard, effects = lose(guard, lease, why, now_s, plan, **more)
             return guard, [*effects, *release_effects(lease.token, 0.0, leave=False)]
 
         return hasty
@@ -54,6 +55,15 @@ def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:
         return hasty
 
     return patched(company, "kill_tree", make)
+
+
+def a_starved_guard_is_taken_for_a_stopped_one() -> AbstractContextManager[None]:
+    """Whatever is silent is buried, though it may only get no processor."""
+
+    def make(guard_is: Any) -> Any:
+        return lambda elector, _stopped, *rest: guard_is(elector, True, *rest)
+
+    return patched(company, "guard_is", make)
 
 
 def a_guard_that_came_back_is_not_believed() -> AbstractContextManager[None]:

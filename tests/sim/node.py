@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import Aims, Op, Watch
+from coordsidecar.core.election.phases import Adopting, Killing, Leading
 from coordsidecar.core.guard import moves as guard_moves
 from coordsidecar.core.guard.moves import Effect, Plan
 from coordsidecar.core.guard.phases import Running, lease_of
@@ -228,6 +229,14 @@ class Sidecar:
         self.node.descriptors_closed()
 
     def changed(self, elector: ElectorProcess, was: object) -> None:
-        name = type(elector.state.phase).__name__
+        phase = elector.state.phase
+        leading, over_its_head = isinstance(was, Leading | Adopting), not elector.guard_was_stopped
+        match phase:
+            case Killing(int(token)) if leading and over_its_head and self.guard.running:
+                silent_s = self.host.clock_s() - elector.guard_heard_s
+                self.node.referee.gave_up_guard(self, token, silent_s=silent_s)
+            case _:
+                pass
+        name = type(phase).__name__
         if name != type(was).__name__:
             self.node.world.counts[f"elector {name}"] += 1

@@ -12,6 +12,8 @@
    No guard is ever told a later deadline, and the one it keeps never moves backwards.
 5. No guard starts a job with less than G + K left of that deadline.
 6. A lease that had lapsed when a guard woke up is not revived by what the guard reads then.
+7. A guard that only gets no processor is not taken for a stopped one: its elector ends the job over
+   its head no sooner than it has been silent for D, or the lease is almost over.
 """
 
 from __future__ import annotations
@@ -111,6 +113,13 @@ class Referee:
     def revived(self, runner: Runner, lease: Leased) -> None:
         """Property 6."""
         self._fail(f"{runner.name} goes on with token {lease.token}, whose lease had lapsed")
+
+    def gave_up_guard(self, runner: Runner, token: int, *, silent_s: float) -> None:
+        """An elector is about to end the job of a guard that was not stopped when it looked."""
+        left_s = self._deadline_s(runner, token) - runner.host.clock_s()
+        reserve_s = self._timing.kill_reserve_s
+        if silent_s < self._timing.guard_patience_s - 1e-6 and left_s > reserve_s / 2 + 1e-6:
+            self._fail(f"the guard of {runner.name} is given up after {silent_s:.3f}s of silence")
 
     def tree_started(self, tree: Tree, runner: Runner) -> None:
         self._trees[tree] = runner

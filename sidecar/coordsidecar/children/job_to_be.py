@@ -8,12 +8,12 @@ import marshal
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.linux import die_with_parent, name_process
 
-__all__ = ["NotExecutedError", "become_the_job"]
+__all__ = ["NotExecutedError", "TooLateError", "become_the_job"]
 
 _OOM_SCORE_RAISE = 100
 _MOST_ORDER_BYTES = 4096
@@ -24,6 +24,10 @@ class NotExecutedError(OSError):
     """The exec itself failed: it is the command that is missing, or cannot be run."""
 
 
+class TooLateError(Exception):
+    """The lead was over before the exec."""
+
+
 def become_the_job(
     link: socket.socket,
     dispositions: Dispositions,
@@ -31,12 +35,13 @@ def become_the_job(
     environ: Mapping[str, str],
     *,
     guard: int,
+    too_late: Callable[[], bool],
 ) -> None:
     """In a fork, with every signal blocked: get ready, wait for the order on ``link``, exec.
 
     The order brings the variables that were not known before, and descriptors that stay open in
-    the command. Raises `NotExecutedError` if the command cannot be executed, and `OSError` for
-    whatever the kernel refuses us before.
+    the command. Raises `NotExecutedError` if the command cannot be executed, `TooLateError` if by
+    then it is ``too_late`` for that, and `OSError` for whatever the kernel refuses us before.
     """
     _get_ready(dispositions, guard, keep_fd=link.fileno())
     order, fds, flags, _ = socket.recv_fds(link, _MOST_ORDER_BYTES, _MOST_FDS)
@@ -44,6 +49,10 @@ def become_the_job(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "the job a share in the lock")
     for fd in fds:
         os.set_inheritable(fd, True)
+    if too_late():
+        # The guard was stopped between its decision and its order. As PID 1 of a container it
+        # outlives what its elector does about that, and somebody else leads by now.
+        raise TooLateError("the lead was over before the job could start")
     try:
         variables = {**environ, **marshal.loads(order), **_sockets_are_ours(environ, guard)}
         os.execvpe(command[0], list(command), variables)

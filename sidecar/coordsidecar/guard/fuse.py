@@ -49,6 +49,10 @@ class Fuse:
         if self.pid is None and self._job_pid is not None:
             self._light(self._job_pid)
 
+    def has_burnt(self) -> bool:
+        """Whether its time is over; also in a fork of ours, which sees the deadline move."""
+        return boottime_s() >= self._told[BURNS_AT]
+
     def elector_is(self, pid: int) -> None:
         self._told[ELECTOR_PID] = pid
 

@@ -66,7 +66,9 @@ class Job:
         environ = job_environment(
             os.environ, self._settings, run=self._run_mark, role=role, ack_path=self._ack_path
         )
-        self._prefork = Prefork(self._dispositions, self._command(role), environ=environ)
+        self._prefork = Prefork(
+            self._dispositions, self._command(role), environ=environ, too_late=self._fuse.has_burnt
+        )
         self._prefork_role = role
 
     def child_is_gone(self, pid: int) -> None:

@@ -8,10 +8,10 @@ import marshal
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from coordsidecar.children.forking import Dispositions, all_signals_blocked
-from coordsidecar.children.job_to_be import NotExecutedError, become_the_job
+from coordsidecar.children.job_to_be import NotExecutedError, TooLateError, become_the_job
 from coordsidecar.refusals import asking_for, refusal
 
 __all__ = ["NotStartedError", "Prefork", "assert_executable"]
@@ -47,11 +47,16 @@ class Prefork:
 
     To fork a Python process takes milliseconds, in which nobody leads; a standby has them to spare.
     It is in a process group of its own, and the kernel kills it when this thread ends. Raises
-    `OSError` if the kernel refuses us one.
+    `OSError` if the kernel refuses us one. If it is ``too_late`` by then, it executes nothing.
     """
 
     def __init__(
-        self, dispositions: Dispositions, command: Sequence[str], *, environ: Mapping[str, str]
+        self,
+        dispositions: Dispositions,
+        command: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        too_late: Callable[[], bool],
     ) -> None:
         guard = os.getpid()
         self._program = command[0]
@@ -67,7 +72,11 @@ class Prefork:
                 raise
             if self.pid == 0:
                 try:
-                    become_the_job(theirs, dispositions, command, environ, guard=guard)
+                    become_the_job(
+                        theirs, dispositions, command, environ, guard=guard, too_late=too_late
+                    )
+                except TooLateError as error:
+                    theirs.send(f"125 {error}".encode())
                 except NotExecutedError as error:
                     code = 127 if error.errno in (errno.ENOENT, errno.ENOTDIR) else 126
                     theirs.send(f"{code} {error.strerror}".encode())

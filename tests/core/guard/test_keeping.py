@@ -14,6 +14,7 @@ from coordsidecar.core.guard.moves import (
     FreezeTree,
     Heard,
     JobExited,
+    JobNotStarted,
     KillTree,
     Report,
     ShowRole,
@@ -21,9 +22,9 @@ from coordsidecar.core.guard.moves import (
     Signalled,
     StartJob,
     StopTree,
-    Tell,
     ThawTree,
     Tick,
+    TreeEmpty,
     TreeHeld,
 )
 from coordsidecar.core.guard.phases import (
@@ -144,6 +145,26 @@ def test_who_is_to_obey_has_its_timeout_but_no_more_than_the_grace(
     assert guard.phase == Yielding(LEASE, kill_at_s)
 
 
+@pytest.mark.parametrize("standby_timeout_s", [None, 5.0])
+@pytest.mark.parametrize("ended", [JobExited(137), JobNotStarted(126, "may not")], ids=str)
+def test_of_a_job_whose_main_process_ended_nothing_is_trusted_to_stand_by(
+    ended: JobExited | JobNotStarted, standby_timeout_s: float | None
+) -> None:
+    """The guard was stopped past D, and reads of the end first: what is left must be confirmed."""
+    plan = replace(
+        PLAN, while_standby="signal", standby_signal=12, standby_timeout_s=standby_timeout_s
+    )
+
+    guard, effects = take(at(Running(LEASE)), ended, 108.0, plan)
+    gone, then = take(guard, TreeEmpty(), 108.5, plan)
+
+    assert effects == [StopTree(signal.SIGTERM)]
+    assert isinstance(guard.phase, Stopping)
+    assert guard.phase.after == Rejoin()
+    assert then == [RELEASE, StartJob("standby", None)]
+    assert isinstance(gone.phase, Idle)
+
+
 @pytest.mark.parametrize(
     ("plan", "wake", "tree"), [(FREEZE, ThawTree(), "frozen"), (SIGNAL, SignalJob(10), "held")]
 )
@@ -222,14 +243,3 @@ def test_a_loss_while_the_job_yields_changes_nothing() -> None:
 
     assert effects == []
     assert guard.phase == Yielding(LEASE, 105.0)
-
-
-def test_a_job_that_ended_before_its_guard_woke_up_is_not_trusted_to_stand_by() -> None:
-    """Its main process cannot obey any more, and what it left might go on."""
-    plan = replace(PLAN, while_standby="signal", lead_signal=10, standby_signal=12)
-
-    guard, effects = take(at(Running(LEASE)), JobExited(1), 112.5, plan)
-
-    assert isinstance(guard.phase, Stopping)
-    assert effects[-2:] == [StopTree(signal.SIGTERM), KillTree()]
-    assert not any(isinstance(effect, Tell) for effect in effects)

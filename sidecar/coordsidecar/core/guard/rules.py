@@ -92,8 +92,19 @@ def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, pla
     return guard.to(phase), [StopTree(plan.stop_signal)]
 
 
-def lose(guard: Guard, lease: msg.Leased, why: str, now_s: float, plan: Plan) -> Step:
-    """Leadership is over, or about to be: the job goes, with what grace the lease leaves."""
+def lose(
+    guard: Guard,
+    lease: msg.Leased,
+    why: str,
+    now_s: float,
+    plan: Plan,
+    *,
+    job_ended: bool = False,
+) -> Step:
+    """Leadership is over, or about to be: the job goes, with what grace the lease leaves.
+
+    ``job_ended``: its main process, as we are just told; the rest cannot be made to stand by.
+    """
     kill_at_s = now_s + plan.timing.lost_grace_s
     report = transition("lost", why, lease, now_s)
     after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin()
@@ -102,7 +113,7 @@ def lose(guard: Guard, lease: msg.Leased, why: str, now_s: float, plan: Plan) ->
             # We were frozen past all grace: a stop signal would only let the job act once more.
             guard = guard.to(Stopping(lease, kill_at_s, after, killing=True))
             return guard, [KillTree(), show("stopping", lease, guard), report]
-        case Running() if plan.while_standby != "stop" and not plan.exit_on_lost:
+        case Running() if plan.while_standby != "stop" and not (plan.exit_on_lost or job_ended):
             return _yield(guard, lease, kill_at_s, report, now_s, plan)
         case Running():
             guard = guard.to(Stopping(lease, kill_at_s, after))

@@ -14,9 +14,9 @@
      │                                                 ▼
      └── a signal ─────────────────────────────────▶ Leaving ───▶ Done
 
-Two things come before any event but the job's own end is looked at: a job past its deadline is
-stopped (rules S1, S2: what was read late must not revive it), and what the guard missed while it
-was itself frozen is not blamed on the elector.
+Two things come before any event is looked at: a job past its deadline is stopped (rules S1, S2:
+what was read late must not revive it), and what the guard missed while it was itself frozen is not
+blamed on the elector.
 """
 
 from __future__ import annotations
@@ -77,12 +77,9 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
         # We were not running ourselves: the elector's silence proves nothing.
         guard = replace(guard, elector_heard_s=now_s)
     guard = replace(guard, last_step_s=now_s)
-    order = [_enforce_deadlines, replacing.look_after_elector, _take]
-    if isinstance(event, JobExited):
-        # Nobody is left who could obey: what the deadline asks of a job is asked of the rest of it.
-        order = [_take, _enforce_deadlines, replacing.look_after_elector]
-    effects: list[Effect] = []
-    for rule in order:
+    ended = isinstance(event, JobExited | JobNotStarted)
+    guard, effects = _enforce_deadlines(guard, now_s, plan, job_ended=ended)
+    for rule in (replacing.look_after_elector, _take):
         guard, more = rule(guard, event, now_s, plan)
         effects += more
     return guard, effects
@@ -116,7 +113,7 @@ def _longest_nap_s(plan: Plan) -> float:
     return plan.timing.elector_silence_s / 2
 
 
-def _enforce_deadlines(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
+def _enforce_deadlines(guard: Guard, now_s: float, plan: Plan, *, job_ended: bool) -> Step:
     """What time alone decides (rule S2: before any message is read)."""
     phase = guard.phase
     lease = lease_of(phase)
@@ -126,7 +123,7 @@ def _enforce_deadlines(guard: Guard, event: Event, now_s: float, plan: Plan) -> 
             why = "the lease could not be renewed in time"
             if late_s > plan.timing.lost_grace_s:
                 why = f"this host was frozen or overloaded for {late_s:.1f}s past the deadline"
-            return rules.lose(guard, lease, why, now_s, plan)
+            return rules.lose(guard, lease, why, now_s, plan, job_ended=job_ended)
         case Stopping(killing=False) if now_s >= rules.kill_due_s(phase.kill_at_s, lease, plan):
             report = Report(
                 "killing", "the job did not stop in time", lease.token if lease else None
