@@ -158,7 +158,7 @@ def test_a_record_without_a_lock_is_read_as_it_was_meant(
     first, second = candidate(), candidate()
     token = first.leads()
     if harness.least_ttl_s > 1:  # The local store has always named it.
-        office = {"led": token, "released": 0, "run": "old"}
+        office = {"led": token, "released": 0, "run": first.run}
         harness.write_office(election, json.dumps(office).encode())
 
     standing = first.standing()
