@@ -207,14 +207,50 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         20,
         "0.4 cut_and_revoke leader 2",
     ),
+    "an_unwatched_vacancy_was_counted": (
+        958,
+        "0.5 revoke leader 0; 0.04 cut standby 0.62; 0.1 restart_store leader 0;"
+        "0.2 cut leader 1.5; 0.1 delete_key leader 0",
+    ),
     "a_term_that_was_given_back_was_begun": (
         81,
         "1 stop_guard_at_work leader 1; 0.05 revoke leader 2; 0.05 pause_guard leader 1",
     ),
-    "a_term_was_resigned_by_its_token_alone": (40, "0.05 lose_data leader 2"),
+    "a_session_was_left_without_a_word": (
+        27,
+        "0.862 suspend_host leader 1.25",
+    ),
+    "a_new_elector_trusted_a_hanging_guard": (
+        611,
+        "0.4 cut leader 2; 0.5 kill_elector leader 0; 0.03 pause_guard leader 1",
+    ),
+    "a_session_being_given_up_was_adopted": (
+        930,
+        "0.408 delay_and_double standby 2.5; 0 pause_guard standby 0.6; 0.65 kill_guard leader 0",
+    ),
+    "a_kernel_lock_was_trusted_for_ever": (
+        504,
+        "0.5 trouble_an_operation leader 2; 0 delete_key leader 0",
+    ),
+    "a_guard_that_was_suspended_stopped_its_burial": (
+        933,
+        "0.5 job_in_state_d leader 2; 0.04 pause_guard leader 0.58; 0.26 signal_guard leader 0",
+    ),
+    "an_offer_below_the_floor_was_dropped_without_a_word": (
+        371,
+        "0.7 revoke leader 0; 0.5 lose_data leader 0",
+    ),
+    "a_term_was_resigned_by_its_token_alone": (
+        40,
+        "0.05 lose_data leader 2",
+    ),
     "a_job_began_however_late_its_order_was_carried_out": (
         69,
         "0.82 stop_guard_at_work leader 2",
+    ),
+    "the_rest_of_an_ended_job_was_trusted_to_stand_by": (
+        491,
+        "0.3 stop_guard_at_work leader 0.3; 0.1 kill_job leader 0; 0.055 suspend_host leader 0.76",
     ),
 }
 

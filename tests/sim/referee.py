@@ -41,6 +41,8 @@ class Runner(Protocol):
     host: Host
     until_s: dict[str, float]
     """By session: when the lease ends, on the host's clock, after the last renewal it sent."""
+    lease: Leased | None
+    """What its guard keeps."""
     seen_token: int
     """The highest that it was told of: that of a job of its own, or of another leader."""
 
@@ -116,7 +118,11 @@ class Referee:
 
     def gave_up_guard(self, runner: Runner, token: int, *, silent_s: float) -> None:
         """An elector is about to end the job of a guard that was not stopped when it looked."""
-        left_s = self._deadline_s(runner, token) - runner.host.clock_s()
+        until_s = self._deadline_s(runner, token)
+        if runner.lease is not None and runner.lease.token == token:
+            # An elector that died may have renewed without a word to its guard.
+            until_s = min(until_s, runner.lease.run_until_s)
+        left_s = until_s - runner.host.clock_s()
         reserve_s = self._timing.kill_reserve_s
         if silent_s < self._timing.guard_patience_s - 1e-6 and left_s > reserve_s / 2 + 1e-6:
             self._fail(f"the guard of {runner.name} is given up after {silent_s:.3f}s of silence")
