@@ -1,8 +1,9 @@
-"""Bugs that the simulator found, put back one at a time; most with what shows it again.
+"""Bugs that the simulator found, put back one at a time, with what shows each again.
 
 A seed sets the scene, a schedule says what goes wrong in it: other faults, or other chances of
-them, tell the same story then. ``python -m tests.sim --mutant NAME --seeds 0:9999`` finds a seed;
-those that are not in `SHOWN_BY` wait for one.
+them, tell the same story then. ``python -m tests.sim --mutant NAME --seeds 0:9999`` finds a seed.
+One is not in `SHOWN_BY`: nobody has found a story of `an_earlier_vacancy_was_counted` that is not
+one of `an_unwatched_vacancy_was_counted` as well, whose rule covers for it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MUTANTS: dict[str, Mutant] = {
         terms.a_dead_guards_job_is_not_buried,
         deadlines.a_session_that_lives_is_proof,
         terms.a_starved_guard_is_taken_for_a_stopped_one,
-        terms.a_guard_that_came_back_is_not_believed,
+        terms.a_guard_that_cannot_be_killed_is_waited_for,
         terms.an_orderly_end_is_believed_after_a_loss_of_data,
         terms.tokens_begin_anew_after_a_loss_of_data,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -11,6 +12,7 @@ from coordsidecar.core.election import rules as election_rules
 from coordsidecar.core.election import step as election_core
 from coordsidecar.core.election.moves import Answered, Renewed
 from coordsidecar.core.election.phases import Elector, Killing, Leading
+from coordsidecar.core.guard import company as guard_company
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard import step as guard_core
 from coordsidecar.core.guard.company import release_effects
@@ -19,7 +21,7 @@ from tests.sim.breaking import both, patched
 
 __all__ = [
     "a_dead_guards_job_is_not_buried",
-    "a_guard_that_came_back_is_not_believed",
+    "a_guard_that_cannot_be_killed_is_waited_for",
     "a_starved_guard_is_taken_for_a_stopped_one",
     "an_orderly_end_is_believed_after_a_loss_of_data",
     "no_takeover_delay",
@@ -66,18 +68,30 @@ def a_starved_guard_is_taken_for_a_stopped_one() -> AbstractContextManager[None]
     return patched(company, "guard_is", make)
 
 
-def a_guard_that_came_back_is_not_believed() -> AbstractContextManager[None]:
-    """Liveness: only our own eyes count, and they never see PID 1 die."""
+def a_guard_that_cannot_be_killed_is_waited_for() -> AbstractContextManager[None]:
+    """Liveness: PID 1 outlives its burial, is not believed when it comes back, and does not insist.
 
-    def make(tree_gone: Any) -> Any:
-        def stubborn(elector: Any, *rest: Any) -> Any:
-            if isinstance(elector.phase, Killing):
-                return elector, []
-            return tree_gone(elector, *rest)
+    Three rules, and any one of them gets us out of it.
+    """
 
-        return stubborn
+    def stubborn(tree_gone: Any) -> Any:
+        def burying(elector: Any, *rest: Any) -> Any:
+            return (
+                (elector, []) if isinstance(elector.phase, Killing) else tree_gone(elector, *rest)
+            )
 
-    return patched(company, "tree_gone", make)
+        return burying
+
+    def waiting(tree_killed: Any) -> Any:
+        def until_it_is_dead(elector: Any, guard_lives: bool, *rest: Any) -> Any:
+            return (elector, []) if guard_lives else tree_killed(elector, guard_lives, *rest)
+
+        return until_it_is_dead
+
+    return both(
+        both(patched(company, "tree_gone", stubborn), patched(company, "tree_killed", waiting)),
+        patched(guard_company, "release_due_s", lambda _: lambda *_arguments: math.inf),
+    )
 
 
 def the_key_is_not_watched() -> AbstractContextManager[None]:

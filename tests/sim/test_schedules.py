@@ -13,8 +13,10 @@ from tests.sim.tell import command
 
 _FAULTS = (
     *("kill_guard", "kill_elector", "pause_guard", "pause_elector", "suspend_host", "crash_host"),
+    *("stop_guard_at_work", "starve_guard", "starve_elector", "run_out_of_processes"),
     *("kill_job", "job_in_state_d", "signal_guard", "oversleep"),
     *("cut", "revoke", "delete_key", "restart_store", "delay_and_double"),
+    *("lose_data", "trouble_an_operation"),
 )
 _STRIKES = st.builds(
     Strike,

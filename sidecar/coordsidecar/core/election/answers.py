@@ -179,7 +179,8 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             assert isinstance(standing, Held)
             elector = replace(elector.to(Leading(standing)), watch_at_s=now_s)
             return elector, [rules.tell_lease(elector, token, aims)]
-        case Adopting() if standing is not None:
+        case Adopting():
+            assert standing is not None, "it asks for nothing else"
             return _stand(elector, standing, now_s, aims)
         case _:
             return elector, []
