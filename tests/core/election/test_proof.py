@@ -61,11 +61,35 @@ def owning() -> list[Elector]:
 
 
 def test_the_deadline_counts_from_the_sending_and_by_the_ttl_that_was_granted() -> None:
-    state = elector(Leading(CLEAN), call=PROVING)
+    granted = replace(SESSION, ttl_s=20.0)
+    state = elector(Leading(CLEAN), session=granted, call=Renew(granted, look=True))
 
     state, effects = answer(state, Renewed(20.0, CLEAN), 104.0, sent_at_s=102.5)
 
     assert effects == [TellGuard(msg.Leased(7, step_down_at_s=115.5, run_until_s=120.5))]
+
+
+def test_a_renewal_gives_no_more_than_was_granted() -> None:
+    """Whoever answers for the store: what it granted is what it keeps."""
+    state = elector(Leading(CLEAN), call=PROVING)
+
+    state, effects = answer(state, Renewed(1e6, CLEAN), 104.0, sent_at_s=102.5)
+
+    assert effects == [TellGuard(msg.Leased(7, step_down_at_s=110.5, run_until_s=115.5))]
+
+
+@pytest.mark.parametrize("ttl_s", [4.0, 0.0, -1.0])
+def test_a_renewal_for_less_than_was_granted_is_none(ttl_s: float) -> None:
+    """The guard, whose deadlines only move forward, would be buried for it in good health."""
+    state = elector(Leading(CLEAN), call=PROVING, renew_at_s=0.0)
+
+    state, effects = answer(state, Renewed(ttl_s, CLEAN), 104.0, sent_at_s=102.5)
+    soon, later = take(state, Tick(), 104.0)
+
+    assert effects == later == []
+    assert soon.phase == Leading(CLEAN)
+    assert soon.renewed_at_s == 100.0
+    assert soon.renew_at_s > 104.0  # Not at once.
 
 
 def test_a_late_answer_never_moves_the_deadline_back() -> None:

@@ -44,6 +44,7 @@ Step = tuple[Elector, list[Effect]]
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
+_ROUNDING_S = 0.001  # Of the store's way to write a TTL.
 
 
 def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
@@ -54,13 +55,8 @@ def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
     ):
         return elector, []  # Of a session that we have left behind.
     elector = making_way.answered(elector, answer)
-    match answer:
-        case Answered(op=Renew(look=True), result=Renewed(standing=None)):
-            # What was asked for is missing: no answer, so that we do not ask again at once.
-            without = Silent("the store renewed our session, but did not say where we stand")
-            answer = replace(answer, result=without)
-        case _:
-            pass
+    if (nonsense := _nonsense(elector, answer)) is not None:
+        answer = replace(answer, result=nonsense)
     if isinstance(answer.result, Silent | Refused):
         return _unanswered(elector, answer, answer.result, now_s, aims)
     elector = replace(elector, failures=0)
@@ -79,6 +75,22 @@ def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             return rules.resigned(elector, now_s)
         case _:
             assert_never(op)
+
+
+def _nonsense(elector: Elector, answer: Answered) -> Silent | None:
+    """A renewal that is none: it counts as no answer, so that we do not ask again at once."""
+    match answer:
+        case Answered(op=Renew(look=True), result=Renewed(standing=None)):
+            return Silent("the store renewed our session, but did not say where we stand")
+        case Answered(op=Renew(session), result=Renewed(ttl_s)) if (
+            ttl_s < session.ttl_s - _ROUNDING_S
+        ):
+            # No store takes back what it granted; and of a shorter lease the guard, whose deadlines
+            # only move forward, would hear nothing.
+            why = f"the store renewed our session for {ttl_s:g}s, and granted {session.ttl_s:g}s"
+            return Silent(why)
+        case _:
+            return None
 
 
 def _unanswered(
@@ -170,7 +182,6 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             pass
     elector = replace(
         elector,
-        session=replace(elector.session, ttl_s=answer.result.ttl_s),
         renewed_at_s=max(elector.renewed_at_s, answer.sent_at_s),
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s * (1 - 0.1 * answer.draw),
     )
