@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from coordsidecar.core.election import answers as election_answers
+from coordsidecar.core.election import phases as election_phases
 from coordsidecar.core.election import rules as election_rules
 from coordsidecar.core.election.moves import Answered, Refused, Renew, Renewed, Silent
 from coordsidecar.core.election.phases import Elector, Leading, Resigning
@@ -44,15 +45,7 @@ def deadline_from_the_answers_time() -> AbstractContextManager[None]:
 def ttl_asked_for() -> AbstractContextManager[None]:
     """S1: reckons with the TTL it asked for, not with the one that was granted."""
 
-    def make(renewed: Any) -> Any:
-        def asked(elector: Any, answer: Answered, now_s: float, aims: Any) -> Any:
-            if isinstance(answer.result, Renewed):
-                answer = replace(answer, result=replace(answer.result, ttl_s=aims.timing.ttl_s))
-            return renewed(elector, answer, now_s, aims)
-
-        return asked
-
-    return patched(election_answers, "_renewed", make)
+    return patched(election_phases, "lasting_s", lambda _: lambda _session, timing: timing.ttl_s)
 
 
 def messages_before_the_clock() -> AbstractContextManager[None]:

@@ -18,7 +18,9 @@ from coordsidecar.settings.settings import Settings
 
 __all__ = ["Job"]
 
-_CARES = ("SigBlk", "SigIgn", "SigCgt")  # It waits for the signal, ignores it, or has a handler.
+_CARES = ("SigIgn", "SigCgt")  # It ignores the signal, or has a handler.
+# Who waits for the signal has it blocked for good; a shell blocks all while it forks.
+_LOOKS_UNTIL_BLOCKED = 3
 
 
 class Job:
@@ -38,6 +40,7 @@ class Job:
         self._prefork: Prefork | None = None
         self._prefork_role = ""
         self._ack_path: str | None = None
+        self._found_blocked = 0
 
     @property
     def prefork_pid(self) -> int | None:
@@ -89,6 +92,7 @@ class Job:
         assert self._prefork is not None
         prefork, self._prefork = self._prefork, None
         self.pid = self._group = prefork.pid
+        self._found_blocked = 0
         self.terminal.give(self._group)
         prefork.execute(late=token_variable(token), keep_fds=keep_fds)
         standby_command = self._command(role) is not self._settings.command
@@ -130,10 +134,17 @@ class Job:
                 if "sigtimedwait" in file.read():
                     return False  # The kernel unblocks what it waits for.
             with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
-                masks = [line.split()[1] for line in file if line[:6] in _CARES]
+                masks = dict(line.split()[:2] for line in file if line.startswith("Sig"))
         except OSError:
             return False
-        return not any(int(mask, 16) & 1 << (signum - 1) for mask in masks)
+
+        def has(mask: str) -> bool:
+            return bool(int(masks[f"{mask}:"], 16) & 1 << (signum - 1))
+
+        if any(map(has, _CARES)):
+            return False
+        self._found_blocked = self._found_blocked + 1 if has("SigBlk") else 0
+        return self._found_blocked < _LOOKS_UNTIL_BLOCKED
 
     def give_terminal_back(self) -> None:
         self.terminal.give(self._group)
