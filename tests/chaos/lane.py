@@ -16,7 +16,7 @@ from tests.chaos.stores import open_store
 from tests.chaos.team import Team, team_on
 from tests.servers import ServerError
 
-__all__ = ["Lane", "StoppedError"]
+__all__ = ["Lane", "Named", "StoppedError"]
 
 
 class Named(Protocol):

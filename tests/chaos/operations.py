@@ -31,7 +31,7 @@ from tests.chaos.play import Outcome, judge
 from tests.chaos.team import Team
 from tests.servers import Gate, Operation, Trouble
 
-__all__ = ["SWEEP", "Cell", "Length", "Meanwhile", "Who", "named", "sweep_lane"]
+__all__ = ["SWEEP", "Cell", "Length", "Meanwhile", "Who", "sweep_lane"]
 
 _WHILE_S = 8.0
 # Consul ends a session when it likes within a second TTL, and grants no less than this.
@@ -101,14 +101,6 @@ SWEEP = tuple(
     for operation, rows in _ROWS.items()
     for trouble, length, (who, meanwhile) in itertools.product(Trouble, Length, rows)
 )
-
-
-def named(name: str) -> Cell:
-    """The cell of this name; `ValueError` if there is none."""
-    for each in SWEEP:
-        if each.name == name:
-            return each
-    raise ValueError(f"the sweep has no cell {name!r}")
 
 
 def sweep_lane(name: str, folder: Path, **how: Any) -> Lane[Cell]:

@@ -29,7 +29,7 @@ from tests.chaos.matrix import Within
 from tests.chaos.play import Outcome, judge
 from tests.chaos.team import Team
 
-__all__ = ["LANES", "STAND_STILLS", "StandStill", "named", "play_stand_still", "stand_still_lane"]
+__all__ = ["LANES", "STAND_STILLS", "StandStill", "play_stand_still", "stand_still_lane"]
 
 _PARTS = ("guard", "elector", "fuse", "prefork", "job")
 _LENGTHS_S = (0.2, 1.0, 3.0, 8.0, 20.0)
@@ -64,14 +64,6 @@ STAND_STILLS = tuple(
     for parts in itertools.combinations(_PARTS, count)
     for length_s in _LENGTHS_S
 )
-
-
-def named(name: str) -> StandStill:
-    """The cell of this name; `ValueError` if there is none."""
-    for each in STAND_STILLS:
-        if each.name == name:
-            return each
-    raise ValueError(f"there is no stand-still {name!r}")
 
 
 def stand_still_lane(name: str, folder: Path, **how: Any) -> Lane[StandStill]:

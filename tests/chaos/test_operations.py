@@ -6,12 +6,12 @@ All of it, in random order: ``python -m bench.chaos --sweep operations``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from tests.chaos.cells import listed
 from tests.chaos.conftest import Lanes
-from tests.chaos.operations import Cell, named
+from tests.chaos.operations import SWEEP, Cell
 
 # The lanes run abreast, each some two minutes. Of each kind of operation the troubles that could
 # hurt: what the leader needs to go on is refused or silent for good; what may be done late, or done
@@ -42,16 +42,7 @@ _PLAYED = {
 }
 
 
-def _cells() -> list[Any]:
-    return [
-        pytest.param(lane, named(line.strip()), id=f"{lane}-{line.strip()}")
-        for lane, lines in _PLAYED.items()
-        for line in lines.splitlines()
-        if line.strip()
-    ]
-
-
-@pytest.mark.parametrize(("lane", "cell"), _cells())
+@pytest.mark.parametrize(("lane", "cell"), listed(_PLAYED, SWEEP))
 def test_one_job_at_a_time_and_soon_one_whatever_is_troubled(
     need_server: Callable[[str], None], sweep_lanes: Lanes, lane: str, cell: Cell
 ) -> None:

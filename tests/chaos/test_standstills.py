@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.chaos.broken import without
+from tests.chaos.cells import listed
 from tests.chaos.conftest import Lanes
 from tests.chaos.host import own_namespace
-from tests.chaos.standstills import StandStill, named, play_stand_still
+from tests.chaos.standstills import STAND_STILLS, StandStill, play_stand_still
 from tests.chaos.stores import open_store
 from tests.chaos.team import team_on
 
@@ -45,16 +45,7 @@ _PLAYED = {
 }
 
 
-def _cells() -> list[Any]:
-    return [
-        pytest.param(lane, named(line.strip()), id=f"{lane}-{line.strip()}")
-        for lane, lines in _PLAYED.items()
-        for line in lines.splitlines()
-        if line.strip()
-    ]
-
-
-@pytest.mark.parametrize(("lane", "cell"), _cells())
+@pytest.mark.parametrize(("lane", "cell"), listed(_PLAYED, STAND_STILLS))
 def test_one_job_at_a_time_and_soon_one_whoever_stands_still(
     need_server: Callable[[str], None], stand_still_lanes: Lanes, lane: str, cell: StandStill
 ) -> None:

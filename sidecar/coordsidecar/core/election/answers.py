@@ -55,7 +55,7 @@ def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
     ):
         return elector, []  # Of a session that we have left behind.
     elector = making_way.answered(elector, answer)
-    if (nonsense := _nonsense(elector, answer)) is not None:
+    if (nonsense := _nonsense(answer)) is not None:
         answer = replace(answer, result=nonsense)
     if isinstance(answer.result, Silent | Refused):
         return _unanswered(elector, answer, answer.result, now_s, aims)
@@ -77,7 +77,7 @@ def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             assert_never(op)
 
 
-def _nonsense(elector: Elector, answer: Answered) -> Silent | None:
+def _nonsense(answer: Answered) -> Silent | None:
     """A renewal that is none: it counts as no answer, so that we do not ask again at once."""
     match answer:
         case Answered(op=Renew(look=True), result=Renewed(standing=None)):
