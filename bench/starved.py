@@ -31,12 +31,29 @@ from coordsidecar.duration import parse_duration
 from tests.chaos.play import judge
 from tests.chaos.stores import STORES, open_store
 from tests.chaos.team import Team, team_on
+from tests.e2e.sidecars import wait_for
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _LOOK_EVERY_S = 0.5
 _LEAST_ON_CONSUL_S = 10.0
 _PERIOD_US = 100_000
 _SLACK_S = 30.0  # Beside the bound: processes that have ended are replaced by the referee.
+# It takes whatever process there is to be had, and for want of one asks 50 times a second.
+_GREEDY = """
+import os, time
+guardian = os.getppid()
+while os.getppid() == guardian:
+    try:
+        if os.fork() == 0:
+            time.sleep(0.2)
+            os._exit(0)
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+    except OSError:
+        time.sleep(0.02)
+"""
 _ROOM = 6  # So many more processes a sidecar may have than when it stood by quietly.
 
 
@@ -77,7 +94,8 @@ class Tale:
 def busy_loops(options: argparse.Namespace, _teams: Sequence[Team]) -> Iterator[None]:
     with contextlib.ExitStack() as loops:
         for _ in range(options.loops):
-            loops.enter_context(_for_as_long(options, "while :; do :; done"))
+            loop = ["sh", "-c", "while :; do :; done"]
+            loops.enter_context(_for_as_long(options, loop))
         yield
 
 
@@ -95,14 +113,14 @@ def quota(options: argparse.Namespace, teams: Sequence[Team]) -> Iterator[None]:
 @contextlib.contextmanager
 def processes(options: argparse.Namespace, teams: Sequence[Team]) -> Iterator[None]:
     """In each sidecar's group a neighbour forks whenever there is room; it is bounded by that."""
-    greedy = "while :; do sleep 0.2 & done 2>/dev/null"
     with contextlib.ExitStack() as groups:
         for name, pids in _each_sidecar(teams):
             group = groups.enter_context(_control_group("pids", name))
             _move(pids, group)
             (group / "pids.max").write_text(str(len(pids) * 2 + _ROOM))
-            neighbour = groups.enter_context(_for_as_long(options, greedy))
-            _move([neighbour], group)
+            inside = f'echo $$ >{group}/cgroup.procs && exec "$@"'  # Before it forks anything.
+            neighbour = ["sh", "-c", inside, "sh", sys.executable, "-c", _GREEDY]
+            groups.enter_context(_for_as_long(options, neighbour))
         yield
 
 
@@ -128,8 +146,14 @@ def _control_group(controller: str, name: str) -> Iterator[Path]:
     try:
         yield group
     finally:
-        _move(map(int, (group / "cgroup.procs").read_text().split()), group.parent)
+        wait_for(lambda: _is_removed(group), f"{group} to be empty")
+
+
+def _is_removed(group: Path) -> bool:
+    _move(map(int, (group / "cgroup.procs").read_text().split()), group.parent)
+    with contextlib.suppress(OSError):  # Somebody forked meanwhile, or is not reaped yet.
         group.rmdir()
+    return not group.exists()
 
 
 def _move(pids: Sequence[int] | Iterator[int], group: Path) -> None:
@@ -139,13 +163,13 @@ def _move(pids: Sequence[int] | Iterator[int], group: Path) -> None:
 
 
 @contextlib.contextmanager
-def _for_as_long(options: argparse.Namespace, program: str) -> Iterator[int]:
-    """A shell that runs this, by its pid; it ends by itself, too, should we be killed."""
+def _for_as_long(options: argparse.Namespace, program: Sequence[str]) -> Iterator[None]:
+    """A process that runs this; it ends by itself, too, should we be killed."""
     most_s = str(int(options.minutes * 60 + 60))
-    command = ["timeout", "--foreground", most_s, "sh", "-c", program]
+    command = ["setpriv", "--pdeathsig", "KILL", "timeout", "--foreground", most_s, *program]
     with subprocess.Popen(command, start_new_session=True) as process:
         try:
-            yield process.pid
+            yield
         finally:
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -179,6 +203,7 @@ def _judge(tale: Tale, ended_s: float) -> None:
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda signum, _frame: sys.exit(128 + signum))
     use_fetched_consul()
     with tempfile.TemporaryDirectory(prefix="starved-") as name, contextlib.ExitStack() as stack:
         tales = []

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 
 __all__ = [
+    "RLIMIT_AS",
+    "RLIMIT_FSIZE",
     "RLIMIT_NOFILE",
     "RLIMIT_NPROC",
     "BootTimer",
@@ -19,7 +21,7 @@ __all__ = [
     "soft_limit",
 ]
 
-RLIMIT_NPROC, RLIMIT_NOFILE = 6, 7
+RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_AS = 1, 6, 7, 9
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from coordsidecar.linux import RLIMIT_NOFILE, RLIMIT_NPROC, soft_limit
+from coordsidecar.linux import RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC, soft_limit
 
 __all__ = ["ProgramChangedError", "asking_for", "import_remedy", "refusal"]
 
@@ -47,7 +47,10 @@ def refusal(error: BaseException) -> str | None:
         case MemoryError():
             return f"memory has run out; {_remedy(errno.ENOMEM)}"
         case RuntimeError() if _NO_THREAD in str(error):
-            return f"the kernel refused a thread; {_remedy(errno.EAGAIN)}"
+            # For want of memory for its stack the kernel refuses one by the same error.
+            memory = soft_limit(RLIMIT_AS)
+            also = "" if memory is None else f"; or of memory (ulimit -v is {memory // 1024})"
+            return f"the kernel refused a thread; {_remedy(errno.EAGAIN)}{also}"
         case ProgramChangedError():
             return str(error)
         case ImportError():
@@ -96,7 +99,9 @@ def _remedy(number: int) -> str:
         case errno.ENFILE:
             return "too many files are open on this host; raise the sysctl fs.file-max"
         case errno.ENOMEM:
-            return "give it more memory, or look what else uses it"
+            memory = soft_limit(RLIMIT_AS)
+            limit = "" if memory is None else f" (ulimit -v is {memory // 1024})"
+            return f"give it more memory{limit}, or look what else uses it"
         case errno.ENOSYS | errno.EPERM | errno.EINVAL | errno.EOPNOTSUPP:
             return _NOT_KNOWN
         case errno.EACCES | errno.EROFS | errno.ENOENT | errno.ENOTDIR:

@@ -24,6 +24,18 @@ def test_help_names_every_option_and_every_exit_code(words: list[str]) -> None:
         assert code in result.out
 
 
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["check", "--help"]])
+def test_help_that_cannot_be_written_is_no_success(words: list[str]) -> None:
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "coordsidecar", *words],
+            stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert result.returncode == 125
+    assert b"cannot write to standard output: No space left on device" in result.stderr
+
+
 def test_help_of_check_names_its_options() -> None:
     result = coordsidecar("check", "--help")
 

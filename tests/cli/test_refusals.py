@@ -92,6 +92,8 @@ from tests.cli.command import coordsidecar, refusal
         pytest.param(["--config", "/nowhere.toml", "x"], ["/nowhere.toml", "No such"], id="config"),
         pytest.param(["check"], ["TOKEN"], id="check-nothing"),
         pytest.param(["check", ""], ["COORDSIDECAR_TOKEN set?"], id="check-empty"),
+        pytest.param(["check", "9" * 5000], ["20 digits at most", "…"], id="check-endless"),
+        pytest.param(["--http", "99999", "x"], ["no port (0 to 65535)"], id="http-port"),
         pytest.param(["check", "seven"], ["'seven'"], id="check-word"),
         pytest.param(["check", "7"], ["--name", "COORDSIDECAR_NAME"], id="check-which"),
         pytest.param(["check", "7", "--ttl", "5s"], ["--ttl"], id="check-ttl"),

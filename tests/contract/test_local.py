@@ -20,6 +20,7 @@ from coordsidecar.store.protocol import (
     Election,
     Held,
     Leader,
+    RefusedError,
     Session,
     SessionLostError,
     Store,
@@ -44,6 +45,34 @@ def lock_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def local(tmp_path: Path, stand: CandidateFactory) -> NewCandidate:
     return lambda: stand(_store(tmp_path))
+
+
+# ── what could never be a lock ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["job.lock", "job.json"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_refused(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    """A pipe can be opened and locked, but not written; nobody waits for that to change."""
+    (tmp_path / "team").mkdir()
+    make(tmp_path / "team" / name)
+
+    with pytest.raises(RefusedError, match=rf"{name} is no regular file; remove it"):
+        _store(tmp_path).open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=CALL_S)
+
+
+def test_a_limit_of_files_sizes_that_leaves_no_room_is_refused(tmp_path: Path) -> None:
+    limited = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "coordsidecar"]
+
+    refused = subprocess.run(
+        [*limited, "--store", f"local:{tmp_path}", "--name", "job", "--", "true"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert refused.returncode == 125
+    assert "raise it (ulimit -f)" in refused.stderr
 
 
 # ── flock(1) ───────────────────────────────────────────────────────────────────────────────────

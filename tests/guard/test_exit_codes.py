@@ -61,6 +61,21 @@ def test_a_command_that_is_not_executable_gives_126_and_a_sentence(
     assert_one_sentence(sidecar.log(), str(command))
 
 
+@pytest.mark.parametrize("first_line", ["#!/no/such/interpreter -u", "#!/no/such/interpreter"])
+def test_a_script_whose_interpreter_is_missing_gives_127_and_names_it(
+    arena: Arena, tmp_path: Path, first_line: str
+) -> None:
+    """The kernel only says that there is no such file, of a file that everybody can see."""
+    script = tmp_path / "script"
+    script.write_text(first_line + "\n")
+    script.chmod(0o755)
+
+    sidecar = arena.start(command=[str(script)])
+
+    assert sidecar.wait() == 127
+    assert "its interpreter, /no/such/interpreter, is not there" in sidecar.log()
+
+
 def test_a_command_that_cannot_be_run_here_leaves_the_lead_to_another(arena: Arena) -> None:
     arena.start(command=["no-such-command"]).wait()
 

@@ -13,7 +13,7 @@ _PROGRAM = """
 import os, sys
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.fuse import Fuse
-from coordsidecar.guard.prefork import NotStartedError, Prefork
+from coordsidecar.guard.prefork import Prefork
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 
@@ -23,12 +23,13 @@ fuse = Fuse(log, run_mark="a-mark", guard_pidfd=-1, reserve_s=1.0)
 untouched = Dispositions(frozenset(), frozenset())
 job = Prefork(untouched, ["touch", ran], environ=os.environ, too_late=fuse.has_burnt)
 fuse.lasts_until(boottime_s() + float(left_s) if left_s else None)
-try:
-    job.execute(late={}, keep_fds=[])
-except NotStartedError as error:
-    print(error)
-    sys.exit(error.exit_code)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(job.pid, 0)[1]))
+job.order(late={}, keep_fds=[])
+_, status = os.waitpid(job.pid, 0)
+assert job.hear()
+if job.not_started is not None:
+    print(job.not_started)
+    sys.exit(job.not_started.exit_code)
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 

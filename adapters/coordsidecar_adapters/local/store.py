@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from coordsidecar.linux import RLIMIT_FSIZE, soft_limit
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
@@ -52,6 +53,7 @@ _LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010)
 # Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
 _CAMPAIGN_TRIES = 3
 _MOST_LEADER_CHARACTERS = 4096
+_LARGEST_FILE = 64 * 1024
 _REFUSALS = {
     errno.EACCES,
     errno.EPERM,
@@ -88,8 +90,21 @@ class LocalStore:
     ) -> Session:
         with self._translated():
             os.makedirs(os.path.dirname(self._lock_path), mode=0o755, exist_ok=True)
+            self._assert_fit()
             fd = lock.open_lock(self._lock_path)
             return Session(handle=lock.new_handle(fd), ttl_s=math.inf, fds=(fd,))
+
+    def _assert_fit(self) -> None:
+        """Nobody waits for a lock that could never be kept. Raises `RefusedError`."""
+        for path in (self._lock_path, self._record_path):
+            if os.path.exists(path) and not os.path.isfile(path):
+                raise RefusedError(f"local store: {path} is no regular file; remove it")
+        limit = soft_limit(RLIMIT_FSIZE)
+        if limit is not None and limit < _LARGEST_FILE:
+            raise RefusedError(
+                f"local store: the limit of a file's size, {limit} bytes, leaves no room for "
+                f"{self._record_path}; raise it (ulimit -f)"
+            )
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         with self._translated():

@@ -18,6 +18,7 @@ __all__ = ["NotExecutedError", "TooLateError", "become_the_job"]
 _OOM_SCORE_RAISE = 100
 _MOST_ORDER_BYTES = 4096
 _MOST_FDS = 8
+_MOST_OF_A_PATH = 256
 
 
 class NotExecutedError(OSError):
@@ -57,7 +58,18 @@ def become_the_job(
         variables = {**environ, **marshal.loads(order), **_sockets_are_ours(environ, guard)}
         os.execvpe(command[0], list(command), variables)
     except OSError as error:
-        raise NotExecutedError(error.errno, error.strerror) from error
+        raise NotExecutedError(error.errno, _why(command[0], error)) from error
+
+
+def _why(program: str, error: OSError) -> str:
+    """Of a script whose interpreter is missing the kernel says that the script is not there."""
+    if error.errno == errno.ENOENT and "/" in program and os.path.exists(program):
+        with contextlib.suppress(OSError), open(program, "rb") as file:
+            mark, rest = file.read(2), file.readline(_MOST_OF_A_PATH).decode(errors="replace")
+            if mark == b"#!":
+                return f"its interpreter, {(rest.split() or ['?'])[0]}, is not there"
+        return "the program that is to load it is not there"
+    return str(error.strerror)
 
 
 def _sockets_are_ours(environ: Mapping[str, str], guard: int) -> dict[str, str]:

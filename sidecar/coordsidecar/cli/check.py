@@ -30,7 +30,8 @@ def why_not_current(
     """
     if not re.fullmatch(r"[0-9]{1,20}", token_text):
         hint = "; is COORDSIDECAR_TOKEN set?" if not token_text else ""
-        raise UsageError(f"TOKEN must be a whole number, not {token_text[:40]!r}{hint}")
+        shown = repr(token_text[:40]) + ("…" if len(token_text) > 40 else "")
+        raise UsageError(f"TOKEN must be a whole number of 20 digits at most, not {shown}{hint}")
     values = Sources.gather(flags, environ).values(CHECK_OPTIONS)
     if "name" not in values:
         raise UsageError("which election? give --name, or set COORDSIDECAR_NAME")

@@ -219,14 +219,18 @@ def _show(page: str) -> int:
     from coordsidecar.cli import help_text
 
     pages = {"run": help_text.run_help, "check": help_text.check_help}
-    _write(1, pages.get(page, help_text.version)())
-    return 0
+    return _write(1, pages.get(page, help_text.version)())
 
 
-def _write(fd: int, text: str) -> None:
+def _write(fd: int, text: str) -> int:
+    """0, or the exit code of whoever cannot say what it was asked for."""
     data = text.encode("utf-8", "backslashreplace")
     try:
         while data:
             data = data[os.write(fd, data) :]
-    except OSError:
-        pass  # Whoever was to read it has gone (`coordsidecar --help | head`).
+    except BrokenPipeError:
+        pass  # Whoever was to read it has read enough (`coordsidecar --help | head`).
+    except OSError as error:
+        if fd == 1:
+            return _complain(_OWN_FAILURE, f"cannot write to standard output: {error.strerror}")
+    return 0

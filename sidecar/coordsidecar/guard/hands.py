@@ -80,8 +80,9 @@ class Hands:
     # ── what the loop asks ─────────────────────────────────────────────────────────────────────
 
     @property
-    def wire_fd(self) -> int | None:
-        return self.elector.wire_fd
+    def fds(self) -> tuple[int | None, ...]:
+        """What to wait for: the elector's words, and what comes of a start."""
+        return (self.elector.wire_fd, self.job.start_fd)
 
     @property
     def chore_every_s(self) -> float:
@@ -111,6 +112,7 @@ class Hands:
     def chores(self) -> Iterator[Event]:
         """Keep at it: stopping, killing or freezing a tree takes as many passes as it takes."""
         self._wake_up()
+        self.job.hear()
         self._tree.tell_again()
         self._signal_again()
         match self._chore:
@@ -192,7 +194,6 @@ class Hands:
         try:
             self.job.start(role, token, keep_fds=self.elector.session_fds)
         except NotStartedError as error:
-            self.job.is_gone()
             return [JobNotStarted(error.exit_code, str(error))]
         self._tree.group = self.job.pid
         self._introduce_job()

@@ -39,6 +39,8 @@ class Job:
         self._group = 0
         self._prefork: Prefork | None = None
         self._prefork_role = ""
+        self._starting: Prefork | None = None
+        self._news: tuple[str, str, int | None] = ("", "", None)
         self._ack_path: str | None = None
         self._found_blocked = 0
 
@@ -82,7 +84,8 @@ class Job:
     def start(self, role: str, token: int | None, *, keep_fds: Sequence[int]) -> None:
         """Start what ``role`` asks for. ``keep_fds`` hold a lock for as long as the job lives.
 
-        Raises `NotStartedError`.
+        Raises `NotStartedError` if there is no process to be had; `hear` and `is_gone` tell whether
+        it became the command.
         """
         try:
             self._prepare(role)
@@ -90,16 +93,30 @@ class Job:
             program = self._command(role)[0]
             raise NotStartedError(125, f"cannot run {program!r}: {refusal(error)}") from error
         assert self._prefork is not None
-        prefork, self._prefork = self._prefork, None
-        self.pid = self._group = prefork.pid
+        self._starting, self._prefork = self._prefork, None
+        self.pid = self._group = self._starting.pid
         self._found_blocked = 0
         self.terminal.give(self._group)
-        prefork.execute(late=token_variable(token), keep_fds=keep_fds)
+        self._starting.order(late=token_variable(token), keep_fds=keep_fds)
         standby_command = self._command(role) is not self._settings.command
         if not standby_command:
             self._fuse.start(self.pid)
         what = "started the standby command" if standby_command else "started the job"
-        self._log.event(role, what, token=token, pid=self.pid)
+        self._news = (role, what, token)
+
+    @property
+    def start_fd(self) -> int | None:
+        """Readable once there is something to `hear` of a start."""
+        return self._starting.link_fd if self._starting else None
+
+    def hear(self) -> None:
+        """Note what came of a start, once that is known."""
+        if self._starting is None or not self._starting.hear():
+            return
+        if self._starting.not_started is None:
+            role, what, token = self._news
+            self._log.event(role, what, token=token, pid=self.pid)
+            self._starting = None
 
     def _command(self, role: str) -> Sequence[str]:
         settings = self._settings
@@ -114,9 +131,13 @@ class Job:
             pids=list(pids[:20]),
         )
 
-    def is_gone(self) -> None:
+    def is_gone(self) -> NotStartedError | None:
+        """It was reaped. Returns why it never became the command, if so."""
+        self.hear()
+        starting, self._starting = self._starting, None
         self.pid = None
         self.terminal.take()
+        return starting.not_started if starting else None
 
     def signal(self, signum: int) -> None:
         """Hand a signal to the job's process group."""
@@ -129,6 +150,9 @@ class Job:
 
     def would_die_of(self, signum: int) -> bool:
         """Whether the job has not yet said what the signal is to do: it has only just started."""
+        self.hear()
+        if self.start_fd is not None:
+            return True
         try:
             with open(f"/proc/{self.pid}/wchan", encoding="ascii", errors="replace") as file:
                 if "sigtimedwait" in file.read():

@@ -21,6 +21,7 @@ from coordsidecar.core.guard.moves import (
     Event,
     Heard,
     JobExited,
+    JobNotStarted,
     KillTree,
     Plan,
     Report,
@@ -105,7 +106,7 @@ class Guard:
         self._write_reports()
         self._timer.arm(core.next_wake_s(self._state, self._plan))
         poll = select.poll()
-        for fd in (self._signals_fd, self._timer.fd, self._hands.wire_fd):
+        for fd in (self._signals_fd, self._timer.fd, *self._hands.fds):
             if fd is not None:
                 poll.register(fd, select.POLLIN)
         timeout_s = 0.0 if self._must_reap else self._hands.chore_every_s
@@ -176,7 +177,9 @@ class Guard:
             elif pid == self._hands.job.pid:
                 code = os.waitstatus_to_exitcode(status)
                 by_key = code == -signal.SIGINT and self._hands.job.terminal.takes_keys_for_job
-                self._hands.job.is_gone()
+                if (failure := self._hands.job.is_gone()) is not None:
+                    yield JobNotStarted(failure.exit_code, str(failure))
+                    continue
                 yield JobExited(code if code >= 0 else 128 - code)
                 if by_key and not isinstance(self._state.phase, Leaving):
                     # Ctrl-C was for the job alone; if that ends of it, so do we, as a shell would.

@@ -60,6 +60,7 @@ class Prefork:
     ) -> None:
         guard = os.getpid()
         self._program = command[0]
+        self.not_started: NotStartedError | None = None
         with asking_for("socketpair"):
             self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with all_signals_blocked():
@@ -95,26 +96,47 @@ class Prefork:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         return False
 
-    def execute(self, *, late: Mapping[str, str], keep_fds: Sequence[int]) -> None:
-        """Make it the command, once. Raises `NotStartedError`.
+    @property
+    def link_fd(self) -> int | None:
+        """Readable once there is something to `hear`."""
+        return self._link.fileno() if self._link.fileno() >= 0 else None
+
+    def order(self, *, late: Mapping[str, str], keep_fds: Sequence[int]) -> None:
+        """Make it the command, once; what comes of that is to `hear`.
 
         ``late``: variables that were not known before. ``keep_fds`` are open in the command.
-        Should it be killed meanwhile, that looks as if the command had been.
         """
         os.kill(self.pid, signal.SIGCONT)  # Whoever stopped it meant somebody else.
-        failure = b""
         try:
-            with self._link, contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError):  # It was killed.
                 socket.send_fds(self._link, [marshal.dumps(dict(late))], list(keep_fds))
-                failure = self._link.recv(_MOST_FAILURE_BYTES)  # It closes on exec: all is well.
         except OSError as error:
             # It may be the command already, or not; that we do not know must not start it twice.
             os.kill(self.pid, signal.SIGKILL)
-            failure = f"125 {refusal(error)}".encode()
-        if failure:
-            os.waitpid(self.pid, 0)
-            code, _, text = failure.decode(errors="backslashreplace").partition(" ")
-            raise NotStartedError(int(code), f"cannot run {self._program!r}: {text}")
+            self._failed(f"125 {refusal(error)}")
+
+    def hear(self) -> bool:
+        """Whether it is known what came of the order: ``not_started`` says why it failed, if it
+        did. Never waits: an exec may hang, as on a file system that does.
+
+        If it was killed meanwhile, that looks as if the command had been.
+        """
+        if self.link_fd is None:
+            return True
+        try:
+            said = self._link.recv(_MOST_FAILURE_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            said = b"" if isinstance(error, ConnectionError) else f"125 {refusal(error)}".encode()
+        if said:
+            self._failed(said.decode(errors="backslashreplace"))
+        self._link.close()  # It closes on exec: all is well.
+        return True
+
+    def _failed(self, what: str) -> None:
+        code, _, text = what.partition(" ")
+        self.not_started = NotStartedError(int(code), f"cannot run {self._program!r}: {text}")
 
     def discard(self) -> None:
         """End it unused."""

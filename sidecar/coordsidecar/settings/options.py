@@ -118,7 +118,8 @@ def _read_http(text: str) -> tuple[str, int]:
     address, colon, port = text.strip().rpartition(":")
     bare = address.removeprefix("[").removesuffix("]")
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-        raise ValueError(f"{_quoted(text)} has no port; write for example 8080 or 0.0.0.0:8080")
+        what = "no port (0 to 65535)" if port.isdigit() else "no port"
+        raise ValueError(f"{_quoted(text)} has {what}; write for example 8080 or 0.0.0.0:8080")
     if colon and not bare:
         raise ValueError(
             f"{_quoted(text)} has no address; write 0.0.0.0:{port} to answer every host, "

@@ -11,8 +11,10 @@ from coordsidecar.core.election.moves import (
     Call,
     Campaign,
     Close,
+    Done,
     Exit,
     Gone,
+    HeardGuard,
     Look,
     Open,
     Refused,
@@ -32,10 +34,12 @@ from coordsidecar.core.election.phases import (
     Joining,
     Killing,
     Leading,
+    Losing,
     Opening,
     Resigning,
     Waiting,
 )
+from coordsidecar.store.protocol import Absent
 from coordsidecar.value import replace
 from tests.core.election.electors import (
     AIMS,
@@ -202,6 +206,66 @@ def test_a_session_that_is_lost_while_it_opens_is_opened_again_shortly() -> None
 
     assert effects == []
     assert (state.phase, state.retry_at_s) == (Opening(), 101.1)
+
+
+# ── sessions that are lost before they were ever renewed ───────────────────────────────────────
+
+
+def test_a_session_that_is_lost_is_followed_by_another_at_once() -> None:
+    state = elector(Waiting(BEHIND), call=Renew(SESSION))
+
+    _, effects = answer(state, Gone("expired"), 101.0)
+
+    assert effects == [Call(Open())]
+
+
+@pytest.mark.parametrize(
+    ("lost", "pause_s"), [(1, 0.1), (2, 0.2), (4, 0.8), (7, 5.0), (10**6, 5.0)]
+)
+def test_the_more_sessions_are_lost_in_a_row_the_later_the_next_is_opened(
+    lost: int, pause_s: float
+) -> None:
+    """A store that grants sessions, and then says of each that it is gone."""
+    state = elector(Joining(), call=Campaign(SESSION), lost_in_a_row=lost)
+
+    state, effects = answer(state, Gone("expired"), 101.0)
+    _, early = take(state, Tick(), 101.0 + pause_s - 0.01)
+    _, due = take(state, Tick(), 101.0 + pause_s)
+
+    assert (effects, early, due) == ([], [], [Call(Open())])
+    assert core.next_wake_s(state, AIMS) == pytest.approx(101.0 + pause_s)
+
+
+@pytest.mark.parametrize("held", [Gone("expired"), Renewed(15.0, Absent())])
+def test_terms_that_end_before_they_are_renewed_count_as_well(held: object) -> None:
+    """Else jobs would begin and end without a pause."""
+    state = elector(Leading(CLEAN), call=Renew(SESSION, look=True), lost_in_a_row=3)
+
+    state, _ = answer(state, held, 101.0)
+    assert isinstance(state.phase, Losing)
+    state, _ = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=False)), 101.1)
+    state, _ = answer(state, Done(), 101.2)
+    state, ended = answer(state, Done(), 101.2)
+
+    assert ended == []
+    assert state.retry_at_s == pytest.approx(101.2 + 0.4)
+
+
+def test_who_is_elected_and_loses_the_session_counts_it_as_well() -> None:
+    state = elector(Claiming(UNCLEAN, NEVER), call=Renew(SESSION), lost_in_a_row=3)
+
+    state, _ = answer(state, Gone("expired"), 101.0)
+
+    assert state.lost_in_a_row == 4
+
+
+@pytest.mark.parametrize("phase", [Joining(), Leading(CLEAN)])
+def test_a_renewal_forgets_what_was_lost(phase: object) -> None:
+    state = elector(phase, call=Renew(SESSION, look=True), retry_at_s=NEVER, lost_in_a_row=9)
+
+    state, _ = answer(state, Renewed(15.0, CLEAN), 101.0)
+
+    assert state.lost_in_a_row == 0
 
 
 # ── answers that come too late to matter ───────────────────────────────────────────────────────

@@ -77,6 +77,16 @@ def test_an_unkillable_guard_holds_the_lead_until_its_lease_is_over_and_no_longe
     assert isinstance(ended.phase, Resigning)
 
 
+def test_a_guard_that_dies_after_its_burial_is_not_buried_again() -> None:
+    """PID 1 ends with its container, at some time after we have given up its lead."""
+    buried, _ = take(elector(Killing(7, until_s=100.0)), TreeKilled(guard_lives=True), 101.0)
+
+    state, effects = take(buried, GuardDied(), 101.1)
+
+    assert effects == []
+    assert state.phase == buried.phase
+
+
 def test_a_buried_guard_that_comes_back_is_believed_and_spared() -> None:
     """It was not dead but slow, and of its own tree it knows more than we do."""
     gone = msg.TreeGone(7, rest_s=2.0, leave=False)

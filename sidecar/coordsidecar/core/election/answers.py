@@ -182,6 +182,7 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             pass
     elector = replace(
         elector,
+        lost_in_a_row=0,
         renewed_at_s=max(elector.renewed_at_s, answer.sent_at_s),
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s * (1 - 0.1 * answer.draw),
     )

@@ -96,8 +96,11 @@ def _give_up_guard(elector: Elector, why: str, now_s: float, aims: Aims) -> Step
 
 def kill_tree(elector: Elector, why: str, aims: Aims) -> Step:
     """The guard is dead or frozen: whatever is left of the tree, and the guard, must die."""
-    if isinstance(elector.phase, Killing | Ended):
-        return elector, []
+    match elector.phase:
+        case Killing() | Ended() | Resigning(buried=True):
+            return elector, []
+        case _:
+            pass
     token = token_of(elector.phase)
     killing = Killing(token, elector.lease_until_s(aims.timing))
     effects: list[Effect] = [KillTree(), Report("killing", why, token)]
@@ -116,7 +119,8 @@ def tree_killed(elector: Elector, guard_lives: bool, now_s: float, aims: Aims) -
     elector, effects = rules.resign(
         elector, elector.phase.token, 0.0, leave=True, now_s=now_s, aims=aims
     )
-    return elector, [report, *effects]
+    assert isinstance(elector.phase, Resigning)
+    return elector.to(replace(elector.phase, buried=True)), [report, *effects]
 
 
 def tree_gone(

@@ -109,6 +109,8 @@ class Killing(Value):
 class Resigning(Value):
     """The tree is confirmed dead: give the election up, close the session, then rest or leave.
 
+    ``buried``: we have killed what the guard left, so its death is no news.
+
     Ends at ``give_up_at_s``, whether or not the store answers: two calls, or the session's end.
     """
 
@@ -117,6 +119,7 @@ class Resigning(Value):
     leave: bool
     give_up_at_s: float
     resigned: bool = False
+    buried: bool = False
 
 
 class Resting(Value):
@@ -151,6 +154,7 @@ class Elector(Value, kw_only=True):
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
     ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
     is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
+    ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
     ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
     when we were not told where we stand, though we asked. ``floor``: the highest token that we, or
     our guard, have ever seen in office.
@@ -172,6 +176,7 @@ class Elector(Value, kw_only=True):
     retry_at_s: float = 0.0
     in_vain_since_s: float = math.inf
     failures: int = 0
+    lost_in_a_row: int = 0
     connected: bool = False
     vacant_since_s: float | None = None
     vacant_led: int = 0

@@ -36,18 +36,33 @@ Step = tuple[Elector, list[Effect]]
 
 SIDECAR_EXIT_CODE = 125
 
+_REOPEN_FIRST_S = 0.1
+_REOPEN_MAX_S = 5.0
+
 
 def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """Rests, and resignations, that are over."""
     match elector.phase:
         case Resting(until_s) if now_s >= until_s:
-            return replace(elector.to(Opening()), retry_at_s=now_s), []
+            return reopen(elector, now_s), []
         case Resigning(give_up_at_s=give_up_at_s) if (
             elector.session is None or now_s >= give_up_at_s
         ):
             return resigned(elector, now_s)
         case _:
             return elector, []
+
+
+def reopen(elector: Elector, now_s: float) -> Elector:
+    """Ask for another session: at once, unless those before it were lost before any was renewed.
+
+    A store that grants sessions and then knows nothing of them would have jobs begin and end
+    without a pause.
+    """
+    pause_s = 0.0
+    if elector.lost_in_a_row > 1:
+        pause_s = min(_REOPEN_FIRST_S * 2.0 ** min(elector.lost_in_a_row - 2, 10), _REOPEN_MAX_S)
+    return replace(elector.to(Opening()), retry_at_s=now_s + pause_s)
 
 
 def needs_sweep(held: Held, aims: Aims) -> bool:
@@ -133,6 +148,7 @@ def tell_lease(elector: Elector, token: int, aims: Aims) -> Effect:
 def lose(elector: Elector, token: int, why: str, now_s: float, aims: Aims) -> Step:
     """The store said no: the guard must stop the job, with what grace the lease leaves (S6)."""
     timing = aims.timing
+    elector = replace(elector, lost_in_a_row=elector.lost_in_a_row + 1)
     latest_s = elector.lease_until_s(timing) - timing.kill_reserve_s / 2
     kill_at_s = min(now_s + timing.lost_grace_s + timing.kill_reserve_s, latest_s)
     return elector.to(Losing(token, kill_at_s)), [TellGuard(msg.Lost(token, why))]
@@ -146,11 +162,15 @@ def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
         case Adopting(int(token)):
             return lose(elector, token, why, now_s, aims)
         case Claiming(held):
+            elector = replace(elector, lost_in_a_row=elector.lost_in_a_row + 1)
             # Office may have been recorded, though no job ran: mend the record.
             return resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
         case Adopting() | Joining() | Waiting():
-            elector = replace(elector.to(Opening()), session=None, retry_at_s=now_s)
-            elector = replace(elector, vacant_since_s=None)
+            lost_in_a_row = elector.lost_in_a_row + 1
+            elector = replace(
+                elector, session=None, vacant_since_s=None, lost_in_a_row=lost_in_a_row
+            )
+            elector = reopen(elector, now_s)
             return elector, [Report("session-lost", why)]
         case _:
             return elector, []
