@@ -53,10 +53,6 @@ def _fill_closed_descriptors() -> None:
 
 
 def _run(words: list[str]) -> int:
-    if os.getpid() == 1:
-        from coordsidecar.cli.process_one import stand_above
-
-        stand_above()
     from coordsidecar.settings.options import OPTIONS
     from coordsidecar.settings.settings import UsageError, build_settings
 
