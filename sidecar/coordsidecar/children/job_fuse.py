@@ -17,7 +17,6 @@ import select
 import time
 
 from coordsidecar.children.forking import detach
-from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import BootTimer, boottime_s, name_process
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
@@ -31,13 +30,11 @@ __all__ = [
     "GUARD_IS_DEAD",
     "JOB_PID",
     "JobFuse",
-    "Told",
     "told_by_the_guard",
 ]
 
 # What the guard tells its fuse, as numbers in the memory that both share.
 BURNS_AT, ELECTOR_PID, JOB_PID = 0, 1, 2
-Told = memoryview[float] if TYPE_CHECKING else memoryview
 DEADLINE_PASSED = "guard and elector let the deadline pass"
 GUARD_IS_DEAD = "the guard is dead"
 _LATE_S = 0.25
@@ -45,7 +42,7 @@ _LOOK_EVERY_S = 0.003
 _ELECTOR_AT_MOST_S = 5.0
 
 
-def told_by_the_guard() -> Told:
+def told_by_the_guard() -> memoryview[float]:
     """Memory to share with forks; nothing runs yet. Raises `OSError`."""
     # An aligned word is written whole.
     with asking_for("mmap"):
@@ -60,7 +57,7 @@ class JobFuse:
     def __init__(
         self,
         log: Log,
-        told: Told,
+        told: memoryview[float],
         *,
         guard: int,
         guard_pidfd: int,

@@ -20,7 +20,6 @@ from coordsidecar.children.job_fuse import (
     GUARD_IS_DEAD,
     JOB_PID,
     JobFuse,
-    Told,
     told_by_the_guard,
 )
 from coordsidecar.linux import SENT_BY_KERNEL, BootTimer, SignalFd, name_process
@@ -34,7 +33,7 @@ _LOOK_EVERY_S = 1.0
 _LOOKS_UNTIL_BURNT = 5
 
 
-def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[Told, int]:
+def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[memoryview[float], int]:
     """As process 1: return in a fork, which is to be the guard. Process 1 itself never returns.
 
     Returns what the guard tells of its jobs, and the descriptor (an eventfd) by which it says that
@@ -63,7 +62,7 @@ class _ProcessOne:
     """Every signal is blocked: so it waits until it is read, even one that the kernel would not let
     process 1 have."""
 
-    def __init__(self, guard: int, fuse: JobFuse, told: Told, another_fd: int) -> None:
+    def __init__(self, guard: int, fuse: JobFuse, told: memoryview[float], another_fd: int) -> None:
         self._guard = guard
         self._fuse = fuse
         self._told = told

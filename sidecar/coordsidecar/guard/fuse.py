@@ -7,7 +7,7 @@ import os
 import signal
 
 from coordsidecar.children.forking import all_signals_blocked
-from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JOB_PID, JobFuse, Told
+from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JOB_PID, JobFuse
 from coordsidecar.hints import Any
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
@@ -28,7 +28,13 @@ class Fuse:
     """
 
     def __init__(
-        self, log: Log, told: Told, *, run_mark: str, guard_pidfd: int, reserve_s: float
+        self,
+        log: Log,
+        told: memoryview[float],
+        *,
+        run_mark: str,
+        guard_pidfd: int,
+        reserve_s: float,
     ) -> None:
         """``told``: see `told_by_the_guard`. ``reserve_s``: how long before ``run_until`` it burns,
         and how much grace a guard gets that has just been woken up together with it."""
@@ -118,7 +124,7 @@ class Fuse:
 class FuseInProcessOne(Fuse):
     """In a container, where process 1 is the fuse of each job: there is nothing to start."""
 
-    def __init__(self, log: Log, told: Told, another_fd: int, **how: Any) -> None:
+    def __init__(self, log: Log, told: memoryview[float], another_fd: int, **how: Any) -> None:
         """``told``, ``another_fd``: see `process_one.stand_above`."""
         super().__init__(log, told, **how)
         self._another_fd = another_fd
