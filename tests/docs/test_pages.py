@@ -27,7 +27,9 @@ PAGES = sorted(
 )
 README = (ROOT / "README.md").read_text()
 DESIGN = (ROOT / "docs/design.md").read_text()
-SETTINGS = build_settings(flags={}, command=("job",), environ={})
+SETTINGS = build_settings(flags={"store": "local:"}, command=("job",), environ={})
+
+pytestmark = pytest.mark.usefixtures("outside_of_containers")
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -73,6 +73,8 @@ def run(settings: Settings) -> int:
 
     elector = ElectorProcess(serve, log, run_mark=run_mark)
     elector.start(None, 0.0, 0)
+    for remark in settings.remarks:
+        log.event("settings", remark)
 
     from coordsidecar.children.job_fuse import told_by_the_guard
     from coordsidecar.guard.fuse import Fuse, FuseInProcessOne
