@@ -53,6 +53,13 @@ class Instance:
     def job(self) -> psutil.Process:
         return self._child(lambda child: not _is_ours(child), "a job")
 
+    def fuse(self) -> psutil.Process:
+        """The fuse of its job, which is process 1 where it is in a PID namespace of its own."""
+        above = self.guard().parent()
+        if above is not None and above.name() == PROCESS_ONE:
+            return above
+        return self.helper("job-fuse")
+
     def helper(self, name: str) -> psutil.Process:
         """The child of this name: the fuse of its job, or what is to become its next one."""
         return self._child(lambda child: child.name() == name, f"a {name}")

@@ -115,7 +115,7 @@ def _standing_still(team: Team, played: StandStill) -> Iterator[list[psutil.Proc
     find = {
         "guard": leader.guard,
         "elector": leader.elector,
-        "fuse": lambda: leader.helper("job-fuse"),
+        "fuse": leader.fuse,
         "prefork": lambda: standby.helper("job-to-be"),
         "job": leader.job,
     }
