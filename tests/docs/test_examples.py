@@ -18,6 +18,8 @@ from tests.e2e.sidecars import Sidecar, sidecars, wait_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = shutil.which("node")
+JAVA = shutil.which("java")
+needs_java = pytest.mark.skipif(JAVA is None, reason="there is no java on PATH")
 needs_node = pytest.mark.skipif(NODE is None, reason="there is no node on PATH")
 
 # A job finds `coordsidecar` on its PATH, as it would where the package is installed.
@@ -130,6 +132,17 @@ def test_the_node_job_writes_while_it_leads(start: Callable[..., Sidecar], tmp_p
     assert lines(ledger)[0].startswith("token 1, ")
 
 
+@needs_java
+def test_the_java_job_writes_while_it_leads(start: Callable[..., Sidecar], tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    job = [str(JAVA), str(EXAMPLES / "RoleFile.java"), str(ledger)]
+
+    start("--role-file", str(tmp_path / "role"), "--", *job)
+
+    wait_for(lambda: len(lines(ledger)) >= 2, "two entries")
+    assert lines(ledger)[0].startswith("token 1, ")
+
+
 @pytest.mark.parametrize(
     ("role", "until_s"), [("leader", 1.0), ("standby", None), ("stopping", 1e12)]
 )
@@ -137,6 +150,7 @@ def test_the_node_job_writes_while_it_leads(start: Callable[..., Sidecar], tmp_p
     "job",
     [
         pytest.param(["node", str(EXAMPLES / "role_file.mjs")], marks=needs_node, id="node"),
+        pytest.param(["java", str(EXAMPLES / "RoleFile.java")], marks=needs_java, id="java"),
         pytest.param([sys.executable, str(EXAMPLES / "fenced_write.py")], id="python"),
     ],
 )
@@ -159,4 +173,4 @@ def test_jobs_begin_nothing_when_they_do_not_lead_or_have_no_time_left(
             process.kill()
 
     assert said == [f"not now: {role}\n"] * 3
-    assert (lines(ledger) if job[0] == "node" else entries(ledger)) == []
+    assert (lines(ledger) if job[0] in ("node", "java") else entries(ledger)) == []

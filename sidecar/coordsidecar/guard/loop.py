@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from coordsidecar.children.forking import Dispositions
+from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
     Effect,
@@ -25,6 +26,7 @@ from coordsidecar.core.guard.moves import (
     KillTree,
     Plan,
     Report,
+    ShowRole,
     Signalled,
     SuspendSelf,
     TerminalStop,
@@ -34,6 +36,7 @@ from coordsidecar.core.guard.phases import Leaving
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.hands import Hands
+from coordsidecar.guard.service import Service
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
@@ -80,6 +83,7 @@ class Guard:
         self._signals_fd = signals_fd
         self._timer = BootTimer()
         self._hands = Hands(settings, log, dispositions, elector, fuse)
+        self._service = Service(os.environ, log)
         self._reports: list[Report] = []
         self._must_reap = False
 
@@ -106,7 +110,8 @@ class Guard:
 
     def _wait(self) -> None:
         self._write_reports()
-        self._timer.arm(core.next_wake_s(self._state, self._plan))
+        self._service.lives()
+        self._timer.arm(min(core.next_wake_s(self._state, self._plan), self._service.due_s))
         poll = select.poll()
         for fd in (self._signals_fd, self._timer.fd, *self._hands.fds):
             if fd is not None:
@@ -123,6 +128,8 @@ class Guard:
             if isinstance(effect, Report):
                 self._reports.append(effect)
                 continue
+            if isinstance(effect, ShowRole):
+                self._service.plays(effect.role, effect.leader, effect.token)
             if isinstance(effect, SuspendSelf):
                 self._write_reports()
             for event in self._hands.do(effect):
@@ -141,6 +148,8 @@ class Guard:
 
     def _messages(self) -> Iterator[Event]:
         for message in self._hands.messages():
+            if isinstance(message, msg.Holding):
+                self._service.is_ready()
             yield Heard(message)
 
     def _signals(self) -> Iterator[Event]:

@@ -1,0 +1,70 @@
+"""systemd, if it started us with ``Type=notify``: it hears that we are ready, what we do, and that
+we live (sd_notify(3)). The guard's own loop says so: one that hangs is started again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from collections.abc import Mapping
+
+from coordsidecar.linux import boottime_s
+from coordsidecar.log import Log, one_line
+
+__all__ = ["Service"]
+
+
+class Service:
+    """Whoever wants to be told; nobody, without NOTIFY_SOCKET."""
+
+    def __init__(self, environ: Mapping[str, str], log: Log) -> None:
+        path = environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+        self._log = log
+        self._every_s = _watchdog_s(environ) / 2 if path else math.inf
+        self._ready = False
+        self._status = ""
+        self.due_s = boottime_s() if math.isfinite(self._every_s) else math.inf
+        """When `lives` must be called next, at the latest."""
+
+    def is_ready(self) -> None:
+        """We have reached the store: a candidate, who may lead at any time."""
+        if not self._ready:
+            self._ready = True
+            self._say("READY=1")
+
+    def plays(self, role: str, leader: str | None, token: int | None) -> None:
+        """For ``systemctl status``."""
+        status = f"STATUS={role}"
+        if token is not None:
+            status += f", token {token}"
+        elif leader:
+            status += f": {one_line(leader)} leads"
+        if status != self._status:  # A renewal is no news.
+            self._status = status
+            self._say(status)
+
+    def lives(self) -> None:
+        """Called in each turn of the loop; says so as often as the watchdog wants it."""
+        if boottime_s() >= self.due_s:
+            self._say("WATCHDOG=1")
+            self.due_s = boottime_s() + self._every_s
+
+    def _say(self, what: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.setblocking(False)
+                sender.sendto(what.encode("utf-8", "backslashreplace"), self._address)
+        except (OSError, ValueError) as error:
+            self._log.once("service", f"NOTIFY_SOCKET: cannot tell systemd: {error}")
+
+
+def _watchdog_s(environ: Mapping[str, str]) -> float:
+    """Without a word for so long, systemd takes us for dead; `math.inf`: never."""
+    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return math.inf
+    text = environ.get("WATCHDOG_USEC", "")
+    return int(text) / 1e6 if text.isdigit() and int(text) else math.inf
