@@ -117,7 +117,10 @@ class GuardProcess(Process):
         for effect in effects:
             if not isinstance(effect, moves.Report | moves.ShowRole):
                 yield
-            for event in self._do(effect):
+            events = self._do(effect)
+            if isinstance(effect, moves.SuspendSelf):
+                yield  # What comes after is decided once we go on, by the clock of then.
+            for event in events:
                 yield from self._act(self._decide(event))
         if self.exit_code is not None:
             self.kill()

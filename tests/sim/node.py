@@ -205,6 +205,8 @@ class Sidecar:
     # ── for the elector ────────────────────────────────────────────────────────────────────────
 
     def tell_guard(self, elector: ElectorProcess, message: msg.FromElector) -> None:
+        if isinstance(message, msg.Leased):
+            self.node.referee.told(self, message)
         if elector is self.elector and self.guard.alive:
             if isinstance(message, msg.Following):
                 self.seen_token = max(self.seen_token, message.floor)

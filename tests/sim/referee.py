@@ -56,6 +56,7 @@ class Referee:
         self._last_start: tuple[int, str] = (0, "")
         self._last_taken = 0
         self._watched: set[Tree] = set()
+        self._told: dict[tuple[str, int], float] = {}
         # For each loss: until when a lease from before it may last, and who had seen a leader then.
         self._losses: list[tuple[float, set[str]]] = []
         self._losses_before: dict[tuple[str, int], int] = {}
@@ -112,6 +113,10 @@ class Referee:
         if was is not None and was.token == lease.token and was.run_until_s > lease.run_until_s:
             self._fail(f"the deadline of {runner.name} moves backwards")
 
+    def told(self, runner: Runner, lease: Leased) -> None:
+        """An elector says to its guard how long the job may run."""
+        self._told[runner.name, lease.token] = lease.run_until_s
+
     def revived(self, runner: Runner, lease: Leased) -> None:
         """Property 6."""
         self._fail(f"{runner.name} goes on with token {lease.token}, whose lease had lapsed")
@@ -119,9 +124,8 @@ class Referee:
     def gave_up_guard(self, runner: Runner, token: int, *, silent_s: float) -> None:
         """An elector is about to end the job of a guard that was not stopped when it looked."""
         until_s = self._deadline_s(runner, token)
-        if runner.lease is not None and runner.lease.token == token:
-            # An elector that died may have renewed without a word to its guard.
-            until_s = min(until_s, runner.lease.run_until_s)
+        # Renewals may have been sent, by this elector or one that died, of which nothing was heard.
+        until_s = min(until_s, self._told.get((runner.name, token), math.inf))
         left_s = until_s - runner.host.clock_s()
         reserve_s = self._timing.kill_reserve_s
         if silent_s < self._timing.guard_patience_s - 1e-6 and left_s > reserve_s / 2 + 1e-6:
