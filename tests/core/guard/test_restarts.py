@@ -10,6 +10,7 @@ import pytest
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard.moves import (
     Finish,
+    Heard,
     JobExited,
     JobNotStarted,
     KillTree,
@@ -44,6 +45,27 @@ from tests.core.guard.guards import (
     take,
     take_aloud,
 )
+
+
+def test_a_lead_does_not_wait_until_what_stood_by_would_be_started_again() -> None:
+    """A standby command that cannot be run is tried ever later; the job need not wait for it."""
+    waiting = replace(at(Backoff(None, restart_at_s=1e9)), token_floor=6)
+
+    guard, effects = take(waiting, Heard(LEASE), 100.0)
+
+    assert guard.phase == Stopping(LEASE, kill_at_s=100.0 + PLAN.stop_timeout_s, after=Lead())
+    assert effects == [StopTree(PLAN.stop_signal)]
+
+
+def test_a_lead_that_is_too_old_is_given_back_while_nothing_stands_by() -> None:
+    waiting, idle = at(Backoff(None, restart_at_s=1e9)), at(Idle())
+
+    guard, effects = take(waiting, Heard(LEASE), 100.0)
+    same, as_idle = take(idle, Heard(LEASE), 100.0)
+
+    assert effects == as_idle
+    assert replace(guard, phase=same.phase) == same
+    assert guard.phase == waiting.phase
 
 
 def test_a_job_that_fails_too_often_steps_down_and_sits_out() -> None:

@@ -211,6 +211,8 @@ def _extend_or_begin(guard: Guard, offer: msg.Leased, now_s: float, plan: Plan) 
         return guard, [rules.show(role, longer, guard)]
     if lease is not None and offer.token > lease.token:
         return rules.lose(guard, lease, "the election went on without us", now_s, plan)
+    if isinstance(phase, Backoff) and lease is None:
+        phase = Idle()  # What stood by has failed, and nothing runs; the lead does not wait for it.
     if isinstance(phase, Idle) and offer.token > guard.token_floor:
         return rules.begin_leading(guard, phase, offer, now_s, plan)
     if isinstance(phase, Idle):
