@@ -138,6 +138,23 @@ def test_a_guard_that_is_killed_or_stopped_hands_over(etcd_arena: Arena, signum:
     assert "did not resign" not in standby.log()
 
 
+def test_guard_and_elector_stopped_at_once_cannot_keep_the_job_alive(etcd_arena: Arena) -> None:
+    """Process 1 is the fuse: nobody in its container can stop it."""
+    arena = etcd_arena
+    leader = arena.start(through=_UNSHARE)
+    arena.stamps.wait_for_stints(1)
+    arena.start()
+    guard = guard_of(leader)
+
+    elector_of(guard).suspend()
+    guard.suspend()
+
+    arena.stamps.wait_for_stints(2)
+    arena.stamps.assert_never_two()
+    assert leader.wait() == 128 + signal.SIGKILL
+    assert leader.log().count("fuse: ") == 1
+
+
 def test_an_elector_that_was_stopped_is_woken_to_bury_its_guard(etcd_arena: Arena) -> None:
     leader = etcd_arena.start(through=_UNSHARE)
     etcd_arena.stamps.wait_for_stints(1)

@@ -109,6 +109,7 @@ class _ProcessOne:
         os.kill(self._guard, signum)  # Not reaped yet, so the pid is still its own.
 
     def _burn(self, why: str) -> None:
+        self._told[JOB_PID] = 0  # Once is enough.
         remains = self._fuse.burn(why)
         while not self._fuse.kill_pass(remains):
             self._reap()
@@ -126,7 +127,6 @@ class _ProcessOne:
             looks += 1
             if looks % _LOOKS_UNTIL_BURNT == 0:
                 if self._told[JOB_PID]:
-                    self._told[JOB_PID] = 0
                     self._burn(GUARD_IS_DEAD)
                 os.kill(-1, signal.SIGCONT)  # Somebody may have stopped the elector, too.
 
