@@ -1,0 +1,64 @@
+# Images for the tests of real containers. Sourced by ./check, which calls play_containers.
+#
+# The base image stands for python:slim, which no registry need be asked for: Debian's Python from
+# its own mirrors, with nothing compiled, as in the official one. Images and layers are kept in
+# .cache/containers, away from those of the machine.
+containers=$root/.cache/containers
+container_suite=trixie
+container_programs=(podman buildah runc catatonit debootstrap)
+export CONTAINERS_STORAGE_CONF=$containers/storage.conf
+
+install_container_programs() {
+    local program missing=()
+    for program in "${container_programs[@]}"; do
+        command -v "$program" >/dev/null || missing+=("$program")
+    done
+    [[ ${#missing[@]} == 0 ]] && return
+    say "installing ${missing[*]} (apt-get)"
+    quietly apt-get update && quietly apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# Debian's Python as the image coordsidecar-base, once.
+make_base_image() {
+    local base=$containers/base mirror container
+    buildah inspect --type image localhost/coordsidecar-base >/dev/null 2>&1 && return
+    say "making a base image of Debian's Python in .cache"
+    for mirror in $(mirrors); do
+        [[ -e $base/usr/bin/python3 ]] && break
+        rm -rf --one-file-system "$base"
+        # A mount namespace of its own, so that nothing stays mounted in there.
+        quietly unshare --mount debootstrap --variant=minbase \
+            --include=ca-certificates,procps,python3,python3-pip,python3-venv \
+            "$container_suite" "$base" "$mirror" || rm -rf --one-file-system "$base"
+    done
+    [[ -e $base/usr/bin/python3 ]] || return
+    find "$base/usr" -name __pycache__ -prune -exec rm -rf {} +
+    rm -rf "$base"/var/cache/apt/archives "$base"/var/lib/apt/lists/*
+    ln -sf ../../bin/python3 "$base/usr/local/bin/python3"
+    ln -sf ../../bin/python3 "$base/usr/local/bin/python"
+    container=$(buildah from scratch) &&
+        quietly buildah add "$container" "$base" / &&
+        buildah config --env PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin \
+            --cmd python3 "$container" &&
+        quietly buildah commit --rm "$container" localhost/coordsidecar-base
+}
+
+# The image of the Dockerfile; quick if nothing has changed, by buildah's own cache.
+make_image() {
+    local file volumes=()
+    # A machine behind a proxy trusts it by these; the network of a build is this machine's.
+    for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
+        [[ -e $file ]] && volumes+=(--volume "$file:$file:ro")
+    done
+    say "building the image"
+    quietly buildah build --isolation chroot --network host --pull-never --layers \
+        --timestamp 1577836800 "${volumes[@]}" --build-arg BASE=localhost/coordsidecar-base \
+        --tag localhost/coordsidecar:test .
+}
+
+prepare_containers() {
+    mkdir -p "$containers"
+    printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' \
+        "$containers/storage" "$containers/run" >"$CONTAINERS_STORAGE_CONF"
+    install_container_programs && make_base_image && make_image
+}
