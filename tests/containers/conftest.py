@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from coordsidecar.store.protocol import Election
-from tests.containers.container import IMAGE, Container, containers, podman
+from tests.containers.container import IMAGE, PODMAN, Container, containers, podman, run_line
 from tests.containers.ring import Ring
+from tests.guard.terminal import Terminal, terminal
 from tests.servers import EtcdServer
 
 
@@ -35,3 +39,18 @@ def ring(
 ) -> Ring:
     """An election of the test's own in a real etcd."""
     return Ring(etcd, election=election, shared=tmp_path / "shared", start=start)
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Start a container in the foreground, with a terminal, as ``docker run -it`` does."""
+    with ExitStack() as stack:
+
+        def start(*arguments: str, how: Sequence[str] = ()) -> Terminal:
+            name = f"coordsidecar-test-{uuid.uuid4().hex[:8]}"
+            line = run_line(name, "--interactive", "--tty", "--env", "PS1=", *how)
+            stack.callback(podman, "rm", "--force", "--time", "0", name, check=False)
+            words = [*PODMAN, *line, *arguments]
+            return stack.enter_context(terminal(*words, env=dict(os.environ)))
+
+        yield start

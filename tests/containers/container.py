@@ -22,7 +22,6 @@ PODMAN = ("podman", "--runtime", "runc")
 # Loopback servers of the tests are the containers' too. The limits are set since podman's own may
 # be more than the user who runs the tests has to give.
 _LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=500:500")
-_JOBS = Path(__file__).parent / "jobs"
 _E2E_JOBS = Path(__file__).parents[1] / "e2e" / "jobs"
 _GUARD_JOBS = Path(__file__).parents[1] / "guard" / "jobs"
 _PATIENCE_S = 120.0
@@ -39,7 +38,7 @@ def podman(*words: str, check: bool = True) -> str:
 
 def run_line(name: str, *how: str, shared: Path | None = None) -> list[str]:
     """The words of ``podman run`` up to the image. ``shared``: a folder that is /shared inside."""
-    mounts = [(_JOBS, "/jobs"), (_E2E_JOBS, "/e2e-jobs"), (_GUARD_JOBS, "/guard-jobs")]
+    mounts = [(_E2E_JOBS, "/e2e-jobs"), (_GUARD_JOBS, "/guard-jobs")]
     words = ["run", "--name", name, "--hostname", name, "--network", "host", *_LIMITS]
     for source, target in mounts:
         words += ["--volume", f"{source}:{target}:ro"]
@@ -135,6 +134,11 @@ class Container:
         if (folder / "freezer.state").exists():
             return (folder / "freezer.state").read_text().strip() == "FROZEN"
         return "frozen 1" in (folder / "cgroup.events").read_text()
+
+    def is_healthy(self) -> bool:
+        """What its health check says now."""
+        words = [*PODMAN, "healthcheck", "run", self.name]
+        return subprocess.run(words, capture_output=True, timeout=60, check=False).returncode == 0
 
     def stop(self) -> None:
         """As ``docker stop`` does: SIGTERM, and SIGKILL a minute later."""
