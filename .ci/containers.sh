@@ -5,14 +5,14 @@
 # .cache/containers, away from those of the machine.
 containers=$root/.cache/containers
 container_suite=trixie
-container_programs=(podman buildah runc catatonit debootstrap)
-export CONTAINERS_STORAGE_CONF=$containers/storage.conf
+container_programs=(podman buildah runc catatonit debootstrap netavark aardvark-dns)
+export CONTAINERS_STORAGE_CONF=$containers/storage.conf CONTAINERS_CONF=$containers/containers.conf
 
 install_container_programs() {
     local program missing=()
     for program in "${container_programs[@]}"; do
-        command -v "$program" >/dev/null || missing+=("$program")
-    done
+        command -v "$program" || [[ -e /usr/lib/podman/$program ]] || missing+=("$program")
+    done >/dev/null
     [[ ${#missing[@]} == 0 ]] && return
     say "installing ${missing[*]} (apt-get)"
     quietly apt-get update && quietly apt-get install -y --no-install-recommends "${missing[@]}"
@@ -40,7 +40,8 @@ make_base_image() {
         quietly buildah add "$container" "$base" / &&
         buildah config --env PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin \
             --cmd python3 "$container" &&
-        quietly buildah commit --rm "$container" localhost/coordsidecar-base
+        quietly buildah commit --rm "$container" localhost/coordsidecar-base &&
+        rm -rf --one-file-system "$base"
 }
 
 # The image of the Dockerfile; quick if nothing has changed, by buildah's own cache.
@@ -57,8 +58,24 @@ make_image() {
 }
 
 prepare_containers() {
+    [[ $(id -u) == 0 ]] || fail "--containers takes root: to install programs, and for cgroups"
     mkdir -p "$containers"
-    printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' \
-        "$containers/storage" "$containers/run" >"$CONTAINERS_STORAGE_CONF"
+    cat >"$CONTAINERS_STORAGE_CONF" <<END
+[storage]
+driver = "overlay"
+graphroot = "$containers/storage"
+runroot = "$containers/run"
+END
+    # podman's own limits may be more than this machine gives, and more than a job needs.
+    cat >"$CONTAINERS_CONF" <<END
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=500:500"]
+[engine]
+runtime = "runc"
+[network]
+network_backend = "netavark"
+END
+    "$python" -c 'import podman_compose' 2>/dev/null ||
+        quietly "$python" -m pip install --group containers || return
     install_container_programs && make_base_image && make_image
 }

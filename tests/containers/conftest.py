@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coordsidecar.store.protocol import Election
-from tests.containers.container import IMAGE, PODMAN, Container, containers, podman, run_line
+from tests.containers.container import IMAGE, Container, containers, podman, run_line
 from tests.containers.ring import Ring
 from tests.guard.terminal import Terminal, terminal
 from tests.servers import EtcdServer
@@ -50,7 +50,7 @@ def screen(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
             name = f"coordsidecar-test-{uuid.uuid4().hex[:8]}"
             line = run_line(name, "--interactive", "--tty", "--env", "PS1=", *how)
             stack.callback(podman, "rm", "--force", "--time", "0", name, check=False)
-            words = [*PODMAN, *line, *arguments]
+            words = ["podman", *line, *arguments]
             return stack.enter_context(terminal(*words, env=dict(os.environ)))
 
         yield start

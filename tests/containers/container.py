@@ -15,13 +15,9 @@ import psutil
 
 from tests.e2e.sidecars import HELPERS, wait_for
 
-__all__ = ["IMAGE", "PODMAN", "Container", "containers", "podman", "run_line"]
+__all__ = ["IMAGE", "Container", "buildah", "containers", "logs", "podman", "run_line"]
 
 IMAGE = "localhost/coordsidecar:test"
-PODMAN = ("podman", "--runtime", "runc")
-# Loopback servers of the tests are the containers' too. The limits are set since podman's own may
-# be more than the user who runs the tests has to give.
-_LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=500:500")
 _E2E_JOBS = Path(__file__).parents[1] / "e2e" / "jobs"
 _GUARD_JOBS = Path(__file__).parents[1] / "guard" / "jobs"
 _PATIENCE_S = 120.0
@@ -30,16 +26,33 @@ _PATIENCE_S = 120.0
 def podman(*words: str, check: bool = True) -> str:
     """Run podman and return what it says; `AssertionError` with its words if it fails."""
     done = subprocess.run(
-        [*PODMAN, *words], capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        ["podman", *words], capture_output=True, text=True, timeout=_PATIENCE_S, check=False
     )
     assert not check or done.returncode == 0, f"podman {' '.join(words)}: {done.stderr}"
     return done.stdout.strip()
 
 
+def buildah(*words: str) -> str:
+    """The same for buildah."""
+    done = subprocess.run(
+        ["buildah", *words], capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+    )
+    assert done.returncode == 0, f"buildah {' '.join(words)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def logs(name: str) -> str:
+    """What a container has written to standard output and error."""
+    words = ["podman", "logs", name]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout + done.stderr
+
+
 def run_line(name: str, *how: str, shared: Path | None = None) -> list[str]:
     """The words of ``podman run`` up to the image. ``shared``: a folder that is /shared inside."""
     mounts = [(_E2E_JOBS, "/e2e-jobs"), (_GUARD_JOBS, "/guard-jobs")]
-    words = ["run", "--name", name, "--hostname", name, "--network", "host", *_LIMITS]
+    # The network is the host's, so that the loopback servers of the tests are the containers' too.
+    words = ["run", "--name", name, "--hostname", name, "--network", "host"]
     for source, target in mounts:
         words += ["--volume", f"{source}:{target}:ro"]
     if shared is not None:
@@ -137,7 +150,7 @@ class Container:
 
     def is_healthy(self) -> bool:
         """What its health check says now."""
-        words = [*PODMAN, "healthcheck", "run", self.name]
+        words = ["podman", "healthcheck", "run", self.name]
         return subprocess.run(words, capture_output=True, timeout=60, check=False).returncode == 0
 
     def stop(self) -> None:

@@ -48,8 +48,9 @@ class Ring:
         leader = self.start(*options)
         self.stamps.wait_for_stints(1)
         others = self.start(*options), self.start(*options)
-        for other in others:
-            wait_for(lambda other=other: "standing-by" in other.log(), "two to stand by")
+        wait_for(
+            lambda: all("standing-by" in other.log() for other in others), "the others to stand by"
+        )
         return leader, *others
 
     def next_leader(self, among: Sequence[Container]) -> Container:

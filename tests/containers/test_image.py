@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import coordsidecar
-from tests.containers.container import IMAGE, PODMAN, podman, run_line
+from tests.containers.container import IMAGE, logs, podman, run_line
 from tests.containers.ring import Ring
 from tests.e2e.sidecars import wait_for
 
@@ -80,13 +79,6 @@ def as_in_the_readme(volume: str) -> Iterator[tuple[str, str]]:
             return name
 
         yield start(f"{volume}-1", "started the job"), start(f"{volume}-2", "standing-by")
-
-
-def logs(name: str) -> str:
-    """Both streams of it."""
-    words = [*PODMAN, "logs", name]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout + done.stderr
 
 
 def test_the_line_in_the_readme_runs_one_of_two_and_then_the_other() -> None:
