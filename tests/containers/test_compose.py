@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ def composed() -> Iterator[Composition]:
     """All of its services, with our etcd and our image under the names that it uses."""
     project = f"coordsidecar-test-{uuid.uuid4().hex[:8]}"
     with ExitStack() as stack:
-        etcd = read_yaml(COMPOSE.read_text())["services"]["etcd"]["image"]
+        manifest: Any = read_yaml(COMPOSE.read_text())
+        etcd = str(manifest["services"]["etcd"]["image"])
         made = buildah("from", "localhost/coordsidecar-base")
         stack.callback(buildah, "rm", made)
         buildah("copy", made, etcd_program(), "/usr/local/bin/etcd")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +18,7 @@ from tests.containers.container import IMAGE, logs, podman, run_line
 from tests.containers.ring import Ring
 from tests.e2e.sidecars import wait_for
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 
 
 def config() -> Any:
@@ -66,7 +68,7 @@ def compiled(log: str) -> list[str]:
 @contextmanager
 def as_in_the_readme(volume: str) -> Iterator[tuple[str, str]]:
     """A leader and a standby, each started by the line that the README shows."""
-    (line,) = re.findall(r"^docker run (.*)$", README.read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^docker run (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
     before, _, after = line.partition(" coordsidecar ")
     how = before.replace("leader:/", f"{volume}:/").replace("-it --rm", "--detach")
     with ExitStack() as stack:
@@ -86,3 +88,13 @@ def test_the_line_in_the_readme_runs_one_of_two_and_then_the_other() -> None:
         podman("kill", "--signal", "KILL", first)
 
         wait_for(lambda: "started the job" in logs(second), "the second to run its job")
+
+
+def test_the_bench_prints_a_median_inside_and_outside() -> None:
+    words = [sys.executable, "-m", "bench.containers", "--rounds", "1"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert (
+        len(re.findall(r"^  (?:outside|in a container)(?: +[0-9.]+){3}$", done.stdout, re.M)) == 2
+    )

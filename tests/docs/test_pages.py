@@ -96,7 +96,13 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--minutes", "--stores", "--faults", "--soak", "--sweep", "--lanes"}  # Of chaos.
     of_others |= {"--log", "--most"}  # Of the refused calls.
     of_others |= {"--of"}  # Of starving.
-    of_others |= {"--rm", "--read-only", "--cap-drop", "--build-arg"}  # Of docker.
+    of_others |= {
+        "--rm",
+        "--read-only",
+        "--cap-drop",
+        "--build-arg",
+        "--containers",
+    }  # Of containers.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 
