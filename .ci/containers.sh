@@ -1,4 +1,5 @@
-# Images for the tests of real containers. Sourced by ./check, which calls play_containers.
+# Images for the tests of real containers. Sourced by ./check, which calls
+# prepare_containers.
 #
 # The base image stands for python:slim, which no registry need be asked for: Debian's Python from
 # its own mirrors, with nothing compiled, as in the official one. Images and layers are kept in
@@ -77,5 +78,8 @@ network_backend = "netavark"
 END
     "$python" -c 'import podman_compose' 2>/dev/null ||
         quietly "$python" -m pip install --group containers || return
+    # What a run that was killed has left.
+    podman ps --all --quiet --filter name=coordsidecar- 2>/dev/null |
+        xargs --no-run-if-empty podman rm --force --time 0 >/dev/null 2>&1
     install_container_programs && make_base_image && make_image
 }

@@ -27,14 +27,15 @@ def starts(folder: Path) -> list[list[str]]:
     config = folder / "config.toml"
     config.write_text('ttl = "2s"\n')
     role_file = ["--role-file", f"{folder}/role", "--http", "0", "--standby", "true"]
-    stores = [f"{scheme}://{_NOBODY}" for scheme in ("etcd", "consul", "etcds", "consuls")]
+    schemes = ("etcd", "consul", "etcd+grpc", "etcds", "consuls")
+    stores = [f"{scheme}://{_NOBODY}" for scheme in schemes]
     return [
         ["--help"],
         ["--no-such-option"],
         ["check", "1", "--name", "image", "--store", f"local:{folder}"],
         ["health", "--http", _NOBODY],
         ["--store", f"local:{folder}", "--config", str(config), *role_file, "--", "true"],
-        *(["--store", store, "--ttl", "2s", "--", "true"] for store in stores[:2]),
+        *(["--store", store, "--ttl", "2s", "--", "true"] for store in stores[:3]),
         *(["check", "1", "--name", "image", "--store", store] for store in stores),
     ]
 
@@ -43,7 +44,8 @@ def imported_by(command: str, folder: Path) -> set[Path]:
     """The sources of all modules that Python compiles for these starts, if it finds none done."""
     cache = folder / "cache"
     environ = os.environ | {"PYTHONPYCACHEPREFIX": str(cache)}
-    environ.pop("SOURCE_DATE_EPOCH", None)
+    for variable in ("SOURCE_DATE_EPOCH", "PYTHONDONTWRITEBYTECODE"):
+        environ.pop(variable, None)
     for words in starts(folder):
         subprocess.run([command, *words], env=environ, capture_output=True, check=False)
     compiled = {Path("/", path.relative_to(cache)) for path in cache.rglob("*.pyc")}
@@ -53,6 +55,8 @@ def imported_by(command: str, folder: Path) -> set[Path]:
 def main(out: Path, command: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         sources = imported_by(command, Path(name))
+    if not sources:
+        sys.exit(f"precompile: {command} did not start, or Python keeps nothing that it compiles")
     library = Path(os.__file__).parent
     for source in sorted(path for path in sources if path.is_relative_to(library)):
         target = out / Path(cache_from_source(str(source))).relative_to("/")
