@@ -1,5 +1,4 @@
-# Images for the tests of real containers. Sourced by ./check, which calls
-# prepare_containers.
+# Images for the tests of real containers. Sourced by ./check, which calls prepare_containers.
 #
 # The base image stands for python:slim, which no registry need be asked for: Debian's Python from
 # its own mirrors, with nothing compiled, as in the official one. Images and layers are kept in
@@ -45,17 +44,17 @@ make_base_image() {
         rm -rf --one-file-system "$base"
 }
 
-# The image of the Dockerfile; quick if nothing has changed, by buildah's own cache.
-make_image() {
-    local file volumes=()
+# build_image TAG OPTION...: the image of the Dockerfile; the same, bit by bit, wherever it is built.
+build_image() {
+    local tag=$1 file volumes=()
+    shift
     # A machine behind a proxy trusts it by these; the network of a build is this machine's.
     for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
         [[ -e $file ]] && volumes+=(--volume "$file:$file:ro")
     done
-    say "building the image"
-    quietly buildah build --isolation chroot --network host --pull-never --layers \
-        --timestamp 1577836800 "${volumes[@]}" --build-arg BASE=localhost/coordsidecar-base \
-        --tag localhost/coordsidecar:test .
+    buildah build --isolation chroot --network host --pull-never --timestamp 1577836800 \
+        "${volumes[@]}" --build-arg BASE=localhost/coordsidecar-base "$@" \
+        --tag "localhost/coordsidecar:$tag" "$root"
 }
 
 prepare_containers() {
@@ -81,5 +80,7 @@ END
     # What a run that was killed has left.
     podman ps --all --quiet --filter name=coordsidecar- 2>/dev/null |
         xargs --no-run-if-empty podman rm --force --time 0 >/dev/null 2>&1
-    install_container_programs && make_base_image && make_image
+    install_container_programs && make_base_image || return
+    say "building the image"
+    quietly build_image test --layers
 }

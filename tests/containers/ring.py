@@ -43,11 +43,11 @@ class Ring:
         job = command or ("python3", "-S", "/e2e-jobs/stamp.py", "/shared/stamps")
         return self._start(*self.options(), *options, "--", *job, how=how)
 
-    def three(self, *options: str) -> tuple[Container, Container, Container]:
+    def three(self, *, how: Sequence[str] = ()) -> tuple[Container, Container, Container]:
         """A leader whose job runs, and two that stand by."""
-        leader = self.start(*options)
+        leader = self.start(how=how)
         self.stamps.wait_for_stints(1)
-        others = self.start(*options), self.start(*options)
+        others = self.start(how=how), self.start(how=how)
         wait_for(
             lambda: all("standing-by" in other.log() for other in others), "the others to stand by"
         )

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import coordsidecar
 from tests.containers.container import IMAGE, logs, podman, run_line
 from tests.containers.ring import Ring
@@ -63,6 +65,30 @@ def test_what_is_compiled_would_be_noticed(ring: Ring) -> None:
 def compiled(log: str) -> list[str]:
     """The sources that Python says it compiled: from them it has a code object, unquoted."""
     return re.findall(r"^# code object from (/.*\.py)$", log, re.MULTILINE)
+
+
+@pytest.mark.timeout(900)
+def test_another_build_of_the_same_sources_is_the_same_image_bit_by_bit() -> None:
+    tag = f"again-{uuid.uuid4().hex[:8]}"
+    script = 'root=$PWD; . .ci/containers.sh; build_image "$1" --no-cache'
+    again = IMAGE.replace(":test", f":{tag}")
+    try:
+        subprocess.run(
+            ["bash", "-ec", script, "build", tag],
+            cwd=ROOT,
+            capture_output=True,
+            timeout=900,
+            check=True,
+        )
+
+        assert layers(again) == layers(IMAGE)
+    finally:
+        podman("rmi", again, check=False)
+
+
+def layers(image: str) -> Any:
+    """The digests of its files, one for each layer."""
+    return json.loads(podman("inspect", "--type", "image", image))[0]["RootFS"]["Layers"]
 
 
 @contextmanager

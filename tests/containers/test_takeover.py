@@ -77,3 +77,19 @@ def test_a_guard_that_is_killed_or_stopped_inside_its_container_makes_room(
 
     ring.stamps.wait_for_stints(2)
     assert_handed_over(ring, ring.next_leader(others))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_guard_that_is_killed_or_stopped_below_an_init_is_followed_by_another(
+    ring: Ring, signum: signal.Signals
+) -> None:
+    """Not at once: such an init ends as soon as the guard does, and the container with it, before
+    the elector could resign."""
+    leader, *others = ring.three(how=["--init"])
+
+    leader.kill_from_inside(leader.guard(), signum)
+
+    ring.stamps.wait_for_stints(2)
+    ring.stamps.assert_never_two()
+    assert leader.wait() == 128 + signal.SIGKILL
+    assert "started the job" in ring.next_leader(others).log()
