@@ -30,6 +30,7 @@ from tests.servers.etcd import require_etcd
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
 # What ./check plays besides; to pytest they are only names, for its last lines.
 _BESIDES = ("newer-python", "newer-etcd")
+_CONTAINERS = Path(__file__).parent / "containers"
 
 # No deadline: a busy machine is no error. Nothing is kept from one run to the next.
 _DRAWING: dict[str, Any] = {
@@ -58,6 +59,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=sorted((*_REQUIRE, *_BESIDES)),
         help="skip the tests that need this server, or what ./check plays besides; and say so",
     )
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        help="play tests/containers as well, on the image that ./check --containers builds",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave real containers out unless they are asked for: they take root, and podman."""
+    is_theirs = _CONTAINERS in (collection_path, *collection_path.parents)
+    return True if is_theirs and not config.getoption("--containers") else None
 
 
 @pytest.hookimpl(trylast=True)

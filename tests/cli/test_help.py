@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import coordsidecar as package
-from coordsidecar.settings.options import CHECK_OPTIONS, OPTIONS
+from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS, Option
 from tests.cli.command import coordsidecar
 
 
@@ -24,7 +24,9 @@ def test_help_names_every_option_and_every_exit_code(words: list[str]) -> None:
         assert code in result.out
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["check", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["check", "--help"], ["health", "-h"]]
+)
 def test_help_that_cannot_be_written_is_no_success(words: list[str]) -> None:
     with open("/dev/full", "w", encoding="ascii") as full:
         result = subprocess.run(
@@ -36,15 +38,18 @@ def test_help_that_cannot_be_written_is_no_success(words: list[str]) -> None:
     assert b"cannot write to standard output: No space left on device" in result.stderr
 
 
-def test_help_of_check_names_its_options() -> None:
-    result = coordsidecar("check", "--help")
+@pytest.mark.parametrize(
+    ("question", "options"), [("check", CHECK_OPTIONS), ("health", HEALTH_OPTIONS)]
+)
+def test_help_of_a_question_names_its_options(question: str, options: tuple[Option, ...]) -> None:
+    result = coordsidecar(question, "--help")
 
     assert result.status == 0
-    for option in CHECK_OPTIONS:
+    for option in options:
         assert f"\n  {option.flag} {option.metavar}" in result.out
 
 
-@pytest.mark.parametrize("words", [["--help"], ["check", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["health", "--help"]])
 def test_help_fits_eighty_columns(words: list[str]) -> None:
     result = coordsidecar(*words)
 

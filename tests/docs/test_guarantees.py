@@ -30,8 +30,9 @@ def rows(heading: str) -> list[list[str]]:
 def collected() -> set[str]:
     """All tests of the files that are named, as pytest finds them; with and without parameters."""
     files = sorted({name.partition("::")[0] for name in TEST.findall(PAGE)})
+    quietly = ["--collect-only", "-q", "-p", "no:cacheprovider", "--containers"]
     found = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files],
+        [sys.executable, "-m", "pytest", *quietly, *files],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -15,7 +15,7 @@ from coordsidecar.core.timing import Timing
 from coordsidecar.guard.job_env import job_environment, token_variable
 from coordsidecar.guard.role_file import Role, read_role
 from coordsidecar.settings.config_file import read_config_file
-from coordsidecar.settings.options import CHECK_OPTIONS, OPTIONS
+from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings
 from coordsidecar.store.registry import check_scheme
 from tests.cli.command import coordsidecar
@@ -99,6 +99,13 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--log", "--most"}  # Of the refused calls.
     of_others |= {"--of"}  # Of starving.
     of_others |= {"--network"}  # Of docker.
+    of_others |= {
+        "--rm",
+        "--read-only",
+        "--cap-drop",
+        "--build-arg",
+        "--containers",
+    }  # Of containers.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 
@@ -166,9 +173,10 @@ def understood(lines: list[str]) -> bool:
     """Whether our own program takes each of the lines that call it."""
     for line in lines:
         words = shlex.split(line, comments=True)
-        if words[:2] == ["coordsidecar", "check"]:
+        if words[:1] == ["coordsidecar"] and words[1:2] in (["check"], ["health"]):
+            options = CHECK_OPTIONS if words[1] == "check" else HEALTH_OPTIONS
             words = words[2 : words.index("||")] if "||" in words else words[2:]
-            split(words, CHECK_OPTIONS, interspersed=True)
+            split(words, options, interspersed=True)
         elif words[:1] == ["coordsidecar"]:
             flags, command = split(words[1:], OPTIONS, interspersed=False)
             flags.pop("role-file", None)  # Its folder need not exist here.

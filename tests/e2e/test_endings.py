@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.cli.command import coordsidecar
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, wait_for
 from tests.servers import EtcdServer
@@ -125,10 +126,14 @@ def test_a_probe_hears_that_the_guard_is_stopped_and_that_it_is_back(
     leader.signal(signal.SIGSTOP)
 
     wait_for(lambda: page(port, "/healthz")[0] == 503, "the probe to fail")
+    asked = coordsidecar("health", "--http", str(port))
+    assert (asked.status, asked.out) == (1, "")
+    assert "not healthy: the guard has not stepped for" in asked.err
     told = json.loads(page(port, "/healthz")[1])
     assert told["guard_age_s"] > told["most_age_s"] > told["elector_age_s"]
     leader.signal(signal.SIGCONT)
     wait_for(lambda: page(port, "/healthz")[0] == 200, "the probe to succeed")
+    assert coordsidecar("health", "--http", str(port)).status == 0
     assert len(arena.stamps.stints()) == 1
 
 

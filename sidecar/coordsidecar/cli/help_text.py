@@ -8,7 +8,7 @@ from itertools import groupby
 import coordsidecar
 from coordsidecar.settings.options import OPTIONS, Option
 
-__all__ = ["check_help", "run_help", "version"]
+__all__ = ["check_help", "health_help", "run_help", "version"]
 
 _WIDTH = 79
 _HELP_COLUMN = 26
@@ -16,6 +16,7 @@ _HELP_COLUMN = 26
 _INTRODUCTION = """\
 Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar check [OPTIONS] TOKEN
+       coordsidecar health [OPTIONS]
 
 Makes any command active-passive. Start the same line on several machines: one
 instance leads and runs COMMAND, the others stand by. When the leader stops,
@@ -66,11 +67,25 @@ Exit codes:
   0  it is    1  it is not    2  bad usage    125  the store cannot be asked
 """
 
+_HEALTH = """\
+Usage: coordsidecar health [OPTIONS]
+
+Asks a sidecar that runs with --http whether it works: both of its processes,
+guard and elector. A standby is as healthy as a leader. For a container:
+  HEALTHCHECK CMD ["coordsidecar", "health", "--http", "8080"]
+
+Exit codes:
+  0  it is    1  it is not    2  bad usage    125  it cannot be asked
+"""
+
 _CHECK_ROWS = [
     ("--store URL", "Where to ask. Default: local:"),
     ("--name NAME", "Whose leader to ask for; in a job, its own election by default."),
     ("--namespace NS", "Goes before NAME. Default: default"),
     ("--rpc-timeout TIME", "How long to wait for the answer. Default: 2s"),
+]
+_HEALTH_ROWS = [
+    ("--http [ADDR:]PORT", "Where it serves its status, as it was given to the sidecar."),
 ]
 _CONFIG = ("--config FILE", "Read options, and COMMAND as an array, from a TOML file.")
 _HELP = ("-h, --help", "Show this and exit.")
@@ -93,6 +108,11 @@ def run_help() -> str:
 def check_help() -> str:
     """Return the page of ``coordsidecar check --help``."""
     return "\n".join([_CHECK, _section("Options", [*_CHECK_ROWS, _CONFIG, _HELP])])
+
+
+def health_help() -> str:
+    """Return the page of ``coordsidecar health --help``."""
+    return "\n".join([_HEALTH, _section("Options", [*_HEALTH_ROWS, _CONFIG, _HELP])])
 
 
 def _row(option: Option) -> tuple[str, str]:

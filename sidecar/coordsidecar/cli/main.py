@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "split", "split_by_click", "split_plain"]
 
 _USAGE = 2
-_NOT_CURRENT = 1
+_NO = 1
 _OWN_FAILURE = 125
 
 
@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     try:
         _fill_closed_descriptors()
-        status = _check(words[1:]) if words[:1] == ["check"] else _run(words)
+        ask = {"check": _check, "health": _health}.get(words[0]) if words else None
+        status = ask(words[1:]) if ask else _run(words)
     except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
         status = _complain(_OWN_FAILURE, refusal(error) or _own_failure(error))
     sys.exit(status)
@@ -91,7 +92,26 @@ def _check(words: list[str]) -> int:
         return _complain(_USAGE, str(error))
     except StoreError as error:
         return _complain(_OWN_FAILURE, f"the store cannot be asked: {error}")
-    return _complain(_NOT_CURRENT, reason) if reason else 0
+    return _complain(_NO, reason) if reason else 0
+
+
+def _health(words: list[str]) -> int:
+    from coordsidecar.cli.health import NoAnswerError, why_not_healthy
+    from coordsidecar.settings.options import HEALTH_OPTIONS
+    from coordsidecar.settings.settings import UsageError
+
+    try:
+        flags, arguments = split(words, HEALTH_OPTIONS, interspersed=True)
+        if "help" in flags or "version" in flags:
+            return _show("health" if "help" in flags else "version")
+        if arguments:
+            raise UsageError("health takes no argument: coordsidecar health --http 8080")
+        reason = why_not_healthy(flags=flags, environ=os.environ)
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    except NoAnswerError as error:
+        return _complain(_OWN_FAILURE, str(error))
+    return _complain(_NO, reason) if reason else 0
 
 
 def split(
@@ -218,7 +238,11 @@ def _own_failure(error: Exception) -> str:
 def _show(page: str) -> int:
     from coordsidecar.cli import help_text
 
-    pages = {"run": help_text.run_help, "check": help_text.check_help}
+    pages = {
+        "run": help_text.run_help,
+        "check": help_text.check_help,
+        "health": help_text.health_help,
+    }
     return _write(1, pages.get(page, help_text.version)())
 
 

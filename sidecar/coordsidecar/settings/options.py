@@ -15,7 +15,7 @@ from coordsidecar.duration import parse_duration
 from coordsidecar.hints import Any
 from coordsidecar.value import Value
 
-__all__ = ["CHECK_OPTIONS", "OPTIONS", "Option", "read_id", "read_name"]
+__all__ = ["CHECK_OPTIONS", "HEALTH_OPTIONS", "OPTIONS", "Option", "read_id", "read_name"]
 
 
 class Option(Value):
@@ -297,3 +297,4 @@ OPTIONS = (
 CHECK_OPTIONS = tuple(
     option for option in OPTIONS if option.name in {"store", "namespace", "name", "rpc-timeout"}
 )
+HEALTH_OPTIONS = tuple(option for option in OPTIONS if option.name == "http")

@@ -1,10 +1,10 @@
-"""A job that makes a hundred orphans which end at once, says so in FILE, and goes on."""
+"""``orphans.py FILE [COUNT]``: makes so many orphans which end at once, says so, and goes on."""
 
 import os
 import sys
 import time
 
-for _ in range(100):
+for _ in range(int(sys.argv[2]) if len(sys.argv) > 2 else 100):
     child = os.fork()
     if child == 0:
         if os.fork() == 0:
