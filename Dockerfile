@@ -19,6 +19,23 @@ COPY adapters adapters
 RUN python -m venv --without-pip /opt/coordsidecar \
     && pip --python /opt/coordsidecar/bin/python install --no-cache-dir --compile ".${EXTRAS:+[$EXTRAS]}"
 
+# A folder with a Python of its own, for images that have none (docs/bundle.md):
+#
+#   docker build -t coordsidecar-bundle --target bundle .
+FROM python:${PYTHON}-slim AS make-bundle
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev musl-tools
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY sidecar sidecar
+COPY adapters adapters
+COPY bundle bundle
+RUN python -m bundle /bundle
+
+FROM scratch AS bundle
+COPY --from=make-bundle /bundle /bundle
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/bundle/coordsidecar"]
+
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/coordsidecar /opt/coordsidecar
 # A link rather than a longer PATH, so that `python` stays the image's own to the job.
