@@ -57,6 +57,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=sorted((*_REQUIRE, *_BESIDES)),
         help="skip the tests that need this server, or what ./check plays besides; and say so",
     )
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        default=False,
+        help="play the tests in other root file systems, too; they fetch packages of Debian's",
+    )
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,0 +1,84 @@
+"""The bundle that the tests put into root file systems; made again when a source changes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bundle.debian import (
+    CACHE,
+    compile_job,
+    compile_musl_job,
+    compile_old_job,
+    only_once,
+)
+from tests.bundle.roots import JOB, Root
+from tests.e2e.conftest import quick_consul, start
+from tests.e2e.sidecars import Sidecar
+
+__all__ = ["quick_consul", "start"]
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def containers(request: pytest.FixtureRequest) -> None:
+    """All of it takes packages from the network, and minutes."""
+    if not request.config.getoption("--containers"):
+        pytest.skip("without --containers")
+
+
+@pytest.fixture(scope="session")
+def bundle(containers: None) -> Path:
+    """A bundle of the Python that runs the tests."""
+    folder = CACHE / f"made-{_sources()}"
+    with only_once("make"):
+        if not folder.exists():
+            for older in CACHE.glob("made-*"):
+                shutil.rmtree(older)
+            subprocess.run(
+                [sys.executable, "-m", "bundle", folder], cwd=PROJECT, check=True, timeout=600
+            )
+    return folder
+
+
+def _sources() -> str:
+    files = [PROJECT / "pyproject.toml"]
+    for folder in ("bundle", "sidecar", "adapters"):
+        files += sorted((PROJECT / folder).rglob("*.py")) + sorted((PROJECT / folder).rglob("*.c"))
+    digest = hashlib.sha256(sys.version.encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@pytest.fixture
+def root_of(bundle: Path, tmp_path: Path, start: Callable[..., Sidecar]) -> Callable[[str], Root]:
+    """A root file system of this kind, with the bundle and a job."""
+
+    def make(kind: str) -> Root:
+        root = Root(tmp_path / "root", bundle, start=start)
+        job = tmp_path / "job"
+        needs: dict[str, Path] = {}
+        if kind == "empty":
+            compile_job(job, "-static")
+        else:
+            needs = compile_musl_job(job) if kind == "musl" else compile_old_job(job)
+        for path, source in needs.items():
+            root.has(source, path)
+        root.has(job, JOB)
+        return root
+
+    return make
+
+
+@pytest.fixture
+def root(root_of: Callable[[str], Root]) -> Root:
+    """A root file system with nothing but the bundle and a job."""
+    return root_of("empty")
