@@ -55,9 +55,9 @@ def find_interpreter(named: Path) -> Interpreter:
         asked = subprocess.run(
             [named, "-I", "-S", "-c", _ASK], capture_output=True, text=True, check=True
         )
-    except (OSError, subprocess.CalledProcessError) as error:
+        told = json.loads(asked.stdout)
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise UnsuitableError(f"{named} is no Python that can be run: {error}") from error
-    told = json.loads(asked.stdout)
     version = ".".join(map(str, told["version"]))
     if tuple(told["version"][:2]) < _LEAST_PYTHON:
         raise UnsuitableError(f"{named} is Python {version}; name one of 3.11 or newer: --python")

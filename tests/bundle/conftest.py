@@ -35,16 +35,28 @@ def containers(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def bundle(containers: None) -> Path:
+def run_make() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``python -m bundle`` with these words."""
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        make = [sys.executable, "-m", "bundle", *words]
+        return subprocess.run(
+            make, cwd=PROJECT, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bundle(containers: None, run_make: Callable[..., subprocess.CompletedProcess[str]]) -> Path:
     """A bundle of the Python that runs the tests."""
     folder = CACHE / f"made-{_sources()}"
     with only_once("make"):
         if not folder.exists():
             for older in CACHE.glob("made-*"):
                 shutil.rmtree(older)
-            subprocess.run(
-                [sys.executable, "-m", "bundle", folder], cwd=PROJECT, check=True, timeout=600
-            )
+            made = run_make(folder)
+            assert made.returncode == 0, made.stderr
     return folder
 
 
