@@ -23,13 +23,14 @@ RUN python -m venv --without-pip /opt/coordsidecar \
 #
 #   docker build -t coordsidecar-bundle --target bundle .
 FROM python:${PYTHON}-slim AS make-bundle
+ARG EXTRAS=""
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev musl-tools
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY sidecar sidecar
 COPY adapters adapters
 COPY bundle bundle
-RUN python -m bundle /bundle
+RUN python -m bundle ${EXTRAS:+--extras "$EXTRAS"} /bundle
 
 FROM scratch AS bundle
 COPY --from=make-bundle /bundle /bundle

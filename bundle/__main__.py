@@ -51,7 +51,9 @@ def main() -> int:
         folder = options.folder.resolve()
         with tempfile.TemporaryDirectory(prefix="bundle-") as scratch:
             made = Path(scratch) / "bundle"
-            _make(made, python, requirements=options.requirement, compiler=_compiler(options.cc))
+            project = f"{_PROJECT}[{options.extras}]" if options.extras else str(_PROJECT)
+            requirements = [project, *options.requirement]
+            _make(made, python, requirements=requirements, compiler=_compiler(options.cc))
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(made, folder)
         size_mb = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
@@ -79,13 +81,13 @@ def _options() -> argparse.Namespace:
         help="the Python to put into it: 3.11 or newer, linked to glibc 2.35 or newer "
         "(default: the one that runs this)",
     )
+    parser.add_argument("--extras", help="coordsidecar's extras: grpc, for etcd+grpc:// (22 MB)")
     parser.add_argument(
         "--with",
         dest="requirement",
         action="append",
         default=[],
-        help="another package to put into it, as pip takes it: grpcio for etcd+grpc://, a store of "
-        "your own; may be given again",
+        help="another package to put into it, as pip takes it: a store of yours; may be repeated",
     )
     parser.add_argument(
         "--cc",
@@ -108,7 +110,7 @@ def _make(folder: Path, python: Interpreter, *, requirements: list[str], compile
     _say(f"copying Python {python.version} and what it is linked to")
     copy_standard_library(python, library)
     _say("installing coordsidecar and what it depends on, by pip")
-    _install(python, library, [str(_PROJECT), *requirements])
+    _install(python, library, requirements)
     shutil.copy(_INSIDE / "start.py", folder / "lib")
     # The authorities that requests trusts come with it; ours are beside the launcher.
     shutil.move(library / "certifi" / "cacert.pem", folder)

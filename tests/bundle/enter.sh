@@ -16,4 +16,6 @@ if [ -d "$root/writable" ]; then
     mount --bind "$root/writable" "$root/writable"
 fi
 mount -o "remount,bind,$access" "$root"
-exec chroot --userspec="+$user:+$user" "$root" "$@"
+set -- "$root" "$@"
+[ "$user" = 0 ] || set -- --userspec="+$user:+$user" "$@"
+exec chroot "$@"

@@ -96,6 +96,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--minutes", "--stores", "--faults", "--soak", "--sweep", "--lanes"}  # Of chaos.
     of_others |= {"--log", "--most"}  # Of the refused calls.
     of_others |= {"--of"}  # Of starving.
+    of_others |= {"--containers", "--target", "--build-arg", "--from", "--copy-to"}  # The bundle.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 
