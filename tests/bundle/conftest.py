@@ -11,13 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundle.debian import (
-    CACHE,
-    compile_job,
-    compile_musl_job,
-    compile_old_job,
-    only_once,
-)
+from tests.bundle.compiled import compile_job, compile_musl_job, compile_old_job
+from tests.bundle.compiler import compiler
+from tests.bundle.debian import CACHE, only_once
 from tests.bundle.roots import JOB, Root
 from tests.e2e.conftest import quick_consul, start
 from tests.e2e.sidecars import Sidecar
@@ -55,7 +51,7 @@ def bundle(containers: None, run_make: Callable[..., subprocess.CompletedProcess
         if not folder.exists():
             for older in CACHE.glob("made-*"):
                 shutil.rmtree(older)
-            made = run_make(folder)
+            made = run_make("--cc", compiler(), folder)
             assert made.returncode == 0, made.stderr
     return folder
 
