@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from coordsidecar.settings import container
 from coordsidecar.store.protocol import Election
 from tests.servers import ConsulServer, EtcdServer, MissingServerError, Pki, Proxy
 from tests.servers.consul import require_consul
@@ -178,3 +179,9 @@ def proxy() -> Iterator[Callable[[str], Proxy]]:
 def election() -> Election:
     """An election that no other test knows."""
     return Election(namespace="test", name=f"job-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def outside_of_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults of a host, though these tests may run in a container."""
+    monkeypatch.setattr(container, "_MARKS", ())

@@ -13,7 +13,9 @@ __all__ = [
     "RLIMIT_FSIZE",
     "RLIMIT_NOFILE",
     "RLIMIT_NPROC",
+    "SENT_BY_KERNEL",
     "BootTimer",
+    "SignalFd",
     "become_subreaper",
     "boottime_s",
     "die_with_parent",
@@ -28,6 +30,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 _TFD_TIMER_ABSTIME = 1
 # Centuries: a later time would not fit into the kernel's, and nobody is there to see it.
 _NEVER_S = 9e9
+SENT_BY_KERNEL = 0x80
+"""As a signal's code: not by a process, but because of a key of the terminal, say (SI_KERNEL)."""
+_SIGNALFD_RECORD = 128
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -94,6 +99,26 @@ class BootTimer:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+class SignalFd:
+    """Signals that are blocked, all of them, as they come."""
+
+    def __init__(self) -> None:
+        every = (ctypes.c_ubyte * 128)(*[0xFF] * 128)  # A sigset_t.
+        flags = os.O_CLOEXEC | os.O_NONBLOCK
+        self.fd: int = _check(_libc.signalfd(-1, ctypes.byref(every), flags), "signalfd")
+
+    def read(self) -> list[tuple[int, int]]:
+        """The number of each that has come, and its code: who sent it."""
+        try:
+            records = os.read(self.fd, 64 * _SIGNALFD_RECORD)
+        except BlockingIOError:
+            return []
+        numbers = memoryview(records).cast("i")
+        width = _SIGNALFD_RECORD // numbers.itemsize
+        # signalfd_siginfo begins with: number, errno, code.
+        return [(numbers[at], numbers[at + 2]) for at in range(0, len(numbers), width)]
 
 
 def _check(result: int, call: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from tests.e2e.sidecars import HELPERS, Sidecar, has_ended, wait_for
+from tests.e2e.sidecars import HELPERS, PROCESS_ONE, Sidecar, has_ended, wait_for
 from tests.servers import Gate, Proxy
 
 __all__ = ["Gauge", "Instance"]
@@ -43,7 +43,8 @@ class Instance:
         """The guard, as we see it from outside of its host."""
         if self._guard is None:
             root = psutil.Process(self.sidecar.pid)
-            self._guard = next(filter(_is_ours, (root, *root.children(recursive=True))))
+            everyone = (root, *root.children(recursive=True))
+            self._guard = next(p for p in everyone if _is_ours(p) and p.name() != PROCESS_ONE)
         return self._guard
 
     def elector(self) -> psutil.Process:

@@ -22,7 +22,8 @@ def coordsidecar(*words: str, environ: Mapping[str, str] | None = None) -> Resul
     clean = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     process = subprocess.run(
         [sys.executable, "-m", "coordsidecar", *words],
-        env={**clean, **(environ or {})},
+        # Where the tests run may be a container, in which there is no default.
+        env={**clean, "COORDSIDECAR_STORE": "local:", **(environ or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,

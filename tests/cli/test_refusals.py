@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -240,9 +241,11 @@ def test_a_part_of_us_that_is_not_there_is_named_and_where_it_was_looked_for() -
 
 
 def _python(program: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "COORDSIDECAR_STORE": "local:"}  # In a container there is no default.
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+        [sys.executable, "-c", program],
+        env=environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
 
 
 def test_an_interrupt_before_the_guard_takes_over_ends_us_quietly() -> None:

@@ -22,6 +22,8 @@ EXAMPLES = ROOT / "examples"
 MANIFESTS = ["docker/compose.yaml", "kubernetes/deployment.yaml", "kubernetes/role-sidecar.yaml"]
 DOCKERFILES = ["Dockerfile", "examples/docker/Dockerfile"]
 
+pytestmark = pytest.mark.usefixtures("outside_of_containers")
+
 
 def load(name: str) -> Any:
     return read_yaml((EXAMPLES / name).read_text())

@@ -15,7 +15,7 @@ from tests.sim.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/guarantees.md").read_text()
-SETTINGS = build_settings(flags={}, command=("job",), environ={})
+SETTINGS = build_settings(flags={"store": "local:"}, command=("job",), environ={})
 TEST = re.compile(r"`(tests/[\w/]+\.py::\w+(?:\[[^\]`]+\])?)`")
 
 

@@ -27,7 +27,9 @@ PAGES = sorted(
 )
 README = (ROOT / "README.md").read_text()
 DESIGN = (ROOT / "docs/design.md").read_text()
-SETTINGS = build_settings(flags={}, command=("job",), environ={})
+SETTINGS = build_settings(flags={"store": "local:"}, command=("job",), environ={})
+
+pytestmark = pytest.mark.usefixtures("outside_of_containers")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -97,6 +99,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--log", "--most"}  # Of the refused calls.
     of_others |= {"--of"}  # Of starving.
     of_others |= {"--containers", "--target", "--build-arg", "--from", "--copy-to"}  # The bundle.
+    of_others |= {"--network"}  # Of docker.
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 

@@ -21,6 +21,7 @@ STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
 MARK = "SIDECAR_UNDER_TEST"
 _PATIENCE_S = 60.0
 HELPERS = ("job-fuse", "job-to-be")
+PROCESS_ONE = "process-one"
 
 
 def wait_for(condition: Callable[[], object], what: str, *, within_s: float = _PATIENCE_S) -> None:

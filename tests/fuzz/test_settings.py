@@ -181,7 +181,8 @@ def test_a_refusal_by_the_whole_program_starts_nothing(tmp_path: Path, text: str
     config = tmp_path / "job.toml"
     config.write_text(text.replace("{mark}", str(mark)))
 
-    result = coordsidecar("--config", str(config), environ={"XDG_STATE_HOME": str(tmp_path)})
+    environ = {"XDG_STATE_HOME": str(tmp_path), "COORDSIDECAR_STORE": ""}
+    result = coordsidecar("--config", str(config), environ=environ)
 
     assert result.status == 2
     assert re.fullmatch(r"coordsidecar[^\n]*: [^\n]+\n", result.err)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, wait_for
+from tests.e2e.sidecars import HELPERS, PROCESS_ONE, Sidecar, named, wait_for
 from tests.guard.test_inheritance import zombies
 
 _UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -30,9 +30,23 @@ def namespaces() -> None:
 
 
 def process_one(sidecar: Sidecar) -> psutil.Process:
-    """The guard, as the host sees it."""
-    wait_for(lambda: sidecar.children(), "unshare to fork")
-    return sidecar.children()[0]
+    """What is process 1 there, as the host sees it."""
+    wait_for(lambda: named(sidecar.children(), PROCESS_ONE), "process 1 to be there")
+    return named(sidecar.children(), PROCESS_ONE)[0]
+
+
+def guard_of(sidecar: Sidecar) -> psutil.Process:
+    """Its first child; the elector is one of the guard's, but for one whose guard died."""
+    wait_for(lambda: process_one(sidecar).children(), "the guard to be there")
+    return process_one(sidecar).children()[0]
+
+
+def elector_of(guard: psutil.Process) -> psutil.Process:
+    def electors() -> list[psutil.Process]:
+        return [p for p in guard.children() if p.cmdline() == guard.cmdline()]
+
+    wait_for(lambda: [p for p in electors() if p.name() not in HELPERS], "the elector to be there")
+    return next(p for p in electors() if p.name() not in HELPERS)
 
 
 def test_term_stops_the_job(arena: Arena, tmp_path: Path) -> None:
@@ -67,7 +81,7 @@ def test_orphans_are_reaped(arena: Arena, tmp_path: Path) -> None:
     )
     wait_for((tmp_path / "born").exists, "the orphans to be born")
 
-    guard = process_one(sidecar)
+    guard = guard_of(sidecar)
     wait_for(lambda: not zombies(guard.children()), "the guard to reap the orphans")
     process_one(sidecar).terminate()  # unshare itself would ignore it.
     assert sidecar.wait() == 128 + signal.SIGTERM
@@ -101,3 +115,77 @@ def test_without_a_proc_of_its_own_it_refuses_to_run(arena: Arena) -> None:
     assert sidecar.wait() == 125
     assert "/proc" in sidecar.log()
     assert arena.stamps.stints() == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_guard_that_is_killed_or_stopped_hands_over(etcd_arena: Arena, signum: int) -> None:
+    """Were it process 1, the kernel would end the elector too, and nobody would give up the lead;
+    or it could not be buried."""
+    arena = etcd_arena
+    leader = arena.start(
+        through=_UNSHARE, command=arena.stamps.command("daemon-child", "ignore-term")
+    )
+    arena.stamps.wait_for_stints(1)
+    standby = arena.start()
+    wait_for(lambda: "standing-by" in standby.log(), "the second instance to stand by")
+
+    guard_of(leader).send_signal(signum)
+
+    arena.stamps.wait_for_stints(2)
+    arena.stamps.assert_never_two()
+    assert leader.wait() == 128 + signal.SIGKILL
+    assert "released: the job is confirmed dead" in leader.log()
+    assert "did not resign" not in standby.log()
+
+
+def test_an_elector_that_was_stopped_is_woken_to_bury_its_guard(etcd_arena: Arena) -> None:
+    leader = etcd_arena.start(through=_UNSHARE)
+    etcd_arena.stamps.wait_for_stints(1)
+    guard = guard_of(leader)
+
+    elector_of(guard).suspend()
+    guard.kill()
+
+    assert leader.wait() == 128 + signal.SIGKILL
+
+
+def test_what_others_started_does_not_keep_process_one(arena: Arena, tmp_path: Path) -> None:
+    """As `docker exec` does; its orphans come to process 1, and are reaped there."""
+    sidecar = arena.start(through=_UNSHARE)
+    arena.stamps.wait_for_stints(1)
+    enter = ("nsenter", "--target", str(process_one(sidecar).pid), "--pid", "--mount")
+    subprocess.run([*enter, "sh", "-c", "sleep 600 & sleep 0.01 &"], check=True)
+    wait_for(lambda: named(process_one(sidecar).children(), "sleep"), "the orphans to come")
+    wait_for(lambda: not zombies(process_one(sidecar).children()), "the dead to be reaped")
+
+    process_one(sidecar).terminate()
+
+    assert sidecar.wait() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("signum", [signal.SIGUSR1, signal.SIGHUP, signal.SIGWINCH, 40])
+def test_signals_for_the_job_are_handed_on(arena: Arena, tmp_path: Path, signum: int) -> None:
+    job = f"trap 'echo heard; exit 7' {signum}; touch {tmp_path}/up; while :; do sleep 0.02; done"
+    sidecar = arena.start(command=["bash", "-c", job], through=_UNSHARE, stdout=subprocess.PIPE)
+    wait_for((tmp_path / "up").exists, "the job to run")
+
+    process_one(sidecar).send_signal(signum)
+
+    said, _ = sidecar.process.communicate(timeout=60)
+    assert said == b"heard\n"
+    assert sidecar.wait() == 7
+
+
+def test_a_process_one_that_is_stopped_is_in_nobodys_way(etcd_arena: Arena) -> None:
+    arena = etcd_arena
+    leader = arena.start(through=_UNSHARE)
+    arena.stamps.wait_for_stints(1)
+    arena.start()
+
+    process_one(leader).suspend()
+    guard_of(leader).kill()
+
+    arena.stamps.wait_for_stints(2)
+    arena.stamps.assert_never_two()
+    process_one(leader).resume()
+    assert leader.wait() == 128 + signal.SIGKILL

@@ -20,6 +20,8 @@ from coordsidecar.settings.settings import (
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import replace
 
+pytestmark = pytest.mark.usefixtures("outside_of_containers")
+
 
 def settings(*words: str, environ: dict[str, str] | None = None) -> Settings:
     flags, command = split(list(words), OPTIONS, interspersed=False)

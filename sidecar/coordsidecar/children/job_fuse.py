@@ -9,6 +9,9 @@ elector lives to sweep up. It sleeps until then, and has nothing to import.
 
 from __future__ import annotations
 
+import contextlib
+import math
+import mmap
 import os
 import select
 import time
@@ -16,21 +19,40 @@ import time
 from coordsidecar.children.forking import detach
 from coordsidecar.linux import BootTimer, boottime_s, name_process
 from coordsidecar.log import Log
-from coordsidecar.refusals import refusal
+from coordsidecar.refusals import asking_for, refusal
 from coordsidecar.trees.process import NotSeenError, is_dead
 from coordsidecar.trees.remains import Remains, has_ended
 
-__all__ = ["BURNS_AT", "ELECTOR_PID", "JobFuse"]
+__all__ = [
+    "BURNS_AT",
+    "DEADLINE_PASSED",
+    "ELECTOR_PID",
+    "GUARD_IS_DEAD",
+    "JOB_PID",
+    "JobFuse",
+    "told_by_the_guard",
+]
 
 # What the guard tells its fuse, as numbers in the memory that both share.
-BURNS_AT, ELECTOR_PID = 0, 1
+BURNS_AT, ELECTOR_PID, JOB_PID = 0, 1, 2
+DEADLINE_PASSED = "guard and elector let the deadline pass"
+GUARD_IS_DEAD = "the guard is dead"
 _LATE_S = 0.25
 _LOOK_EVERY_S = 0.003
 _ELECTOR_AT_MOST_S = 5.0
 
 
+def told_by_the_guard() -> memoryview[float]:
+    """Memory to share with forks; nothing runs yet. Raises `OSError`."""
+    # An aligned word is written whole.
+    with asking_for("mmap"):
+        told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+    told[BURNS_AT] = math.inf
+    return told
+
+
 class JobFuse:
-    """One fuse, for one job."""
+    """Whoever is the fuse of a job: a process for each, or process 1 of a container for all."""
 
     def __init__(
         self,
@@ -42,24 +64,37 @@ class JobFuse:
         run_mark: str,
         reserve_s: float,
     ) -> None:
-        """``told``: see `BURNS_AT`. ``reserve_s``: how much grace a guard gets that has just been
-        woken up together with us."""
+        """``reserve_s``: how much grace a guard gets that has just been woken up together with
+        us."""
         self._log = log
         self._told = told
         self._guard = guard
         self._guard_pidfd = guard_pidfd
         self._run_mark = run_mark
         self._reserve_s = reserve_s
+        self._job_pid = 0
+        self._job_pidfd: int | None = None
 
     def burn_down(self, job_pid: int) -> None:
         """Sleep until it is time, then end the job's tree; in a fork, with every signal blocked."""
         detach()
         name_process("job-fuse")  # No `pkill -STOP coordsidecar` shall hit it too.
-        try:
-            job_pidfd = os.pidfd_open(job_pid)
-        except OSError:
-            job_pidfd = None  # It has ended already, and its guard was quick.
-        why = self._sleep()
+        self.guards(job_pid)
+        remains = self.burn(self._sleep())
+        while not self.kill_pass(remains):
+            time.sleep(remains.pause_s)
+
+    def guards(self, job_pid: int) -> None:
+        """From now on this is the job; 0: none."""
+        if self._job_pidfd is not None:
+            os.close(self._job_pidfd)
+        self._job_pid, self._job_pidfd = job_pid, None
+        if job_pid:
+            with contextlib.suppress(OSError):  # It has ended already, and its guard was quick.
+                self._job_pidfd = os.pidfd_open(job_pid)
+
+    def burn(self, why: str) -> Remains:
+        """Say why; what is returned is to be killed, by one `kill_pass` after the other."""
         self._log.event("fuse", f"{why}; ending the job")
         remains = Remains(
             guard_pid=self._guard,
@@ -67,14 +102,13 @@ class JobFuse:
             run=self._run_mark,
             leave_out=(os.getpid(), self._elector_pid()),
         )
-        if job_pidfd is None:
-            remains.group_is(job_pid)
-        else:
-            remains.job_is(job_pid, job_pidfd)
-        while not self._pass(remains):
-            time.sleep(remains.pause_s)
+        if self._job_pidfd is not None:
+            remains.job_is(self._job_pid, os.dup(self._job_pidfd))
+        elif self._job_pid:
+            remains.group_is(self._job_pid)
+        return remains
 
-    def _pass(self, remains: Remains) -> bool:
+    def kill_pass(self, remains: Remains) -> bool:
         """One pass; nobody but us is left to end the job, so no refusal may end us."""
         try:
             return remains.kill_pass()
@@ -82,27 +116,29 @@ class JobFuse:
             self._log.once("fuse", f"cannot look for what is left of the job: {refusal(error)}")
             return False
 
+    def is_due(self) -> bool:
+        """Whether the deadline has passed, and nobody moves it forward."""
+        deadline_s = self._told[BURNS_AT]
+        late_s = boottime_s() - deadline_s
+        if late_s > _LATE_S:
+            # The whole host slept. The guard has woken up with us, and is the gentler one.
+            time.sleep(max(self._reserve_s, _LATE_S))
+            return self._told[BURNS_AT] == deadline_s
+        return late_s >= 0
+
     def _sleep(self) -> str:
         """Return, with the reason, when it is time to burn."""
         timer = BootTimer()
         poll = select.poll()
         poll.register(timer.fd, select.POLLIN)
         poll.register(self._guard_pidfd, select.POLLIN)
-        while True:
-            deadline_s = self._told[BURNS_AT]
-            late_s = boottime_s() - deadline_s
-            if late_s > _LATE_S:
-                # The whole host slept. The guard has woken up with us, and is the gentler one.
-                time.sleep(max(self._reserve_s, _LATE_S))
-                if self._told[BURNS_AT] == deadline_s:
-                    return "guard and elector let the deadline pass"
-            elif late_s >= 0:
-                return "guard and elector let the deadline pass"
-            timer.arm(deadline_s)
+        while not self.is_due():
+            timer.arm(self._told[BURNS_AT])
             poll.poll()
             if has_ended(self._guard_pidfd):
                 self._leave_it_to_the_elector()
-                return "the guard is dead"
+                return GUARD_IS_DEAD
+        return DEADLINE_PASSED
 
     def _leave_it_to_the_elector(self) -> None:
         """It sweeps up after a dead guard, and then it exits; if it cannot, we go on."""

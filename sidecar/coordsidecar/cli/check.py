@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from coordsidecar.settings.container import NO_STORE, in_container
 from coordsidecar.settings.options import CHECK_OPTIONS
 from coordsidecar.settings.settings import Sources, UsageError
 from coordsidecar.store.protocol import Election
@@ -39,6 +40,8 @@ def why_not_current(
     timeout_s = values.get("rpc-timeout", _RPC_TIMEOUT_S)
     if timeout_s <= 0:
         raise UsageError("--rpc-timeout must be more than 0s")
+    if "store" not in values and in_container(environ):
+        raise UsageError(NO_STORE)
     try:
         store = connect(values.get("store", "local:"), election=election, environ=environ)
     except ValueError as error:

@@ -49,12 +49,18 @@ def run(settings: Settings) -> int:
         if command:
             assert_executable(command[0])
     _assert_enough_files()
+    log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
+    run_mark = new_mark(settings.election.prefix)
+    reserve_s = settings.timing.kill_reserve_s / 4
+    gc.freeze()  # A collection would write to every object, and so unshare what a fork shares.
+    above = None
+    if os.getpid() == 1:
+        from coordsidecar.children.process_one import stand_above
+
+        above = stand_above(log, run_mark=run_mark, reserve_s=reserve_s)
     dispositions = Dispositions.inherited()
     signals_fd = _catch_signals(dispositions)
     become_subreaper()
-    run_mark = new_mark(settings.election.prefix)
-    gc.freeze()  # A collection would write to every object, and so unshare what a fork shares.
-
     program = _program_file()
 
     def serve(wire: Wire, **inherited: Any) -> None:
@@ -65,13 +71,22 @@ def run(settings: Settings) -> int:
 
         run(settings, wire, run_mark=run_mark, **inherited)
 
-    log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     elector = ElectorProcess(serve, log, run_mark=run_mark)
     elector.start(None, 0.0, 0)
+    for remark in settings.remarks:
+        log.event("settings", remark)
 
+    from coordsidecar.children.job_fuse import told_by_the_guard
+    from coordsidecar.guard.fuse import Fuse, FuseInProcessOne
     from coordsidecar.guard.loop import Guard
 
-    exit_code = Guard(settings, log, dispositions, elector, signals_fd=signals_fd).run()
+    how: dict[str, Any] = {
+        "run_mark": run_mark,
+        "guard_pidfd": elector.guard_pidfd,
+        "reserve_s": reserve_s,
+    }
+    fuse = FuseInProcessOne(log, *above, **how) if above else Fuse(log, told_by_the_guard(), **how)
+    exit_code = Guard(settings, log, dispositions, elector, fuse, signals_fd=signals_fd).run()
     # What the interpreter would clean up takes 5 ms of a processor, just when the next one starts.
     os._exit(exit_code)
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import mmap
 import os
 import signal
 
 from coordsidecar.children.forking import all_signals_blocked
-from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JobFuse
+from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JOB_PID, JobFuse
+from coordsidecar.hints import Any
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 
-__all__ = ["Fuse"]
+__all__ = ["Fuse", "FuseInProcessOne"]
 
 _NEVER_S = math.inf
 # One that did not even last so long was refused something; the next would be, too.
@@ -27,9 +27,17 @@ class Fuse:
     other. It is tried again with each renewal.
     """
 
-    def __init__(self, log: Log, *, run_mark: str, guard_pidfd: int, reserve_s: float) -> None:
-        """``reserve_s``: how long before ``run_until`` it burns, and how much grace a guard gets
-        that has just been woken up together with it."""
+    def __init__(
+        self,
+        log: Log,
+        told: memoryview[float],
+        *,
+        run_mark: str,
+        guard_pidfd: int,
+        reserve_s: float,
+    ) -> None:
+        """``told``: see `told_by_the_guard`. ``reserve_s``: how long before ``run_until`` it burns,
+        and how much grace a guard gets that has just been woken up together with it."""
         self.pid: int | None = None
         self._dying: int | None = None
         self._job_pid: int | None = None
@@ -38,10 +46,7 @@ class Fuse:
         self._run_mark = run_mark
         self._guard_pidfd = guard_pidfd
         self._reserve_s = reserve_s
-        # An aligned word is written whole.
-        with asking_for("mmap"):
-            self._told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
-        self._told[BURNS_AT] = _NEVER_S
+        self._told = told
 
     def lasts_until(self, run_until_s: float | None) -> None:
         """Move the deadline; ``None``: nothing runs that has one."""
@@ -114,3 +119,21 @@ class Fuse:
         if self._dying is not None:
             os.waitpid(self._dying, 0)
             self._dying = None
+
+
+class FuseInProcessOne(Fuse):
+    """In a container, where process 1 is the fuse of each job: there is nothing to start."""
+
+    def __init__(self, log: Log, told: memoryview[float], another_fd: int, **how: Any) -> None:
+        """``told``, ``another_fd``: see `process_one.stand_above`."""
+        super().__init__(log, told, **how)
+        self._another_fd = another_fd
+
+    def _light(self, job_pid: int) -> None:
+        if int(self._told[JOB_PID]) != job_pid:
+            self._told[JOB_PID] = job_pid
+            os.eventfd_write(self._another_fd, 1)
+
+    def remove(self) -> None:
+        super().remove()
+        self._told[JOB_PID] = 0

@@ -58,17 +58,13 @@ class Hands:
         log: Log,
         dispositions: Dispositions,
         elector: ElectorProcess,
+        fuse: Fuse,
     ) -> None:
         self.exit_code: int | None = None
         self._settings = settings
         self._log = log
         self.elector = elector
-        self._fuse = Fuse(
-            log,
-            run_mark=elector.run_mark,
-            guard_pidfd=elector.guard_pidfd,
-            reserve_s=settings.timing.kill_reserve_s / 4,
-        )
+        self._fuse = fuse
         self._fuse.elector_is(elector.pid or 0)
         self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
         self._tree = JobTree(log, helpers=self._helpers, tell_group=self.job.signal)

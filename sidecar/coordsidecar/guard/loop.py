@@ -32,6 +32,7 @@ from coordsidecar.core.guard.moves import (
 )
 from coordsidecar.core.guard.phases import Leaving
 from coordsidecar.guard.elector_process import ElectorProcess
+from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.hands import Hands
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
@@ -70,6 +71,7 @@ class Guard:
         log: Log,
         dispositions: Dispositions,
         elector: ElectorProcess,
+        fuse: Fuse,
         *,
         signals_fd: int,
     ) -> None:
@@ -77,7 +79,7 @@ class Guard:
         self._plan = plan_of(settings)
         self._signals_fd = signals_fd
         self._timer = BootTimer()
-        self._hands = Hands(settings, log, dispositions, elector)
+        self._hands = Hands(settings, log, dispositions, elector, fuse)
         self._reports: list[Report] = []
         self._must_reap = False
 

@@ -164,6 +164,13 @@ def _read_role_file(text: str) -> str:
         raise ValueError(f"{_quoted(text)} is not the path of a file")
     if not os.path.isdir(folder):
         raise ValueError(f"there is no folder {_quoted(folder)}")
+    tried = f"{text}.{os.getpid()}.tmp"  # It is always replaced as a whole, by such a file.
+    try:
+        os.close(os.open(tried, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        os.unlink(tried)
+    except OSError as error:
+        where = f"cannot write in the folder {_quoted(folder)}"
+        raise ValueError(f"{where}: {error.strerror}") from error
     return text
 
 
@@ -181,7 +188,8 @@ OPTIONS = (
     Option(
         "store", _ELECTION, "URL", _read_store,
         "Where the instances meet: etcd://HOST:2379[,HOST:2379...], etcds:// (TLS), "
-        "consul://HOST:8500, consuls://, or local: for one host only. Default: local:",
+        "consul://HOST:8500, consuls://, or local: for one host only. Default: local:, but none in "
+        "a container",
     ),
     Option(
         "name", _ELECTION, "NAME", read_name,
@@ -226,7 +234,8 @@ OPTIONS = (
     ),
     Option(
         "stop-timeout", _CHANGES, "TIME", parse_duration,
-        "From the stop signal to SIGKILL. Default: 25s",
+        "From the stop signal to SIGKILL. Default: 25s; as process 1 of a container, but for "
+        "Kubernetes, 8s",
     ),
     Option(
         "restart", _CHANGES, "WHEN", _choice("never", "on-failure", "always"),

@@ -10,12 +10,13 @@ import math
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
 from coordsidecar.hints import TYPE_CHECKING, Any, Literal
 from coordsidecar.log import one_line
+from coordsidecar.settings import container
 from coordsidecar.settings.options import OPTIONS, Option, read_id, read_name
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
@@ -37,7 +38,8 @@ class Settings(Value, kw_only=True):
     """All that the guard and the elector need to know; times in seconds.
 
     ``store`` may carry credentials: show `stores.public_url` of it. ``wait_s`` None: for ever.
-    ``name_was_derived``: the election is named after the command, which the log should tell.
+    ``name_was_derived``: the election is named after the command, which the log should tell, as it
+    should the ``remarks``.
     Raises `UsageError` for combinations that cannot work.
     """
 
@@ -65,6 +67,7 @@ class Settings(Value, kw_only=True):
     log_format: Literal["text", "json"] = "text"
     pass_env: tuple[str, ...] = ()
     name_was_derived: bool = False
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_command(self.command)
@@ -162,6 +165,9 @@ def build_settings(
     command = command or (sources.file.command if sources.file else ())
     _check_command(command)
     timing = _timing(values)
+    remarks = container.near_misses(environ, _VARIABLES)
+    if container.in_container(environ):
+        remarks += _fit_into_container(values, environ, remarks)
     name = values.pop("name", None)
     _refuse_what_is_of_the_job_around(sources, environ)
     if "max-restarts" in values:
@@ -171,11 +177,24 @@ def build_settings(
         election=Election(
             namespace=values.pop("namespace", "default"), name=name or derived_name(command)
         ),
-        id=values.pop("id", None) or id_of_host(os.uname().nodename),
+        id=values.pop("id", None) or id_of_host(container.host_name(environ)),
         timing=timing,
         name_was_derived=name is None,
+        remarks=tuple(remarks),
         **{_field(option): value for option, value in values.items()},
     )
+
+
+def _fit_into_container(
+    values: dict[str, Any], environ: Mapping[str, str], near_misses: Sequence[str]
+) -> list[str]:
+    """What is the default elsewhere would fail only later here. Returns remarks for the log."""
+    if "store" not in values:
+        raise UsageError("; ".join([container.NO_STORE, *near_misses]))
+    if os.getpid() != 1 or container.in_kubernetes(environ) or "stop-timeout" in values:
+        return []
+    values["stop-timeout"] = container.STOP_TIMEOUT_S
+    return [container.STOP_TIMEOUT_REMARK]
 
 
 def id_of_host(host_name: str) -> str:
@@ -265,6 +284,9 @@ def _field(option_name: str) -> str:
     return name if name not in _DURATIONS else name + "_s"
 
 
+_VARIABLES = frozenset({option.variable for option in OPTIONS} | {"COORDSIDECAR_CONFIG"}) | {
+    f"COORDSIDECAR_{name}" for name in ("ROLE", "TOKEN", "RUN", "ACK")
+}
 _DURATIONS = {option.name.replace("-", "_") for option in OPTIONS if option.read is parse_duration}
 
 

@@ -1,0 +1,150 @@
+"""Process 1 of a container: parent of the guard, and the fuse of every job. It only reaps, hands
+signals on, and exits as the guard did.
+
+The kernel shields process 1 from signals of its own container, SIGKILL and SIGSTOP included, and
+ends all others together with it. A guard in its place could not be buried if it hung; and if it
+died, the elector would go with it, so that nobody gave up the lead. Hence this parent. It is the
+fuse as well, which sleeps beside each job anyway, so that a container holds no process more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+
+from coordsidecar.children.job_fuse import (
+    BURNS_AT,
+    DEADLINE_PASSED,
+    GUARD_IS_DEAD,
+    JOB_PID,
+    JobFuse,
+    told_by_the_guard,
+)
+from coordsidecar.linux import SENT_BY_KERNEL, BootTimer, SignalFd, name_process
+from coordsidecar.log import Log
+from coordsidecar.refusals import asking_for
+from coordsidecar.trees.process import NotSeenError, children
+
+__all__ = ["stand_above"]
+
+_LOOK_EVERY_S = 1.0
+_LOOKS_UNTIL_BURNT = 5
+
+
+def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[memoryview[float], int]:
+    """As process 1: return in a fork, which is to be the guard. Process 1 itself never returns.
+
+    Returns what the guard tells of its jobs, and the descriptor (an eventfd) by which it says that
+    there is another. ``reserve_s``: as of `JobFuse`. Raises `OSError` for whatever the kernel
+    refuses.
+    """
+    told = told_by_the_guard()
+    with asking_for("eventfd"):
+        another_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    with asking_for("fork"):
+        guard = os.fork()
+    if guard == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return told, another_fd
+    name_process("process-one")
+    with asking_for("pidfd_open"):
+        guard_pidfd = os.pidfd_open(guard)
+    fuse = JobFuse(
+        log, told, guard=guard, guard_pidfd=guard_pidfd, run_mark=run_mark, reserve_s=reserve_s
+    )
+    os._exit(_ProcessOne(guard, fuse, told, another_fd).serve())
+
+
+class _ProcessOne:
+    """Every signal is blocked: so it waits until it is read, even one that the kernel would not let
+    process 1 have."""
+
+    def __init__(self, guard: int, fuse: JobFuse, told: memoryview[float], another_fd: int) -> None:
+        self._guard = guard
+        self._fuse = fuse
+        self._told = told
+        self._another_fd = another_fd
+        self._signals = SignalFd()
+        self._timer = BootTimer()
+        self._exit_code: int | None = None
+
+    def serve(self) -> int:
+        """Until guard and elector have ended; the exit code of the guard."""
+        poll = select.poll()
+        for fd in (self._signals.fd, self._timer.fd, self._another_fd):
+            poll.register(fd, select.POLLIN)
+        while True:
+            self._reap()
+            if self._exit_code is not None:
+                self._wait_for_burial()
+                return self._exit_code
+            if self._fuse.is_due():
+                self._burn(DEADLINE_PASSED)
+                continue
+            self._timer.arm(self._told[BURNS_AT])
+            poll.poll()
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._another_fd)
+                self._fuse.guards(int(self._told[JOB_PID]))
+            for signum, code in self._signals.read():
+                self._hand_on(signum, code)
+
+    def _reap(self) -> None:
+        """Collect all that ended, orphans too."""
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                if pid == self._guard:
+                    code = os.waitstatus_to_exitcode(status)
+                    self._exit_code = code if code >= 0 else 128 - code
+
+    def _hand_on(self, signum: int, code: int) -> None:
+        if signum == signal.SIGCHLD:
+            return
+        if code == SENT_BY_KERNEL and signum != signal.SIGHUP:
+            return  # From the terminal, to our whole group: the guard has it already.
+        os.kill(self._guard, signum)  # Not reaped yet, so the pid is still its own.
+
+    def _burn(self, why: str) -> None:
+        remains = self._fuse.burn(why)
+        while not self._fuse.kill_pass(remains):
+            self._reap()
+            self._sleep(remains.pause_s)
+
+    def _wait_for_burial(self) -> None:
+        """The elector buries a dead guard, gives up its lead, and ends; if it cannot, we go on.
+
+        What somebody else started in this container ends with it.
+        """
+        looks = 0
+        while _forks_of_ours():
+            self._sleep(_LOOK_EVERY_S)
+            self._reap()
+            looks += 1
+            if looks % _LOOKS_UNTIL_BURNT == 0:
+                if self._told[JOB_PID]:
+                    self._told[JOB_PID] = 0
+                    self._burn(GUARD_IS_DEAD)
+                os.kill(-1, signal.SIGCONT)  # Somebody may have stopped the elector, too.
+
+    def _sleep(self, most_s: float) -> None:
+        """Until somebody ends, or for so long."""
+        signal.sigtimedwait({signal.SIGCHLD}, most_s)
+
+
+def _forks_of_ours() -> list[int]:
+    """Our children that never executed another program."""
+    ours = _command_line(os.getpid())
+    with contextlib.suppress(NotSeenError):  # Then the guard did not see its job, and refused.
+        return [pid for pid in children(os.getpid()) if _command_line(pid) == ours]
+    return []
+
+
+def _command_line(pid: int) -> bytes:
+    """Empty if it has ended."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read()
+    return b""
