@@ -26,6 +26,7 @@ class Root:
         self.place = "/opt/coordsidecar"
         self.access = "rw"
         self.user = 0
+        self.process_one = False
         self._start = start
         for name in ("proc", "dev", "etc", "writable"):
             (folder / name).mkdir(parents=True)
@@ -42,6 +43,8 @@ class Root:
         """A command that executes ``words`` inside."""
         (self.folder / self.place.removeprefix("/")).mkdir(parents=True, exist_ok=True)
         unshare = ["unshare", "--mount"]
+        if self.process_one:
+            unshare += ["--pid", "--fork", "--kill-child"]
         if os.geteuid() != 0:
             unshare += ["--user", "--map-root-user"]
         how = [str(self.folder), str(self.bundle), self.place, self.access, str(self.user)]

@@ -64,6 +64,15 @@ def test_a_stranger_runs_it_on_a_read_only_root(root: Root) -> None:
     assert {path.stat().st_uid for path in (root.folder / "writable").iterdir()} == {4711}
 
 
+def test_it_can_be_process_one(root: Root) -> None:
+    root.process_one = True
+
+    done = root.run(PROGRAM, *ONCE)
+
+    assert done.returncode == 0, done.stderr
+    assert "argument it ran" in done.stdout
+
+
 @pytest.mark.parametrize("program", [PROGRAM, PROGRAM.lstrip("/")], ids=["absolute", "relative"])
 def test_it_finds_its_folder_without_proc(root: Root, program: str) -> None:
     (root.folder / "proc").rmdir()
