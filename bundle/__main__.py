@@ -33,6 +33,8 @@ from bundle.trimmed import copy_standard_library
 _PROJECT = Path(__file__).resolve().parents[1]
 _INSIDE = _PROJECT / "bundle" / "inside"
 _BAD_USAGE, _FAILED = 2, 1
+# What py-consul's own transports import. Ours stand in their place, so nobody imports these.
+_NOT_IMPORTED = ("certifi", "charset_normalizer", "idna", "requests", "urllib3")
 
 
 class NotMadeError(Exception):
@@ -51,9 +53,7 @@ def main() -> int:
         folder = options.folder.resolve()
         with tempfile.TemporaryDirectory(prefix="bundle-") as scratch:
             made = Path(scratch) / "bundle"
-            project = f"{_PROJECT}[{options.extras}]" if options.extras else str(_PROJECT)
-            requirements = [project, *options.requirement]
-            _make(made, python, requirements=requirements, compiler=_compiler(options.cc))
+            _make(made, python, options, compiler=_compiler(options.cc))
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(made, folder)
         size_mb = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
@@ -105,15 +105,20 @@ def _compiler(named: str | None) -> str:
     raise NotMadeError(f"{what}; on Debian: apt-get install gcc libc6-dev, or name one: --cc")
 
 
-def _make(folder: Path, python: Interpreter, *, requirements: list[str], compiler: str) -> None:
+def _make(folder: Path, python: Interpreter, options: argparse.Namespace, *, compiler: str) -> None:
     library = folder / "lib" / python.library_name
     _say(f"copying Python {python.version} and what it is linked to")
     copy_standard_library(python, library)
     _say("installing coordsidecar and what it depends on, by pip")
-    _install(python, library, requirements)
+    project = f"{_PROJECT}[{options.extras}]" if options.extras else str(_PROJECT)
+    _install(python, library, [project, *options.requirement])
     shutil.copy(_INSIDE / "start.py", folder / "lib")
     # The authorities that requests trusts come with it; ours are beside the launcher.
     shutil.move(library / "certifi" / "cacert.pem", folder)
+    if not options.requirement:  # Or else those may need some of it.
+        for package in _NOT_IMPORTED:
+            for part in library.glob(f"{package}*"):
+                shutil.rmtree(part)
     copy_linked(python, folder)
     _strip(folder)
     _say("compiling all modules")
