@@ -45,6 +45,14 @@ def test_consul_is_reached(job_on: Callable[..., Sidecar], quick_consul: ConsulS
     assert sidecar.wait() == 0, sidecar.log()
 
 
+def test_a_store_that_was_left_out_is_named_with_the_remedy(job_on: Callable[..., Sidecar]) -> None:
+    sidecar = job_on("etcd+grpc://127.0.0.1:1")
+
+    assert sidecar.wait() == 2
+    assert "the bundle /opt/coordsidecar has no " in sidecar.log()
+    assert "make it anew: --extras grpc" in sidecar.log()
+
+
 def test_the_public_authorities_are_in_it(bundle: Path) -> None:
     context = ssl.create_default_context(cafile=str(bundle / "cacert.pem"))
 
