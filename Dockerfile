@@ -46,6 +46,24 @@ RUN pip --python /build/bin/python wheel --no-build-isolation --no-deps --wheel-
     # Where lock files may be kept: a volume that is mounted here is anybody's to write, as is /tmp.
     && mkdir -m 1777 /out/var/lib/coordsidecar
 
+# A folder with a Python of its own, for images that have none (docs/bundle.md):
+#
+#   docker build -t coordsidecar-bundle --target bundle .
+FROM ${BASE} AS make-bundle
+ARG EXTRAS=""
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev musl-tools
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY sidecar sidecar
+COPY adapters adapters
+COPY bundle bundle
+RUN python -m bundle ${EXTRAS:+--extras "$EXTRAS"} /bundle
+
+FROM scratch AS bundle
+COPY --from=make-bundle /bundle /bundle
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/bundle/coordsidecar"]
+
 FROM ${BASE}
 ARG VERSION=0.1.0
 ARG REVISION=""

@@ -20,6 +20,8 @@ fetch_from() {
         -o "Dir::Etc::sourcelist=$debian/sources.list"
         -o "Dir::Etc::sourceparts=/nonexistent"
         -o "Dir::State::Lists=$debian/lists"
+        # Of what is installed here apt would look for that version, which another release lacks.
+        -o "Dir::State::status=/dev/null"
         -o "Dir::Cache=$debian/cache")
     printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$debian/sources.list"
     # Without --error-on=any apt calls an unreachable mirror a warning.

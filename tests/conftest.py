@@ -30,7 +30,7 @@ from tests.servers.etcd import require_etcd
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
 # What ./check plays besides; to pytest they are only names, for its last lines.
 _BESIDES = ("newer-python", "newer-etcd")
-_CONTAINERS = Path(__file__).parent / "containers"
+_CONTAINERS = {Path(__file__).parent / name for name in ("containers", "bundle")}
 
 # No deadline: a busy machine is no error. Nothing is kept from one run to the next.
 _DRAWING: dict[str, Any] = {
@@ -62,13 +62,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--containers",
         action="store_true",
-        help="play tests/containers as well, on the image that ./check --containers builds",
+        help="play tests/containers and tests/bundle as well: see ./check --containers",
     )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave real containers out unless they are asked for: they take root, and podman."""
-    is_theirs = _CONTAINERS in (collection_path, *collection_path.parents)
+    """Leave real containers and the bundle out unless they are asked for: they take root, packages
+    from the network, and minutes."""
+    is_theirs = not _CONTAINERS.isdisjoint((collection_path, *collection_path.parents))
     return True if is_theirs and not config.getoption("--containers") else None
 
 

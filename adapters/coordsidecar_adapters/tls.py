@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import sys
 from contextlib import suppress
 
 from coordsidecar_adapters.link import Server, Tls
 
 __all__ = ["SslSide", "system_ca_file"]
+
+# A bundle (docs/bundle.md) brings certificates for images that have none. Its OpenSSL looks for an
+# image's own only where the system has them that it was built on; these are all usual places.
+_BUNDLED = os.path.join(sys.prefix, "cacert.pem")
+_USUAL = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",
+)
 
 
 class SslSide:
@@ -49,7 +61,8 @@ class SslSide:
 def _context(tls: Tls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(
-            cafile=tls.cacert, cadata=_all_in(tls.capath) if tls.capath else None
+            cafile=tls.cacert or (None if tls.capath else _ca_file_in_a_bundle()),
+            cadata=_all_in(tls.capath) if tls.capath else None,
         )
         if tls.cert is not None:
             context.load_cert_chain(tls.cert, tls.key)
@@ -93,4 +106,17 @@ def _all_in(folder: str) -> str:
 
 def system_ca_file() -> str | None:
     """Path of the certificates that this system trusts."""
-    return ssl.get_default_verify_paths().cafile
+    return _ca_file_in_a_bundle() or ssl.get_default_verify_paths().cafile
+
+
+def _ca_file_in_a_bundle() -> str | None:
+    """The image's certificates, or else the bundle's own; None: OpenSSL finds them by itself."""
+    if not os.path.exists(_BUNDLED) or {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
+        return None
+    return next((path for path in _USUAL if _has_some(path)), _BUNDLED)
+
+
+def _has_some(path: str) -> bool:
+    with suppress(OSError):
+        return os.path.getsize(path) > 0
+    return False

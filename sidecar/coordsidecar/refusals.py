@@ -74,6 +74,9 @@ def import_remedy(
     top = (named or "").partition(".")[0]
     found = PathFinder.find_spec(top) if top else None
     install = f"pip install {package}"
+    if found is None and sys.flags.no_site:  # So only a bundle is started: docs/bundle.md.
+        lacks = f"the bundle {sys.prefix} has no {top or 'such module'}"
+        return f"{lacks}; make it anew: --extras grpc for etcd+grpc://, --with PACKAGE for others"
     if found is None:
         return f"neither {sys.prefix} nor PYTHONPATH has {top or 'what it takes'}; {install}"
     folder = next(iter(found.submodule_search_locations or ()), None)

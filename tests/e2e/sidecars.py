@@ -117,6 +117,7 @@ class Sidecar:
         env: dict[str, str],
         *,
         through: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "coordsidecar"),
         stdout: int | None = None,
     ) -> None:
         """``through`` is a command that executes the rest of its arguments, such as nohup."""
@@ -124,7 +125,7 @@ class Sidecar:
         self._log = log.open("ab")
         self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [*through, sys.executable, "-m", "coordsidecar", *arguments],
+            [*through, *program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=self._log,

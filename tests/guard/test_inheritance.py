@@ -116,3 +116,14 @@ def test_a_hundred_orphans_are_reaped(arena: Arena, tmp_path: Path) -> None:
 
     wait_for(lambda: not zombies(sidecar.children()), "the guard to reap the orphans")
     assert sidecar.job().is_running()
+
+
+@pytest.mark.parametrize("given", [(), ("LC_CTYPE=POSIX",), ("LC_CTYPE=C.UTF-8",)])
+def test_the_job_gets_the_locale_that_we_were_given(arena: Arena, given: tuple[str, ...]) -> None:
+    found = arena.folder / "environ"
+    without = ("env", "-u", "LC_ALL", "-u", "LANG", "-u", "LC_CTYPE", *given)
+
+    sidecar = arena.start(command=["sh", "-c", f"env > {found}"], through=without)
+
+    assert sidecar.wait() == 0
+    assert [line for line in found.read_text().splitlines() if line.startswith("LC_")] == [*given]

@@ -22,6 +22,7 @@ __all__ = ["main", "split", "split_by_click", "split_plain"]
 _USAGE = 2
 _NO = 1
 _OWN_FAILURE = 125
+_PYTHONS_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     try:
         _fill_closed_descriptors()
+        _forget_pythons_locale()
         ask = {"check": _check, "health": _health}.get(words[0]) if words else None
         status = ask(words[1:]) if ask else _run(words)
     except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
@@ -51,6 +53,26 @@ def _fill_closed_descriptors() -> None:
         except OSError:
             if os.open(os.devnull, os.O_RDWR) > 2:
                 raise  # Not closed, then: something is very odd about it.
+
+
+def _forget_pythons_locale() -> None:
+    """The job gets the LC_CTYPE that we were given, if any.
+
+    Where the locale is C, as in most images, the interpreter sets it for itself and all that it
+    starts (PEP 538); and the job's libc may know no such locale.
+    """
+    if os.environ.get("LC_CTYPE") not in _PYTHONS_LOCALES:
+        return
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            given = file.read().split(b"\0")
+    except OSError:
+        return  # Who has no /proc gets no further.
+    values = [entry[9:] for entry in given if entry.startswith(b"LC_CTYPE=")]
+    if values:
+        os.environb[b"LC_CTYPE"] = values[0]
+    else:
+        del os.environ["LC_CTYPE"]
 
 
 def _run(words: list[str]) -> int:
