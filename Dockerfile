@@ -49,15 +49,11 @@ RUN pip --python /build/bin/python wheel --no-build-isolation --no-deps --wheel-
 # A folder with a Python of its own, for images that have none (docs/bundle.md):
 #
 #   docker build -t coordsidecar-bundle --target bundle .
-FROM ${BASE} AS make-bundle
+FROM build AS make-bundle
 ARG EXTRAS=""
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev musl-tools
-WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
-COPY sidecar sidecar
-COPY adapters adapters
 COPY bundle bundle
-RUN python -m bundle ${EXTRAS:+--extras "$EXTRAS"} /bundle
+RUN python -m bundle --wheels /wheels ${EXTRAS:+--extras "$EXTRAS"} /bundle
 
 FROM scratch AS bundle
 COPY --from=make-bundle /bundle /bundle

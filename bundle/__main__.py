@@ -90,6 +90,12 @@ def _options() -> argparse.Namespace:
         help="another package to put into it, as pip takes it: a store of yours; may be repeated",
     )
     parser.add_argument(
+        "--wheels",
+        type=Path,
+        help="a folder with the wheels of coordsidecar and of all that it needs; no others are "
+        "taken then",
+    )
+    parser.add_argument(
         "--cc",
         help="the C compiler for the launcher (default: musl-gcc if there is one, for a smaller "
         "launcher; else cc)",
@@ -110,8 +116,9 @@ def _make(folder: Path, python: Interpreter, options: argparse.Namespace, *, com
     _say(f"copying Python {python.version} and what it is linked to")
     copy_standard_library(python, library)
     _say("installing coordsidecar and what it depends on, by pip")
-    project = f"{_PROJECT}[{options.extras}]" if options.extras else str(_PROJECT)
-    _install(python, library, [project, *options.requirement])
+    project = "coordsidecar" if options.wheels else str(_PROJECT)
+    project += f"[{options.extras}]" if options.extras else ""
+    _install(python, library, [project, *options.requirement], wheels=options.wheels)
     shutil.copy(_INSIDE / "start.py", folder / "lib")
     # The authorities that requests trusts come with it; ours are beside the launcher.
     shutil.move(library / "certifi" / "cacert.pem", folder)
@@ -128,7 +135,9 @@ def _make(folder: Path, python: Interpreter, options: argparse.Namespace, *, com
     _run([compiler, "-static", "-Os", "-s", "-o", launcher, str(_INSIDE / "launcher.c")])
 
 
-def _install(python: Interpreter, library: Path, requirements: list[str]) -> None:
+def _install(
+    python: Interpreter, library: Path, requirements: list[str], *, wheels: Path | None
+) -> None:
     if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode:
         raise NotMadeError(
             f"{sys.executable} has no pip; run this with the Python of a venv, or on Debian: "
@@ -136,7 +145,9 @@ def _install(python: Interpreter, library: Path, requirements: list[str]) -> Non
         )
     target = library.parent / "packages"
     pip = [sys.executable, "-m", "pip", "--python", str(python.program), "install", "--no-compile"]
-    _run([*pip, "--disable-pip-version-check", "--target", str(target), *requirements])
+    pip += ["--disable-pip-version-check", "--target", str(target)]
+    pip += ["--no-index", "--find-links", str(wheels)] if wheels else []
+    _run([*pip, *requirements])
     shutil.rmtree(target / "bin", ignore_errors=True)  # Scripts, whose Python is the one here.
     for tests in [*target.glob("*/tests"), *target.glob("*/test")]:
         shutil.rmtree(tests)
