@@ -10,6 +10,7 @@ fuse as well, which sleeps beside each job anyway, so that a container holds no 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -81,10 +82,11 @@ class _ProcessOne:
             if self._exit_code is not None:
                 self._wait_for_burial()
                 return self._exit_code
-            if self._fuse.is_due():
+            has_job = self._told[JOB_PID] != 0
+            if has_job and self._fuse.is_due():
                 self._burn(DEADLINE_PASSED)
                 continue
-            self._timer.arm(self._told[BURNS_AT])
+            self._timer.arm(self._told[BURNS_AT] if has_job else math.inf)
             poll.poll()
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._another_fd)
