@@ -151,8 +151,7 @@ class Sidecar:
 
     def elector(self) -> psutil.Process:
         """The elector: the child with its own group that still runs our own program."""
-        wait_for(lambda: self._electors(), "the elector to start")
-        return self._electors()[0]
+        return _first(self._electors, "the elector to start")
 
     def _electors(self) -> list[psutil.Process]:
         found = []
@@ -165,8 +164,7 @@ class Sidecar:
 
     def job(self) -> psutil.Process:
         """The main process of the job."""
-        wait_for(lambda: self._jobs(), "the job to start")
-        return self._jobs()[0]
+        return _first(self._jobs, "the job to start")
 
     def _jobs(self) -> list[psutil.Process]:
         found = []
@@ -207,6 +205,18 @@ class Sidecar:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._log.close()
+
+
+def _first(look: Callable[[], list[psutil.Process]], what: str) -> psutil.Process:
+    """Wait until there is one; who is seen once may be gone at the next look."""
+    found: list[psutil.Process] = []
+
+    def there_is() -> bool:
+        found.extend(look())
+        return bool(found)
+
+    wait_for(there_is, what)
+    return found[0]
 
 
 @contextlib.contextmanager

@@ -164,7 +164,7 @@ class GuardProcess(Process):
 
     def _chores(self) -> Iterator[Event]:
         living = self.sidecar.living_trees()
-        if self._to_thaw and not isinstance(self._chore, moves.KillTree):
+        if self._to_thaw and not isinstance(self._chore, moves.KillTree | moves.FreezeTree):
             for tree in living:
                 tree.thaw()
         self._to_thaw = False
@@ -264,10 +264,9 @@ class GuardProcess(Process):
 
     def _suspend(self) -> list[Event]:
         """Ctrl-Z: the tree is frozen, and we are stopped until somebody says `fg`."""
-        core_thaws = isinstance(self._chore, moves.FreezeTree)
-        if core_thaws:
+        if isinstance(self._chore, moves.FreezeTree):
             self._chore = None
-        self._to_thaw = not core_thaws and not self._frozen
+        self._to_thaw = not self._frozen
         for tree in self.sidecar.living_trees():
             tree.freeze()
         self.pause()

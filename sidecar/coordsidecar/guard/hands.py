@@ -233,21 +233,20 @@ class Hands:
 
     def _suspend(self) -> list[Event]:
         """Stop ourselves as the terminal would; whatever of the tree runs is frozen first."""
-        core_thaws = isinstance(self._chore, FreezeTree)
-        if core_thaws:
+        if isinstance(self._chore, FreezeTree):
             self._chore = None
         until_s = boottime_s() + _FREEZE_AT_MOST_S
         while not self._tree.freeze_pass() and boottime_s() < until_s:
             pass
         self.job.terminal.take()
         self.job.terminal.stop_with_group()
-        self._to_thaw = not core_thaws and not self._frozen
+        self._to_thaw = not self._frozen
         return [Continued()]
 
     def _wake_up(self) -> None:
-        """After a suspension, and after the core has looked at the clock: what is not the core's
-        to thaw goes on being stopped, or standing by."""
-        if self._to_thaw and not isinstance(self._chore, KillTree):
+        """After a suspension, and after the core has looked at the clock: the tree goes on, if only
+        to be stopped, or to hear that it is to stand by."""
+        if self._to_thaw and not isinstance(self._chore, KillTree | FreezeTree):
             self.job.give_terminal_back()
             self._tree.tell(signal.SIGCONT)
         self._to_thaw = False
