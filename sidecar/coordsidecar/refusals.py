@@ -48,8 +48,8 @@ def refusal(error: BaseException) -> str | None:
             return f"memory has run out; {_remedy(errno.ENOMEM)}"
         case RuntimeError() if _NO_THREAD in str(error):
             # For want of memory for its stack the kernel refuses one by the same error.
-            memory = soft_limit(RLIMIT_AS)
-            also = "" if memory is None else f"; or of memory (ulimit -v is {memory // 1024})"
+            memory = _memory_limit()
+            also = f"; or of memory{memory}" if memory else ""
             return f"the kernel refused a thread; {_remedy(errno.EAGAIN)}{also}"
         case ProgramChangedError():
             return str(error)
@@ -102,9 +102,7 @@ def _remedy(number: int) -> str:
         case errno.ENFILE:
             return "too many files are open on this host; raise the sysctl fs.file-max"
         case errno.ENOMEM:
-            memory = soft_limit(RLIMIT_AS)
-            limit = "" if memory is None else f" (ulimit -v is {memory // 1024})"
-            return f"give it more memory{limit}, or look what else uses it"
+            return f"give it more memory{_memory_limit()}, or look what else uses it"
         case errno.ENOSYS | errno.EPERM | errno.EINVAL | errno.EOPNOTSUPP:
             return _NOT_KNOWN
         case errno.EACCES | errno.EROFS | errno.ENOENT | errno.ENOTDIR:
@@ -113,6 +111,12 @@ def _remedy(number: int) -> str:
             return _FULL
         case _:
             return "the kernel's log may tell more (dmesg)"
+
+
+def _memory_limit() -> str:
+    """In parentheses, as a shell has it; empty if there is none."""
+    limit = soft_limit(RLIMIT_AS)
+    return "" if limit is None else f" (ulimit -v is {limit // 1024})"
 
 
 def _limit(which: int) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import named, wait_for
+from tests.e2e.sidecars import Sidecar, named, wait_for
 
 # Who opens a file on which somebody has a lease for writing waits until that is given up: up to
 # /proc/sys/fs/lease-break-time, 45 s. The holder is asked by a signal, and says so on its output.
@@ -45,16 +45,24 @@ def script(folder: Path) -> Path:
     return path
 
 
+@contextmanager
+def hanging_at_its_start(
+    arena: Arena, folder: Path
+) -> Iterator[tuple[Sidecar, subprocess.Popen[bytes]]]:
+    """A sidecar that leads, whose job's exec hangs until the end; and who makes it hang."""
+    program = script(folder)
+    with hanging_to_execute(program) as holder:
+        sidecar = arena.start(command=[str(program)])
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"asked\n"
+        yield sidecar, holder
+
+
 def test_a_guard_whose_job_hangs_at_its_start_is_awake_and_can_be_stopped(
     etcd_arena: Arena, tmp_path: Path
 ) -> None:
     """Else it keeps no deadline, and its elector must bury it."""
-    program = script(tmp_path)
-    with hanging_to_execute(program) as holder:
-        sidecar = etcd_arena.start(command=[str(program)])
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"asked\n"
-
+    with hanging_at_its_start(etcd_arena, tmp_path) as (sidecar, holder):
         sidecar.signal(signal.SIGTERM)
 
         assert sidecar.wait() == 128 + signal.SIGTERM
@@ -65,11 +73,7 @@ def test_a_guard_whose_job_hangs_at_its_start_is_awake_and_can_be_stopped(
 def test_a_job_that_hangs_at_its_start_keeps_the_lead_and_starts_late(
     etcd_arena: Arena, tmp_path: Path
 ) -> None:
-    program = script(tmp_path)
-    with hanging_to_execute(program) as holder:
-        sidecar = etcd_arena.start(command=[str(program)])
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"asked\n"
+    with hanging_at_its_start(etcd_arena, tmp_path) as (sidecar, _):
         hanging = named(sidecar.children(), "job-to-be")
         assert len(hanging) == 1
 

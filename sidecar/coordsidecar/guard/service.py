@@ -1,5 +1,6 @@
 """systemd, if it started us with ``Type=notify``: it hears that we are ready, what we do, and that
-we live (sd_notify(3)). The guard's own loop says so: one that hangs is started again.
+we live (sd_notify(3)). The guard's own loop says so: one that hangs is started again. It waits for
+nobody: what cannot be said at once is not said.
 """
 
 from __future__ import annotations
