@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from coordsidecar.store.protocol import Election, RefusedError, StoreError, UnreachableError
+from coordsidecar.store.protocol import Election, RefusedError, Store, StoreError, UnreachableError
 from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S
 from tests.servers import ConsulServer, Pki
@@ -132,12 +133,23 @@ def test_a_connection_too_many_is_told_from_a_wrong_scheme(
         connect(f"{scheme}://{server.endpoint}", election=election, environ=environ)
         for _ in range(2)
     )
-    assert first.leader(timeout_s=CALL_S) is None
+    _take_the_only_place(first)
 
     with pytest.raises(UnreachableError, match="http_max_conns_per_client") as closed:
         second.leader(timeout_s=CALL_S)
 
     assert "serves" not in str(closed.value)
+
+
+def _take_the_only_place(store: Store) -> None:
+    """The call that found the server ready holds it until Consul has seen that it hung up."""
+    while True:
+        try:
+            assert store.leader(timeout_s=CALL_S) is None
+        except UnreachableError:
+            time.sleep(0.05)  # Another process's bookkeeping gives no event to wait for.
+        else:
+            return
 
 
 def _refusal(url: str, election: Election, environ: dict[str, str]) -> str:
