@@ -12,6 +12,7 @@ wherever it is put. It holds
     lib/start.pyc       the first that it runs
     lib/python3.X/      the standard library, less what nobody needs here, and coordsidecar
     cacert.pem          the public certificate authorities, for images that trust none
+    licences/           the licences of all of these
 
 all of it compiled once and for all, so that a start writes nothing, whoever starts it.
 """
@@ -27,6 +28,7 @@ import tempfile
 from pathlib import Path
 
 from bundle.interpreter import Interpreter, UnsuitableError, find_interpreter
+from bundle.licences import copy_licences
 from bundle.linked import copy_linked
 from bundle.trimmed import copy_standard_library
 
@@ -120,13 +122,16 @@ def _make(folder: Path, python: Interpreter, options: argparse.Namespace, *, com
     project += f"[{options.extras}]" if options.extras else ""
     _install(python, library, [project, *options.requirement], wheels=options.wheels)
     shutil.copy(_INSIDE / "start.py", folder / "lib")
+    libraries = copy_linked(python, folder)
+    missing = copy_licences(python, folder, libraries=libraries, compiler=compiler)
+    if missing:
+        _say(f"no licence text found of {', '.join(missing)}; before you pass it on, add them")
     # The authorities that requests trusts come with it; ours are beside the launcher.
     shutil.move(library / "certifi" / "cacert.pem", folder)
     if not options.requirement:  # Or else those may need some of it.
         for package in _NOT_IMPORTED:
             for part in library.glob(f"{package}*"):
                 shutil.rmtree(part)
-    copy_linked(python, folder)
     _strip(folder)
     _say("compiling all modules")
     _compile(python, folder)

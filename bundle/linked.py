@@ -16,8 +16,11 @@ _LINE = re.compile(r"^\s+(\S+) => (.+?)(?: \(0x[0-9a-f]+\))?$", re.MULTILINE)
 _LOADED_BY_LIBC = ("libgcc_s.so.1",)
 
 
-def copy_linked(python: Interpreter, folder: Path) -> None:
-    """Into ``folder``, which has the modules already. Raises `UnsuitableError`."""
+def copy_linked(python: Interpreter, folder: Path) -> list[Path]:
+    """Into ``folder``, which has the modules already; returns where the libraries come from.
+
+    Raises `UnsuitableError`.
+    """
     (folder / "bin").mkdir()
     library = folder / "lib"
     shutil.copy(python.program, folder / "bin" / "python")
@@ -33,6 +36,7 @@ def copy_linked(python: Interpreter, folder: Path) -> None:
         if not path.samefile(python.loader):
             shutil.copy(path, library / name)
             (library / name).chmod(0o644)
+    return [found[name] for name in sorted(found)]
 
 
 def _needs(python: Interpreter, file: Path, places: list[str]) -> dict[str, Path]:

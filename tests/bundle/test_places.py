@@ -167,3 +167,10 @@ def test_what_it_cannot_be_made_of_is_said(
     assert done.returncode == code
     assert sentence in done.stderr
     assert not places["new"].exists()
+
+
+def test_the_licences_of_what_is_passed_on_go_with_it(bundle: Path) -> None:
+    kept = {folder.name: any(folder.iterdir()) for folder in (bundle / "licences").iterdir()}
+
+    for part in ("coordsidecar", "python", "click", "certifi", "libc", "libssl", "zlib"):
+        assert any(name.startswith(part) and has for name, has in kept.items()), (part, kept)

@@ -32,10 +32,10 @@ def podman(*words: str, check: bool = True) -> str:
     return done.stdout.strip()
 
 
-def buildah(*words: str) -> str:
+def buildah(*words: str, within_s: float = _PATIENCE_S) -> str:
     """The same for buildah."""
     done = subprocess.run(
-        ["buildah", *words], capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        ["buildah", *words], capture_output=True, text=True, timeout=within_s, check=False
     )
     assert done.returncode == 0, f"buildah {' '.join(words)}: {done.stderr}"
     return done.stdout.strip()
@@ -48,7 +48,7 @@ def logs(name: str) -> str:
     return done.stdout + done.stderr
 
 
-def run_line(name: str, *how: str, shared: Path | None = None) -> list[str]:
+def run_line(name: str, *how: str, shared: Path | None = None, image: str = IMAGE) -> list[str]:
     """The words of ``podman run`` up to the image. ``shared``: a folder that is /shared inside."""
     mounts = [(_E2E_JOBS, "/e2e-jobs"), (_GUARD_JOBS, "/guard-jobs")]
     # The network is the host's, so that the loopback servers of the tests are the containers' too.
@@ -57,20 +57,26 @@ def run_line(name: str, *how: str, shared: Path | None = None) -> list[str]:
         words += ["--volume", f"{source}:{target}:ro"]
     if shared is not None:
         words += ["--volume", f"{shared}:/shared"]
-    return [*words, *how, IMAGE]
+    return [*words, *how, image]
 
 
 class Container:
     """A container that was started in the background, and the processes in it."""
 
     def __init__(
-        self, arguments: Sequence[str], log: Path, *, how: Sequence[str], shared: Path
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        *,
+        how: Sequence[str],
+        shared: Path,
+        image: str = IMAGE,
     ) -> None:
         """``arguments`` are the sidecar's, ``how`` more words for ``podman run``."""
         self.name = f"coordsidecar-test-{uuid.uuid4().hex[:8]}"
         self._log = log
         options = ["--detach", "--log-driver", "k8s-file", "--log-opt", f"path={log}", *how]
-        podman(*run_line(self.name, *options, shared=shared), *arguments)
+        podman(*run_line(self.name, *options, shared=shared, image=image), *arguments)
 
     def log(self) -> str:
         """What it has written to standard output and error; half a line is left out."""

@@ -19,6 +19,7 @@ from coordsidecar.core.election import step as election_core
 from coordsidecar.core.election.phases import Adopting, Joining, Killing, Opening, Resigning
 from coordsidecar.core.guard import company as guard_company
 from coordsidecar.core.guard import rules as guard_rules
+from coordsidecar.core.guard.brought import Brought
 from coordsidecar.core.guard.moves import KillTree, StopTree
 from coordsidecar.core.guard.phases import Idle, Stopping
 from coordsidecar.store.office import Office
@@ -199,6 +200,26 @@ def the_rest_of_an_ended_job_was_trusted_to_stand_by() -> AbstractContextManager
     return patched(guard_rules, "lose", make)
 
 
+def a_decision_was_made_before_the_last_was_carried_out() -> AbstractContextManager[None]:
+    """What was left of the last, a start of the job, was then done under a term that was over."""
+
+    def make(carry_out: Any) -> Any:
+        def nested(guard: Any, effects: Any) -> Any:
+            for effect in effects:
+                yield from carry_out(guard, [effect])
+                for event in guard._brought.take():
+                    yield from nested(guard, guard._decide(event))
+
+        return nested
+
+    return patched(guard_process.GuardProcess, "_carry_out", make)
+
+
+def a_tree_that_was_empty_before_a_start_was_taken_for_the_job() -> AbstractContextManager[None]:
+    """What a kill had found was decided upon after the next job's start, as if of that one."""
+    return patched(Brought, "outdate", lambda _: lambda _brought, _effect: None)
+
+
 SHOWN_BY: dict[str, tuple[int, str]] = {
     "the_rest_of_a_frozen_tree_was_woken": (
         161,
@@ -253,6 +274,10 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         491,
         "0.3 stop_guard_at_work leader 0.3; 0.1 kill_job leader 0; 0.055 suspend_host leader 0.76",
     ),
+    "a_tree_that_was_empty_before_a_start_was_taken_for_the_job": (
+        4,
+        "0.3 starve_guard standby 2; 0.2 revoke leader 0",
+    ),
 }
 
 BUGS: dict[str, Mutant] = {
@@ -272,5 +297,7 @@ BUGS: dict[str, Mutant] = {
         a_term_was_resigned_by_its_token_alone,
         a_job_began_however_late_its_order_was_carried_out,
         the_rest_of_an_ended_job_was_trusted_to_stand_by,
+        a_decision_was_made_before_the_last_was_carried_out,
+        a_tree_that_was_empty_before_a_start_was_taken_for_the_job,
     )
 }

@@ -10,6 +10,7 @@ from typing import Protocol, assert_never
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import moves
 from coordsidecar.core.guard import step as core
+from coordsidecar.core.guard.brought import Brought
 from coordsidecar.core.guard.moves import Effect, Event, Plan
 from coordsidecar.core.guard.phases import Running, lease_of
 from coordsidecar.store.protocol import Session
@@ -62,6 +63,7 @@ class GuardProcess(Process):
         self._chore: Effect | None = None
         self._frozen = self._to_thaw = False
         self._begun = False
+        self._brought = Brought()
 
     def begin(self) -> None:
         """The elector is forked first, so that it connects while we make ready."""
@@ -76,11 +78,11 @@ class GuardProcess(Process):
         if not self._begun:
             self._begun = True
             self.state, effects = core.begin(self.host.clock_s(), self.plan)
-            yield from self._act(effects)
+            yield from self._carry_out(effects)
+            yield from self._step(_TICK)
         lapsed = self._lapsed_lease()
         for event in self._incoming():
-            if effects := self._decide(event):
-                yield from self._act(effects)
+            yield from self._step(event)
         match self.state.phase:
             case Running(lease) if lapsed is not None and lease.token == lapsed.token:
                 self.sidecar.revived(lease)
@@ -101,6 +103,12 @@ class GuardProcess(Process):
     def ended(self) -> None:
         self.sidecar.guard_ended()
 
+    def _step(self, event: Event) -> Iterator[None]:
+        self._brought.add([event])
+        for happened in self._brought.take():
+            if effects := self._decide(happened):
+                yield from self._carry_out(effects)
+
     def _decide(self, event: Event) -> list[Effect]:
         if self.exit_code is not None:
             return []
@@ -113,15 +121,14 @@ class GuardProcess(Process):
         self.sidecar.decided(effects)
         return effects
 
-    def _act(self, effects: list[Effect]) -> Iterator[None]:
+    def _carry_out(self, effects: list[Effect]) -> Iterator[None]:
         for effect in effects:
             if not isinstance(effect, moves.Report | moves.ShowRole):
                 yield
-            events = self._do(effect)
+            self._brought.outdate(effect)
+            self._brought.add(self._do(effect))
             if isinstance(effect, moves.SuspendSelf):
                 yield  # What comes after is decided once we go on, by the clock of then.
-            for event in events:
-                yield from self._act(self._decide(event))
         if self.exit_code is not None:
             self.kill()
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
+from coordsidecar.core.guard.brought import Brought
 from coordsidecar.core.guard.moves import (
     Effect,
     ElectorExited,
@@ -85,6 +86,7 @@ class Guard:
         self._hands = Hands(settings, log, dispositions, elector, fuse)
         self._service = Service(os.environ, log)
         self._reports: list[Report] = []
+        self._brought = Brought()
         self._must_reap = False
 
     def run(self) -> int:
@@ -99,7 +101,8 @@ class Guard:
 
     def _run(self) -> int:
         self._state, effects = core.begin(boottime_s(), self._plan)
-        self._act(effects)
+        self._carry_out(effects)
+        self._step(Tick())
         while (exit_code := self._hands.exit_code) is None:
             self._wait()
             self._step(Tick())  # The clock first (rule S2): nothing read late revives a lease.
@@ -120,10 +123,12 @@ class Guard:
         poll.poll(None if math.isinf(timeout_s) else math.ceil(timeout_s * 1000))
 
     def _step(self, event: Event) -> None:
-        self._state, effects = core.step(self._state, event, boottime_s(), self._plan)
-        self._act(effects)
+        self._brought.add([event])
+        for happened in self._brought.take():
+            self._state, effects = core.step(self._state, happened, boottime_s(), self._plan)
+            self._carry_out(effects)
 
-    def _act(self, effects: list[Effect]) -> None:
+    def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Report):
                 self._reports.append(effect)
@@ -132,8 +137,8 @@ class Guard:
                 self._service.plays(effect.role, effect.leader, effect.token)
             if isinstance(effect, SuspendSelf):
                 self._write_reports()
-            for event in self._hands.do(effect):
-                self._step(event)
+            self._brought.outdate(effect)
+            self._brought.add(self._hands.do(effect))
 
     def _write_reports(self) -> None:
         """The log comes last: whoever takes over shall not wait for it."""
