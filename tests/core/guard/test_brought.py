@@ -1,4 +1,4 @@
-"""What carrying out a decision brought is decided upon afterwards, unless it is out of date (S18)."""
+"""What carrying out a decision brought is decided upon afterwards, if it still holds (S18)."""
 
 from __future__ import annotations
 
