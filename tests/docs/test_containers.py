@@ -14,6 +14,7 @@ import pytest
 
 import coordsidecar
 from coordsidecar.cli.main import split
+from coordsidecar.settings.container import STOP_TIMEOUT_S
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings
 from tests.docs.yaml_subset import read_yaml
@@ -22,6 +23,7 @@ from tests.e2e.sidecars import Sidecar, sidecars, wait_for
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 MANIFESTS = ["docker/compose.yaml", "kubernetes/deployment.yaml", "kubernetes/role-sidecar.yaml"]
+DOCKERS_GRACE_S = 10.0
 DOCKERFILES = ["Dockerfile", "examples/docker/Dockerfile"]
 
 pytestmark = pytest.mark.usefixtures("outside_of_containers")
@@ -61,7 +63,9 @@ def test_compose_starts_three_replicas_and_waits_for_their_jobs_to_stop() -> Non
     assert settings.store == "etcd://etcd:2379"
     assert "etcd" in manifest["services"]
     assert job["deploy"]["replicas"] == "3"
-    assert float(job["stop_grace_period"].removesuffix("s")) > settings.stop_timeout_s
+    assert not any(word.startswith("--stop-timeout") for word in job["command"])
+    grace_s = float(job.get("stop_grace_period", f"{DOCKERS_GRACE_S}s").removesuffix("s"))
+    assert grace_s > STOP_TIMEOUT_S
     source, target, _ = job["volumes"][0].split(":")
     assert (EXAMPLES / "docker" / source).is_file()
     assert target in settings.command
