@@ -274,6 +274,10 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         491,
         "0.3 stop_guard_at_work leader 0.3; 0.1 kill_job leader 0; 0.055 suspend_host leader 0.76",
     ),
+    "a_decision_was_made_before_the_last_was_carried_out": (
+        156,
+        "0.4 starve_guard standby 2; 0.1 kill_guard leader 0",
+    ),
     "a_tree_that_was_empty_before_a_start_was_taken_for_the_job": (
         4,
         "0.3 starve_guard standby 2; 0.2 revoke leader 0",
