@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import math
 import os
 import time
 from contextlib import suppress
+
+from coordsidecar.hints import Any
 
 __all__ = [
     "RLIMIT_AS",
@@ -52,18 +55,18 @@ def boottime_s() -> float:
 
 def become_subreaper() -> None:
     """Orphaned descendants become our children, not init's, so that none is lost sight of."""
-    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
+    _ask("prctl(PR_SET_CHILD_SUBREAPER)", _libc.prctl, _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent(signum: int) -> None:
     """The kernel sends us ``signum`` when the thread that forked us ends."""
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    _ask("prctl(PR_SET_PDEATHSIG)", _libc.prctl, _PR_SET_PDEATHSIG, signum, 0, 0, 0)
 
 
 def name_process(name: str) -> None:
     """What `ps` and `pkill` call this process, where that is allowed; 15 characters at most."""
     with suppress(OSError):
-        _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "prctl(PR_SET_NAME)")
+        _ask("prctl(PR_SET_NAME)", _libc.prctl, _PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def soft_limit(which: int) -> int | None:
@@ -72,7 +75,7 @@ def soft_limit(which: int) -> int | None:
     `resource` would have to be read from a file, and the limit may be that of open files.
     """
     limits = (ctypes.c_ulong * 2)()
-    _check(_libc.getrlimit(which, limits), "getrlimit")
+    _ask("getrlimit", _libc.getrlimit, which, limits)
     return None if limits[0] == ctypes.c_ulong(-1).value else int(limits[0])
 
 
@@ -85,7 +88,7 @@ class BootTimer:
 
     def __init__(self) -> None:
         flags = os.O_CLOEXEC | os.O_NONBLOCK
-        self.fd: int = _check(_libc.timerfd_create(time.CLOCK_BOOTTIME, flags), "timerfd_create")
+        self.fd: int = _ask("timerfd_create", _libc.timerfd_create, time.CLOCK_BOOTTIME, flags)
 
     def arm(self, at_s: float) -> None:
         """Make ``fd`` readable at ``at_s``; `math.inf`: never."""
@@ -94,8 +97,8 @@ class BootTimer:
             # Zero would disarm the timer, so a deadline in the past becomes the first instant.
             nanoseconds = math.ceil(max(at_s, 1e-9) * 1e9)
             spec.it_value = _Timespec(*divmod(nanoseconds, 1_000_000_000))
-        answer = _libc.timerfd_settime(self.fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None)
-        _check(answer, "timerfd_settime")
+        new = ctypes.byref(spec)
+        _ask("timerfd_settime", _libc.timerfd_settime, self.fd, _TFD_TIMER_ABSTIME, new, None)
 
     def close(self) -> None:
         os.close(self.fd)
@@ -107,7 +110,7 @@ class SignalFd:
     def __init__(self) -> None:
         every = (ctypes.c_ubyte * 128)(*[0xFF] * 128)  # A sigset_t.
         flags = os.O_CLOEXEC | os.O_NONBLOCK
-        self.fd: int = _check(_libc.signalfd(-1, ctypes.byref(every), flags), "signalfd")
+        self.fd: int = _ask("signalfd", _libc.signalfd, -1, ctypes.byref(every), flags)
 
     def read(self) -> list[tuple[int, int]]:
         """The number of each that has come, and its code: who sent it."""
@@ -121,8 +124,14 @@ class SignalFd:
         return [(numbers[at], numbers[at + 2]) for at in range(0, len(numbers), width)]
 
 
-def _check(result: int, call: str) -> int:
-    if result < 0:
+def _ask(what: str, function: Any, *arguments: Any) -> int:
+    """Raises `OSError`, which names ``what`` was asked for.
+
+    As Python's own calls do, it goes on where a signal interrupts: any call can be that is looked
+    at by somebody's supervisor first (seccomp), even one that the kernel alone never interrupts.
+    """
+    while (result := int(function(*arguments))) < 0:
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), call)
+        if error != errno.EINTR:
+            raise OSError(error, os.strerror(error), what)
     return result

@@ -29,11 +29,14 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=3, help="how many times of each call")
     parser.add_argument("--every", type=int, default=1, help="only each N-th")
     parser.add_argument("--abreast", type=int, default=2, help="so many at a time")
+    parser.add_argument(
+        "--as-process-one", action="store_true", help="as in a container; takes root"
+    )
     parser.add_argument("--log", action="store_true", help="print what each sidecar says")
     options = parser.parse_args()
     chosen = [
         one
-        for one in refusals(options.store, most=options.most)
+        for one in refusals(options.store, most=options.most, as_process_one=options.as_process_one)
         if all(word in str(one).split() for word in options.only.split())
     ][:: options.every]
     bad, ends = [], Counter[tuple[str, str]]()
@@ -41,7 +44,9 @@ def main() -> int:
 
     def work() -> None:
         for one in _shared(todo, lock):
-            outcome = play(one, store=options.store, calls=[one.call])
+            outcome = play(
+                one, store=options.store, calls=[one.call], as_process_one=options.as_process_one
+            )
             with lock:
                 ends[one.who, "not borne" if outcome.faults else f"exit {outcome.code}"] += 1
                 if outcome.faults or options.log:

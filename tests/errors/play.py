@@ -26,6 +26,7 @@ __all__ = ["LAUNCHER", "Outcome", "play"]
 LAUNCHER = Path(__file__).parent / "launcher.py"
 _JOB = 'echo start >> "$1"; sleep 0.1; kill -0 $PPID || echo orphan >> "$1"; exit 7'
 _JOBS_CODE = 7
+_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _DOCUMENTED = {2, _JOBS_CODE, 125, 126, 127, 128 + signal.SIGKILL}
 # A sidecar that tries on, with pauses, is asked to end after so long.
 _TRIES_ON_S = 4.0
@@ -44,17 +45,30 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
-def play(refusal: Refusal | None, *, store: str | None = None, calls: Sequence[str]) -> Outcome:
-    """``store``: by default, lock files in a folder of its own. ``calls``: who may be refused."""
+def play(
+    refusal: Refusal | None,
+    *,
+    store: str | None = None,
+    calls: Sequence[str],
+    as_process_one: bool = False,
+) -> Outcome:
+    """``store``: by default, lock files in a folder of its own. ``calls``: what may be refused.
+
+    ``as_process_one``: of a PID namespace, as in a container, which takes root.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return _play(refusal, store or f"local:{folder}/lock", Path(folder), calls)
+        store = store or f"local:{folder}/lock"
+        return _play(refusal, store, Path(folder), calls, above=as_process_one)
 
 
-def _play(refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str]) -> Outcome:
+def _play(
+    refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str], *, above: bool
+) -> Outcome:
     mark, noted, log = uuid.uuid4().hex, folder / "noted", folder / "log"
     numbers = ",".join(str(CALLS[call]) for call in calls)
     ours, theirs = socket.socketpair()
     command = [
+        *(_NAMESPACE if above else ()),
         sys.executable,
         str(LAUNCHER),
         str(theirs.fileno()),
@@ -77,9 +91,9 @@ def _play(refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
-        supervisor = Supervisor(process.pid, ours, refusal)
+        supervisor = Supervisor(process.pid, ours, refusal, above=above)
         try:
-            code, asked_to_end = _end_of(process)
+            code, asked_to_end = _end_of(process, above=above)
             left = _left_behind(mark)
         finally:
             for one in marked(mark):
@@ -98,12 +112,14 @@ def _play(refusal: Refusal | None, store: str, folder: Path, calls: Sequence[str
     return outcome
 
 
-def _end_of(process: subprocess.Popen[bytes]) -> tuple[int | None, bool]:
+def _end_of(process: subprocess.Popen[bytes], *, above: bool) -> tuple[int | None, bool]:
     """Its exit code, and whether it had to be asked to end; None if it did not even then."""
     try:
         return process.wait(timeout=_TRIES_ON_S), False
     except subprocess.TimeoutExpired:
-        process.terminate()
+        root = psutil.Process(process.pid)
+        for one in root.children() if above else [root]:
+            one.terminate()
     try:
         return process.wait(timeout=_PATIENCE_S), True
     except subprocess.TimeoutExpired:

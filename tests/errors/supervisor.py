@@ -1,8 +1,8 @@
 """Refuses system calls of a sidecar, one by one, as the kernel might: the k-th, or all from there.
 
 A seccomp filter asks us about each (see `launcher`). That is quick, needs no right that a user has
-not, and tells us who asks: the guard, the elector, the fuse, the job before its exec. The job
-itself is never refused anything.
+not, and tells us who asks: the guard, the elector, the fuse, the job before its exec, and in a PID
+namespace process 1 above them. The job itself is never refused anything.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 
+import psutil
+
 __all__ = ["CALLS", "Refusal", "Supervisor"]
 
 _X86_64 = {
@@ -31,7 +33,7 @@ _X86_64 = {
     "inotify_init1": 294, "getrandom": 318, "waitid": 247, "rt_sigaction": 13,
     "rt_sigprocmask": 14, "pidfd_open": 434, "clone3": 435, "execve": 59, "readlink": 89,
     "utimensat": 280, "unlink": 87, "epoll_create1": 291, "set_robust_list": 273,
-    "pidfd_send_signal": 424,
+    "pidfd_send_signal": 424, "signalfd4": 289, "rt_sigtimedwait": 128,
 }  # fmt: skip
 _AARCH64 = {
     "read": 63, "write": 64, "mmap": 222, "pread64": 67, "kill": 129, "clone": 220, "wait4": 260,
@@ -42,7 +44,7 @@ _AARCH64 = {
     "pipe2": 59, "inotify_init1": 26, "getrandom": 278, "waitid": 95, "rt_sigaction": 134,
     "rt_sigprocmask": 135, "pidfd_open": 434, "clone3": 435, "execve": 221, "utimensat": 88,
     "epoll_create1": 20, "set_robust_list": 99,
-    "pidfd_send_signal": 424,
+    "pidfd_send_signal": 424, "signalfd4": 74, "rt_sigtimedwait": 137,
 }  # fmt: skip
 CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}[os.uname().machine]
 
@@ -77,10 +79,14 @@ class Refusal:
 class Supervisor:
     """Answers for one sidecar, in a thread of its own, until it is closed."""
 
-    def __init__(self, pid: int, link: socket.socket, refusal: Refusal | None) -> None:
-        """``link``: from where the launcher, process ``pid``, sends the filter's descriptor."""
+    def __init__(
+        self, pid: int, link: socket.socket, refusal: Refusal | None, *, above: bool = False
+    ) -> None:
+        """``link``: from where the launcher, process ``pid``, sends the filter's descriptor; or
+        where process ``pid`` is ``above`` it, its only child."""
         self.asked: Counter[tuple[str, str]] = Counter()
         self._root = pid
+        self._above = above
         self._link = link
         self.refusal = refusal
         self._names = {number: name for name, number in CALLS.items()}
@@ -96,6 +102,9 @@ class Supervisor:
     def _serve(self) -> None:
         with self._link:
             _, (listener,), _, _ = socket.recv_fds(self._link, 16, 1)
+        if self._above:
+            (process_one,) = psutil.Process(self._root).children()
+            self._root = process_one.pid
         poll = select.poll()
         poll.register(listener, select.POLLIN)
         while not self._over:
@@ -135,5 +144,7 @@ class Supervisor:
         except (OSError, ValueError):
             return "gone"
         if int(fields["Tgid"]) == self._root:
+            return "process-one" if self._above else "guard"
+        if self._above and int(fields["PPid"]) == self._root:
             return "guard"
         return fields["Name"] if fields["Name"].startswith("job-") else "elector"

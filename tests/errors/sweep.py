@@ -10,17 +10,17 @@ from tests.errors.supervisor import CALLS, Refusal
 __all__ = ["refusals"]
 
 _ERRORS = ("EAGAIN", "EMFILE", "ENFILE", "ENOMEM", "EPERM", "ENOSYS", "ENOSPC", "EIO", "EINTR")
-_OURS = ("guard", "elector", "job-fuse", "job-to-be")
+_OURS = ("process-one", "guard", "elector", "job-fuse", "job-to-be")
 # Not calls that can be refused for a lack of anything, and Python asks nobody whether they were.
 _NEVER_FAIL = {"rt_sigprocmask", "rt_sigaction", "set_robust_list"}
 # Of a file; the interpreter, which reads modules, would take it for their end.
 _NEVER_SO = {("read", "EAGAIN")}
 
 
-def refusals(store: str | None, *, most: int) -> Iterator[Refusal]:
+def refusals(store: str | None, *, most: int, as_process_one: bool) -> Iterator[Refusal]:
     """Each call of each process: its first ``most`` times, its last, and for ever from the first
     and the last on; with each error."""
-    seen = play(None, store=store, calls=sorted(CALLS))
+    seen = play(None, store=store, calls=sorted(CALLS), as_process_one=as_process_one)
     assert not seen.faults, (seen.faults, seen.text)
     for (who, call), times in sorted(seen.asked.items()):
         if who not in _OURS or call in _NEVER_FAIL:

@@ -6,6 +6,8 @@ These are the refusals that limits, old kernels, seccomp profiles and full disks
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.errors.play import play
@@ -63,6 +65,32 @@ def test_so_is_one_of_what_a_store_over_the_network_needs(
     refusal = Refusal("elector", call, error, 1, for_ever=True)
 
     outcome = play(refusal, store=f"etcd://{etcd.endpoint}", calls=[call])
+
+    assert not outcome.faults, outcome.text
+
+
+_REFUSED_ABOVE = [
+    Refusal("process-one", call, error, nth, for_ever)
+    for call, error, nth in (
+        ("clone", "EAGAIN", 1),
+        ("eventfd2", "EMFILE", 1),
+        ("pidfd_open", "ENOSYS", 1),
+        ("pidfd_open", "EMFILE", 2),
+        ("signalfd4", "ENOSYS", 1),
+        ("timerfd_create", "EMFILE", 1),
+        ("timerfd_settime", "EINTR", 2),
+        ("getdents64", "ENOMEM", 20),
+        ("openat", "ENFILE", 67),
+        ("rt_sigtimedwait", "EINTR", 1),
+    )
+    for for_ever in ((False,) if error == "EINTR" else (False, True))
+]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace takes root")
+@pytest.mark.parametrize("refusal", _REFUSED_ABOVE, ids=str)
+def test_so_is_one_of_process_one_of_a_container(refusal: Refusal) -> None:
+    outcome = play(refusal, calls=[refusal.call], as_process_one=True)
 
     assert not outcome.faults, outcome.text
 
