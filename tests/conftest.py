@@ -30,6 +30,8 @@ from tests.servers.etcd import require_etcd
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
 # What ./check plays besides; to pytest they are only names, for its last lines.
 _BESIDES = ("newer-python", "newer-etcd")
+# Files that take minutes: first, so that ./check does not end with one worker at work.
+_LONGEST = ("sim/test_sim", "chaos/test_matrix", "chaos/test_operations", "chaos/test_standstills")
 _CONTAINERS = {Path(__file__).parent / name for name in ("containers", "bundle")}
 
 # No deadline: a busy machine is no error. Nothing is kept from one run to the next.
@@ -71,6 +73,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     from the network, and minutes."""
     is_theirs = not _CONTAINERS.isdisjoint((collection_path, *collection_path.parents))
     return True if is_theirs and not config.getoption("--containers") else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        name = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+        return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(trylast=True)
