@@ -4,12 +4,13 @@
  * It is linked statically and needs nothing of the image: no libc, no shell, not even /proc. What the
  * image set up for the job's dynamic linker (LD_PRELOAD above all) was made for the image's libc and
  * may kill ours, so such variables are kept from our loader under other names; start.py gives them
- * back before anything reads the environment. All else stays as it was given: descriptors, signals,
- * umask, directory.
+ * back before anything reads the environment. All else stays as it was given: descriptors, umask,
+ * directory; and signals, but as process 1, where they are held until somebody handles them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,11 @@ int main(int argc, char **argv)
 
     if (words == NULL)
         fail("cannot start", strerror(ENOMEM));
+    if (getpid() == 1) { /* The kernel drops what nobody handles yet; cli/main.py knows of this. */
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_BLOCK, &all, NULL);
+    }
     memcpy(words, head, sizeof head);
     for (int i = 1; i < argc; i++)
         words[heads + i - 1] = argv[i];

@@ -6,6 +6,7 @@ puts the bundle where the job's container finds it: an image that has nothing el
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -58,7 +59,8 @@ def _raise(error: OSError) -> None:
 
 
 def _fail(code: int, sentence: str) -> None:
-    sys.stderr.write(f"coordsidecar: {sentence}\n")
+    with contextlib.suppress(OSError):  # It may be closed.
+        os.write(2, f"coordsidecar: {sentence}\n".encode("utf-8", "backslashreplace"))
     sys.exit(code)
 
 

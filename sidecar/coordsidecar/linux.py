@@ -123,6 +123,9 @@ class SignalFd:
         # signalfd_siginfo begins with: number, errno, code.
         return [(numbers[at], numbers[at + 2]) for at in range(0, len(numbers), width)]
 
+    def close(self) -> None:
+        os.close(self.fd)
+
 
 def _ask(what: str, function: Any, *arguments: Any) -> int:
     """Raises `OSError`, which names ``what`` was asked for.

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,24 @@ def test_health_imports_no_store_and_no_core() -> None:
     loaded = set(modules)
     assert not loaded & {"click", "psutil", "coordsidecar_adapters", "tomllib", "asyncio"}
     assert not [m for m in modules if m.startswith(("coordsidecar.guard", "coordsidecar.elector"))]
+
+
+def test_who_answers_in_drops_is_not_waited_for_for_ever() -> None:
+    over = threading.Event()
+
+    def drip() -> None:
+        with listener, listener.accept()[0] as client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not over.wait(0.2):
+                client.sendall(b"x")
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    thread = threading.Thread(target=drip)
+    thread.start()
+
+    sentence = refusal("health", "--http", str(port), status=125)
+
+    over.set()
+    thread.join()
+    assert "no answer" in sentence

@@ -108,4 +108,5 @@ def test_all_descriptors_are_closed_again_but_the_one_that_hears_events(
     with suppress(SessionLostError):
         standby.standing()
 
-    assert set(os.listdir("/proc/self/fd")) == before
+    # Fewer than before: a thread of an earlier test has ended only now.
+    assert set(os.listdir("/proc/self/fd")) <= before

@@ -30,7 +30,7 @@ _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _DOCUMENTED = {2, _JOBS_CODE, 125, 126, 127, 128 + signal.SIGKILL}
 # A sidecar that tries on, with pauses, is asked to end after so long.
 _TRIES_ON_S = 4.0
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 _MOST_LINES = 30
 _FORBIDDEN = ("Traceback", "internal error", "please report", "Exception ignored", "assert")
 
@@ -93,7 +93,8 @@ def _play(
         theirs.close()
         supervisor = Supervisor(process.pid, ours, refusal, above=above)
         try:
-            code, asked_to_end = _end_of(process, above=above)
+            tries_on_s = _PATIENCE_S if refusal is None else _TRIES_ON_S
+            code, asked_to_end = _end_of(process, above=above, tries_on_s=tries_on_s)
             left = _left_behind(mark)
         finally:
             for one in marked(mark):
@@ -112,10 +113,12 @@ def _play(
     return outcome
 
 
-def _end_of(process: subprocess.Popen[bytes], *, above: bool) -> tuple[int | None, bool]:
+def _end_of(
+    process: subprocess.Popen[bytes], *, above: bool, tries_on_s: float
+) -> tuple[int | None, bool]:
     """Its exit code, and whether it had to be asked to end; None if it did not even then."""
     try:
-        return process.wait(timeout=_TRIES_ON_S), False
+        return process.wait(timeout=tries_on_s), False
     except subprocess.TimeoutExpired:
         root = psutil.Process(process.pid)
         for one in root.children() if above else [root]:

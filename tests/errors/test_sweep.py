@@ -17,6 +17,7 @@ from tests.servers import EtcdServer
 _ONCE_AND_FOR_EVER = [
     *(("guard", "clone", "EAGAIN", nth) for nth in (1, 2, 3)),
     *(("guard", "pidfd_open", error, nth) for error in ("ENOSYS", "EMFILE") for nth in (1, 2)),
+    *(("guard", "pidfd_send_signal", error, 1) for error in ("ENOSYS", "EPERM")),
     *(("guard", "timerfd_create", error, 1) for error in ("ENOSYS", "EMFILE")),
     *(("guard", "socketpair", "EMFILE", nth) for nth in (1, 2)),
     ("guard", "pipe2", "EMFILE", 1),

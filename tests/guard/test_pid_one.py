@@ -5,6 +5,7 @@ A PID namespace of its own is all of a container that matters here. To make one 
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -206,3 +207,68 @@ def test_a_process_one_that_is_stopped_is_in_nobodys_way(etcd_arena: Arena) -> N
     arena.stamps.assert_never_two()
     process_one(leader).resume()
     assert leader.wait() == 128 + signal.SIGKILL
+
+
+def test_a_child_ignored_by_who_started_us_is_heard_of_all_the_same(arena: Arena) -> None:
+    """Else the kernel reaps the guard, and process 1 waits for ever for the news of it."""
+    ignoring = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    through = (*_UNSHARE, sys.executable, "-c", ignoring)
+    sidecar = arena.start(command=["sh", "-c", "exit 7"], through=through)
+
+    assert sidecar.wait() == 7
+
+
+_STOPPED_AT_ITS_START = """
+import os, signal, sys
+
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == "coordsidecar.settings.settings":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Stop())
+from coordsidecar.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def test_a_stop_that_comes_before_anybody_handles_it_is_not_lost(tmp_path: Path) -> None:
+    """The kernel would drop it, and the container go on to lead until it is killed."""
+    python = [sys.executable, "-c", _STOPPED_AT_ITS_START, "--store", f"local:{tmp_path}"]
+    job = ["--name", "x", "--", "sh", "-c", "exit 7"]
+    started = subprocess.run(
+        [*_UNSHARE, *python, *job], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert started.returncode in (128 + signal.SIGTERM, -signal.SIGTERM), started.stderr
+    assert "started the job" not in started.stderr
+
+
+def test_what_systemd_says_to_process_one_is_handed_on(arena: Arena) -> None:
+    sidecar = arena.start(
+        command=["sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $$"],
+        through=_UNSHARE,
+        env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        stdout=subprocess.PIPE,
+    )
+
+    said, _ = sidecar.process.communicate(timeout=60)
+    fds, told, own = said.split()
+    assert (fds, told) == (b"1", own)
+
+
+def test_a_killed_guard_with_many_orphans_is_told_by_its_exit_code(arena: Arena) -> None:
+    """Each of them ends; when the elector does is chance."""
+    for _ in range(5):
+        orphans = "for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 600 & done; wait"
+        sidecar = arena.start(command=["sh", "-c", orphans], through=_UNSHARE)
+        one = process_one(sidecar)
+        wait_for(lambda: len(one.children(recursive=True)) > 11, "the orphans")  # noqa: B023
+
+        guard_of(sidecar).kill()
+
+        assert sidecar.wait() == 128 + signal.SIGKILL, sidecar.log()

@@ -80,7 +80,7 @@ def test_the_loop_tells_the_watchdog_that_it_lives(arena: Arena, manager: Manage
     manager.wait_for("WATCHDOG=1")  # Again and again.
     manager.forget()
     manager.wait_for("WATCHDOG=1")
-    assert sidecar.leads()
+    wait_for(sidecar.leads, "the job to start")  # It may be late, and is none of the watchdog's.
 
 
 def test_a_watchdog_that_waits_for_another_process_is_told_nothing(
@@ -104,3 +104,14 @@ def test_who_cannot_be_told_is_complained_of_once(arena: Arena, tmp_path: Path) 
 
     assert sidecar.wait() == 128 + signal.SIGTERM
     assert sidecar.log().count("cannot tell systemd") == 1
+
+
+@pytest.mark.parametrize("usec", ["9" * 400, "9" * 5000, "-1", "²", "0", "soon"])
+def test_a_watchdog_that_cannot_be_meant_is_told_nothing(
+    arena: Arena, manager: Manager, usec: str
+) -> None:
+    sidecar = start(arena, manager, WATCHDOG_USEC=usec)
+    manager.wait_for("STATUS=leader, token 1")
+
+    assert not [said for said in manager.heard if said.startswith("WATCHDOG")]
+    assert "internal error" not in sidecar.log()

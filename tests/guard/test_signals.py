@@ -14,13 +14,14 @@ import pytest
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import MARK, Sidecar, marked, wait_for
 from tests.guard.forked import exit_codes
+from tests.servers import EtcdServer
 
 _NOTE_SIGNALS = Path(__file__).parent / "jobs" / "note_signals.py"
 _HOW_TO_ASK = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 # What a fault of our own or the kernel's job control means; a wrapper has no use for passing it on.
 _NOT_PASSED_ON = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGCHLD),
-    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE),
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE, signal.SIGXFSZ),
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
     *(signal.SIGTRAP, signal.SIGSYS),
     *(signal.SIGTERM, signal.SIGINT),  # They stop the job: tested apart.
@@ -218,3 +219,16 @@ def test_a_stop_at_any_moment_of_a_real_start_is_not_lost(arena: Arena) -> None:
 
     assert {sidecar.wait() for sidecar in sidecars} == {128 + signal.SIGTERM}
     assert [sidecar.everyone() for sidecar in sidecars] == [[]] * len(sidecars)
+
+
+def test_a_log_that_may_not_grow_is_no_signal_to_the_job(etcd: EtcdServer, tmp_path: Path) -> None:
+    """The kernel sends SIGXFSZ to who writes beyond the limit: us, with a line of the log."""
+    log = tmp_path / "log"
+    log.write_bytes(bytes(1024))
+    words = ["--store", f"etcd://{etcd.endpoint}", "--name", "growing", "--"]
+    words += ["sh", "-c", "sleep 1; exit 3"]
+    limited = f'ulimit -f 1; exec {sys.executable} -m coordsidecar "$@" 2>>{log}'
+
+    ended = subprocess.run(["sh", "-c", limited, "sh", *words], timeout=60, check=False)
+
+    assert ended.returncode == 3

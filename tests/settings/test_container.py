@@ -27,7 +27,8 @@ def built(environ: dict[str, str], **flags: str) -> Settings:
 
 @pytest.fixture
 def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a runtime would leave in a container."""
+    """What a runtime would leave in a container; it is not there, nor any other sign of one."""
+    monkeypatch.setattr(container, "_is_the_hosts_own", lambda _: True)
     monkeypatch.setattr(container, "_MARKS", (str(tmp_path / ".dockerenv"),))
     return tmp_path / ".dockerenv"
 
@@ -97,15 +98,18 @@ def test_an_id_tells_the_containers_on_one_host_apart(
 ) -> None:
     """With the host's network they have its name, too."""
     name = os.uname().nodename
+    monkeypatch.setattr(container, "_HOSTS_NETWORK", "/nowhere")
     assert container.host_name({}) == name
-    monkeypatch.setattr(container, "_is_the_hosts_own", lambda: True)
-    assert container.host_name({}) == name
-    shared = container.host_name(POD)
-    monkeypatch.setattr(container, "_is_the_hosts_own", lambda: False)
+    with_its_name = container.host_name(POD)
+    monkeypatch.setattr(container, "_is_the_hosts_own", lambda _: False)
+    a_pods_own = container.host_name(POD)
+    monkeypatch.setattr(container, "_HOSTS_NETWORK", "/")
+    with_its_network = container.host_name(POD)
 
-    assert shared.startswith(f"{name}/")
-    assert len(shared) == len(name) + 5
-    assert container.host_name(POD) == name  # A pod's own.
+    assert a_pods_own == name
+    for shared in (with_its_name, with_its_network):
+        assert shared.startswith(f"{name}/")
+        assert len(shared) == len(name) + 5
 
 
 @pytest.fixture
@@ -138,6 +142,23 @@ def test_as_process_one_it_wants_a_store_and_stops_before_docker_kills(tmp_path:
     assert "docker stop -t" in alone.stderr
     assert "--stop-timeout" not in told.stderr + pod.stderr
     assert {alone.returncode, told.returncode, pod.returncode} == {0}
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_so_it_does_where_process_one_is_a_shell_and_no_runtime_left_a_mark() -> None:
+    ask = (
+        "from coordsidecar.settings import container\n"
+        "container._MARKS = ()\n"
+        "print(container.in_container({}))"
+    )
+    clean = {key: value for key, value in os.environ.items() if key not in POD}
+
+    shell = subprocess.run(
+        [*_UNSHARE, "sh", "-c", f"{sys.executable} -c '{ask}'; exit $?"],
+        env=clean, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert shell.stdout == "True\n"
 
 
 @pytest.mark.usefixtures("namespaces")

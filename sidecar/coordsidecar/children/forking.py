@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from coordsidecar.value import Value
 
@@ -19,15 +19,17 @@ class Dispositions(Value):
     blocked: frozenset[int]
 
     @classmethod
-    def inherited(cls) -> Dispositions:
+    def inherited(cls, blocked: Collection[int] | None = None) -> Dispositions:
         """To be read before any handler is installed; unblocks all signals for ourselves.
 
         The guard lives by signals: with SIGCHLD blocked it would never see its job end.
+        ``blocked``: those that were, before we held others back.
         """
         pythons_own = {signal.SIGPIPE, signal.SIGXFSZ}  # Ignored by the interpreter, not the shell.
         ignored = {s for s in signal.valid_signals() if signal.getsignal(s) == signal.SIG_IGN}
-        blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        return cls(frozenset(map(int, ignored - pythons_own)), frozenset(map(int, blocked)))
+        now = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        given = now if blocked is None else blocked
+        return cls(frozenset(map(int, ignored - pythons_own)), frozenset(map(int, given)))
 
     def restore(self) -> None:
         """In the child, with every signal blocked: undo our handlers, then the block."""

@@ -23,7 +23,7 @@ from coordsidecar.children.job_fuse import (
     JobFuse,
     told_by_the_guard,
 )
-from coordsidecar.linux import SENT_BY_KERNEL, BootTimer, SignalFd, name_process
+from coordsidecar.linux import SENT_BY_KERNEL, BootTimer, SignalFd, boottime_s, name_process
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for
 from coordsidecar.trees.process import NotSeenError, children
@@ -31,7 +31,7 @@ from coordsidecar.trees.process import NotSeenError, children
 __all__ = ["stand_above"]
 
 _LOOK_EVERY_S = 1.0
-_LOOKS_UNTIL_BURNT = 5
+_PATIENCE_S = 5.0
 
 
 def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[memoryview[float], int]:
@@ -44,10 +44,20 @@ def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[memoryvie
     told = told_by_the_guard()
     with asking_for("eventfd"):
         another_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    # Asked for before there are two who would complain.
+    signals, timer = SignalFd(), BootTimer()
+    with asking_for("pidfd_open"):
+        os.close(os.pidfd_open(os.getpid()))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    # Where it is ignored, the kernel reaps, and nobody would hear of the guard's end.
+    as_given = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with asking_for("fork"):
         guard = os.fork()
     if guard == 0:
+        signal.signal(signal.SIGCHLD, as_given)
+        signals.close()
+        timer.close()
+        _take_over_from_process_one()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return told, another_fd
     name_process("process-one")
@@ -56,20 +66,35 @@ def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[memoryvie
     fuse = JobFuse(
         log, told, guard=guard, guard_pidfd=guard_pidfd, run_mark=run_mark, reserve_s=reserve_s
     )
-    os._exit(_ProcessOne(guard, fuse, told, another_fd).serve())
+    os._exit(_ProcessOne(guard, fuse, told, another_fd, signals, timer).serve())
+
+
+def _take_over_from_process_one() -> None:
+    """What systemd and its kin say to process 1 is meant for the guard."""
+    for name in ("LISTEN_PID", "WATCHDOG_PID"):
+        if os.environ.get(name) == "1":
+            os.environ[name] = str(os.getpid())
 
 
 class _ProcessOne:
     """Every signal is blocked: so it waits until it is read, even one that the kernel would not let
     process 1 have."""
 
-    def __init__(self, guard: int, fuse: JobFuse, told: memoryview[float], another_fd: int) -> None:
+    def __init__(
+        self,
+        guard: int,
+        fuse: JobFuse,
+        told: memoryview[float],
+        another_fd: int,
+        signals: SignalFd,
+        timer: BootTimer,
+    ) -> None:
         self._guard = guard
         self._fuse = fuse
         self._told = told
         self._another_fd = another_fd
-        self._signals = SignalFd()
-        self._timer = BootTimer()
+        self._signals = signals
+        self._timer = timer
         self._exit_code: int | None = None
 
     def serve(self) -> int:
@@ -91,8 +116,7 @@ class _ProcessOne:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._another_fd)
                 self._fuse.guards(int(self._told[JOB_PID]))
-            for signum, code in self._signals.read():
-                self._hand_on(signum, code)
+            self._hand_on_signals()
 
     def _reap(self) -> None:
         """Collect all that ended, orphans too."""
@@ -103,12 +127,13 @@ class _ProcessOne:
                     code = os.waitstatus_to_exitcode(status)
                     self._exit_code = code if code >= 0 else 128 - code
 
-    def _hand_on(self, signum: int, code: int) -> None:
-        if signum == signal.SIGCHLD:
-            return
-        if code == SENT_BY_KERNEL and signum != signal.SIGHUP:
-            return  # From the terminal, to our whole group: the guard has it already.
-        os.kill(self._guard, signum)  # Not reaped yet, so the pid is still its own.
+    def _hand_on_signals(self) -> None:
+        for signum, code in self._signals.read():
+            if signum == signal.SIGCHLD or self._exit_code is not None:
+                continue
+            if code == SENT_BY_KERNEL and signum != signal.SIGHUP:
+                continue  # From the terminal, to our whole group: the guard has it already.
+            os.kill(self._guard, signum)  # Not reaped yet, so the pid is still its own.
 
     def _burn(self, why: str) -> None:
         self._told[JOB_PID] = 0  # Once is enough.
@@ -122,25 +147,30 @@ class _ProcessOne:
 
         What somebody else started in this container ends with it.
         """
-        looks = 0
+        patient_until_s = boottime_s() + _PATIENCE_S
         while _forks_of_ours():
             self._sleep(_LOOK_EVERY_S)
             self._reap()
-            looks += 1
-            if looks % _LOOKS_UNTIL_BURNT == 0:
+            if boottime_s() >= patient_until_s:
+                patient_until_s = boottime_s() + _PATIENCE_S
                 if self._told[JOB_PID]:
                     self._burn(GUARD_IS_DEAD)
-                os.kill(-1, signal.SIGCONT)  # Somebody may have stopped the elector, too.
+                with contextlib.suppress(ProcessLookupError):  # Or it has just ended.
+                    os.kill(-1, signal.SIGCONT)  # Somebody may have stopped the elector, too.
 
     def _sleep(self, most_s: float) -> None:
-        """Until somebody ends, or for so long."""
-        signal.sigtimedwait({signal.SIGCHLD}, most_s)
+        """Until a signal comes, such as somebody's end, or for so long."""
+        poll = select.poll()
+        poll.register(self._signals.fd, select.POLLIN)
+        poll.poll(math.ceil(most_s * 1000))
+        self._hand_on_signals()
 
 
 def _forks_of_ours() -> list[int]:
     """Our children that never executed another program."""
     ours = _command_line(os.getpid())
-    with contextlib.suppress(NotSeenError):  # Then the guard did not see its job, and refused.
+    # Without /proc the guard did not see its job, and refused.
+    with contextlib.suppress(NotSeenError, FileNotFoundError):
         return [pid for pid in children(os.getpid()) if _command_line(pid) == ours]
     return []
 

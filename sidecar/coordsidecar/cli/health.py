@@ -7,6 +7,7 @@ sidecar that runs with ``--http``.
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 
 from coordsidecar.settings.options import HEALTH_OPTIONS
@@ -43,6 +44,10 @@ def _ask(address: str, port: int) -> tuple[int, bytes]:
     from http.client import HTTPConnection, HTTPException  # Late: all others do without.
 
     connection = HTTPConnection(address, port, timeout=_TIMEOUT_S)
+    # The connection's own time-out is for each byte, and an answer may come in drops.
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+    signal.setitimer(signal.ITIMER_REAL, _TIMEOUT_S)
     try:
         connection.request("GET", "/healthz")
         response = connection.getresponse()
@@ -57,7 +62,12 @@ def _ask(address: str, port: int) -> tuple[int, bytes]:
         why = f"what answers at {_shown(address, port)} is no sidecar: it does not speak HTTP"
         raise NoAnswerError(why) from error
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         connection.close()
+
+
+def _too_late(_signum: int, _frame: object) -> None:
+    raise TimeoutError
 
 
 def _what_is_wrong(status: int, body: bytes) -> str:

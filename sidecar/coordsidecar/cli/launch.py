@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections.abc import Collection
 
 import coordsidecar
 from coordsidecar.children.forking import Dispositions
@@ -27,10 +28,11 @@ __all__ = ["run"]
 
 # Synchronous faults end the guard (and by PDEATHSIG the job), as they should. SIGABRT is none:
 # after a handler returns, `abort` ends the process all the same. SIGPIPE is sent to whoever writes
-# into a pipe that nobody reads, which must not look as if somebody had meant the job.
+# into a pipe that nobody reads, and SIGXFSZ to whoever writes beyond the limit of a file: that must
+# not look as if somebody had meant the job.
 _NOT_HANDLED = {
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE),
-    *(signal.SIGILL, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE),
+    *(signal.SIGILL, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE, signal.SIGXFSZ),
 }
 _TERMINAL_OUTPUT = (signal.SIGTTOU, signal.SIGTTIN)
 
@@ -39,9 +41,10 @@ _TERMINAL_OUTPUT = (signal.SIGTTOU, signal.SIGTTIN)
 _LEAST_OPEN_FILES = 32
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     """Run the command while this instance leads, and exit.
 
+    ``blocked``: the signals that the job is to find blocked, if it is not those that are now.
     Raises `NotStartedError` if it cannot be run at all, and `OSError` if the kernel refuses what
     we need.
     """
@@ -58,7 +61,7 @@ def run(settings: Settings) -> int:
         from coordsidecar.children.process_one import stand_above
 
         above = stand_above(log, run_mark=run_mark, reserve_s=reserve_s)
-    dispositions = Dispositions.inherited()
+    dispositions = Dispositions.inherited(blocked)
     signals_fd = _catch_signals(dispositions)
     become_subreaper()
     program = _program_file()

@@ -75,7 +75,19 @@ def _forget_pythons_locale() -> None:
         del os.environ["LC_CTYPE"]
 
 
+def _hold_signals() -> set[int]:
+    """As process 1: the kernel drops what nobody handles yet, so that a stop would be lost.
+
+    Returns the signals that we were given blocked.
+    """
+    given = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    # Who blocks all of them is the bundle's launcher, for the same reason.
+    held = given >= signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    return set() if held else set(given)
+
+
 def _run(words: list[str]) -> int:
+    blocked = _hold_signals() if os.getpid() == 1 else None
     from coordsidecar.settings.options import OPTIONS
     from coordsidecar.settings.settings import UsageError, build_settings
 
@@ -92,7 +104,7 @@ def _run(words: list[str]) -> int:
     from coordsidecar.guard.prefork import NotStartedError
 
     try:
-        return run(settings)
+        return run(settings, blocked=blocked)
     except NotStartedError as error:
         return _complain(error.exit_code, str(error))
 

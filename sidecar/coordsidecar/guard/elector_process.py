@@ -59,6 +59,8 @@ class ElectorProcess:
         self.run_mark = run_mark
         with asking_for("pidfd_open"):
             self.guard_pidfd = os.pidfd_open(os.getpid())
+        with asking_for("pidfd_send_signal"):  # Whoever is to end the job one day must be able to.
+            signal.pidfd_send_signal(self.guard_pidfd, 0)
         self._wire: Wire | None = None
         self._session: Session | None = None
         self._seen = self._spoke = self._began = False

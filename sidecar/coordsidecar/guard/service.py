@@ -15,6 +15,9 @@ from coordsidecar.log import Log, one_line
 
 __all__ = ["Service"]
 
+_LEAST_WATCHDOG_S = 0.02  # Who wants to hear of us more often would hear of nothing else.
+_MOST_DIGITS = 19
+
 
 class Service:
     """Whoever wants to be told; nobody, without NOTIFY_SOCKET."""
@@ -68,4 +71,6 @@ def _watchdog_s(environ: Mapping[str, str]) -> float:
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return math.inf
     text = environ.get("WATCHDOG_USEC", "")
-    return int(text) / 1e6 if text.isdigit() and int(text) else math.inf
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text)):
+        return math.inf
+    return max(int(text) / 1e6, _LEAST_WATCHDOG_S)

@@ -28,7 +28,10 @@ NO_STORE = (
 )
 
 _MARKS = ("/.dockerenv", "/run/.containerenv")
-_HOSTS_OWN_NAME = 0xEFFFFFFE  # PROC_UTS_INIT_INO: the namespace that the kernel began with.
+# PROC_PID_INIT_INO, PROC_UTS_INIT_INO: the namespaces that the kernel began with.
+_HOSTS_OWN = {"pid": 0xEFFFFFFC, "uts": 0xEFFFFFFE}
+# Of the kernel's settings of the network, one that it shows in the host's own namespace alone.
+_HOSTS_NETWORK = "/proc/sys/net/core/netdev_budget"
 _CONTAINER_ID = re.compile(r"/([0-9a-f]{64})/")
 # Kubernetes tells of a service named `coordsidecar` by variables such as COORDSIDECAR_PORT.
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_|$)|$)")
@@ -41,27 +44,32 @@ def in_kubernetes(environ: Mapping[str, str]) -> bool:
 
 
 def in_container(environ: Mapping[str, str]) -> bool:
-    """Whether we are process 1, where a host has its init, or a runtime or Kubernetes left its
-    mark."""
-    return os.getpid() == 1 or in_kubernetes(environ) or any(map(os.path.exists, _MARKS))
+    """Whether we do not see the host's own processes, or a runtime or Kubernetes left its mark.
+
+    Not every runtime does, and process 1 may be a shell of the image's.
+    """
+    if os.getpid() == 1 or in_kubernetes(environ) or any(map(os.path.exists, _MARKS)):
+        return True
+    return _is_the_hosts_own("pid") is False
 
 
 def host_name(environ: Mapping[str, str]) -> str:
     """This host's name; in a container that shares it with its host, the container's as well.
 
-    Else all replicas on one host would have the same name (``docker run --network host``).
+    Else all replicas on one host would have the same name (``docker run --network host``, which
+    copies it into a namespace of the container's own).
     """
     name = os.uname().nodename
-    if not in_container(environ) or not _is_the_hosts_own():
-        return name
-    return f"{name}/{_container_id()[:4]}"
+    shares_it = _is_the_hosts_own("uts") or os.path.exists(_HOSTS_NETWORK)
+    return f"{name}/{_container_id()[:4]}" if in_container(environ) and shares_it else name
 
 
-def _is_the_hosts_own() -> bool:
+def _is_the_hosts_own(namespace: str) -> bool | None:
+    """Whether ours is the one that the kernel began with; None: not to be seen."""
     try:
-        return os.stat("/proc/self/ns/uts").st_ino == _HOSTS_OWN_NAME
+        return os.stat(f"/proc/self/ns/{namespace}").st_ino == _HOSTS_OWN[namespace]
     except OSError:
-        return False
+        return None
 
 
 def _container_id() -> str:

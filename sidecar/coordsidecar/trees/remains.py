@@ -126,5 +126,6 @@ def has_ended(pidfd: int) -> bool:
 
 
 def _kill_by(pidfd: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # It was quicker.
+    # It was quicker; or it is a setuid program's, which keeps us from none of the others.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
