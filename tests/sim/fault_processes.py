@@ -58,7 +58,7 @@ class ProcessFaults:
             return False
         for_s = self._faulty.a_while_s()
         guard.late_s = self._faulty.ttl_s * self._faulty.world.rng.choice((0.02, 0.1, 0.3))
-        self._faulty.world.after(for_s, lambda: setattr(guard, "late_s", 0.0))
+        self._faulty.world.after(for_s, guard.recover)
         return self._faulty.say(node, f"the guard is up to {guard.late_s:.2f}s late, {for_s:.2f}s")
 
     def starve_elector(self) -> bool:
@@ -68,7 +68,7 @@ class ProcessFaults:
             return False
         for_s = self._faulty.a_while_s()
         elector.late_s = self._faulty.ttl_s * self._faulty.world.rng.choice((0.02, 0.1, 0.3))
-        self._faulty.world.after(for_s, lambda: setattr(elector, "late_s", 0.0))
+        self._faulty.world.after(for_s, elector.recover)
         return self._faulty.say(node, f"the elector is up to {elector.late_s:.2f}s late")
 
     def pause_guard(self) -> bool:

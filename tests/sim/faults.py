@@ -44,7 +44,7 @@ class _Faults:
             node.temper.settle()
             node.sidecar.guard.stop_after = None
             for process in (node.sidecar.guard, *node.sidecar.electors):
-                process.late_s = 0.0
+                process.recover()
 
 
 class FaultsByChance(_Faults):

@@ -8,6 +8,7 @@ one of `an_unwatched_vacancy_was_counted` as well, whose rule covers for it.
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -220,6 +221,33 @@ def a_tree_that_was_empty_before_a_start_was_taken_for_the_job() -> AbstractCont
     return patched(Brought, "outdate", lambda _: lambda _brought, _effect: None)
 
 
+def a_clean_end_after_a_loss_vouched_for_those_before() -> AbstractContextManager[None]:
+    """Who led and resigned had begun when the store had lost its data, and knew of nobody else."""
+
+    def trusting(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, unclean_until_s=-math.inf), effects
+
+        return stepping
+
+    return patched(election_core, "step", trusting)
+
+
+def a_guards_silence_was_judged_before_it_was_heard() -> AbstractContextManager[None]:
+    """A slow guard's sign of life was read in the very step that gave it up, and killed its job."""
+
+    def make(step: Any) -> Any:
+        def hasty(elector: Any, event: Any, now_s: float, aims: Any) -> Any:
+            elector, effects = company.enforce(elector, event, now_s, aims)
+            elector, more = step(elector, event, now_s, aims)
+            return elector, effects + more
+
+        return hasty
+
+    return patched(election_core, "step", make)
+
+
 SHOWN_BY: dict[str, tuple[int, str]] = {
     "the_rest_of_a_frozen_tree_was_woken": (
         161,
@@ -303,5 +331,7 @@ BUGS: dict[str, Mutant] = {
         the_rest_of_an_ended_job_was_trusted_to_stand_by,
         a_decision_was_made_before_the_last_was_carried_out,
         a_tree_that_was_empty_before_a_start_was_taken_for_the_job,
+        a_clean_end_after_a_loss_vouched_for_those_before,
+        a_guards_silence_was_judged_before_it_was_heard,
     )
 }

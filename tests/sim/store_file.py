@@ -58,6 +58,8 @@ class FileLike(ModelStore):
     def _campaign(self, handle: str) -> Result:
         if self._files.get(handle) != self._file:
             return Gone("the lock file was replaced")
+        if not self._in_use(handle):  # However late it comes: the dead lock no files.
+            return Gone("nobody has its descriptors")
         if self._holder is None and self._last_handle != handle:
             self._count += 1
             self._changed()

@@ -72,6 +72,8 @@ class ModelStore:
                 return replace(renewed, standing=standing)
             case moves.Campaign(session, floor):
                 found = self._campaign(session.handle)
+                if floor is None:
+                    return found
                 return self._take_if_clean(found, session.handle, caller, floor)
             case moves.Look(session):
                 return self._standing(session.handle)

@@ -151,6 +151,12 @@ class Process:
         else:
             action()
 
+    def recover(self) -> None:
+        """It gets a processor again, at once."""
+        self.late_s, self._not_before_s = 0.0, -math.inf
+        if self.running:
+            self._wake_at(self.world.now_s)
+
     def pause(self) -> None:
         self.paused = True
 

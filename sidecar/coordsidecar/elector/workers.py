@@ -123,8 +123,9 @@ class Workers:
                 renewal = store.renew(session, look=look, timeout_s=timeout_s)
                 return Renewed(renewal.ttl_s, renewal.standing)
             case Campaign(session, floor):
+                run = self._run if floor is not None else ""
                 return store.campaign(
-                    session, record=self._record, run=self._run, floor=floor, timeout_s=timeout_s
+                    session, record=self._record, run=run, floor=floor or 0, timeout_s=timeout_s
                 )
             case Look(session):
                 return store.standing(session, timeout_s=timeout_s)

@@ -26,6 +26,7 @@ from coordsidecar.core.election.moves import (
 )
 from coordsidecar.core.election.phases import (
     Claiming,
+    Elector,
     Joining,
     Killing,
     Leading,
@@ -289,3 +290,48 @@ def test_who_leaves_releases_its_own_token_and_no_later_one() -> None:
     state, _ = answer(elector(leaving, call=Look(SESSION)), replace(CLEAN, in_office=True), 101.0)
 
     assert state.phase == leaving
+
+
+# ── a store that lost its data, and somebody who knew of nobody (S9) ───────────────────────────
+
+
+def found_unclean_at_100() -> Elector:
+    """From whom the loss took the election again, 15 s before its job might have started."""
+    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
+    return replace(state.to(Joining()), vacant_since_s=None)
+
+
+def test_a_clean_end_vouches_for_nobody_whom_we_found_not_to_have_resigned() -> None:
+    """It began when the store had forgotten that one, whose job may live for the delay."""
+    state = replace(found_unclean_at_100(), call=None, retry_at_s=101.0)
+
+    state, effects = core.step(state, Tick(), 101.0, AIMS)
+    assert calls(effects) == [
+        Call(Campaign(SESSION, None))
+    ]  # Takes no office, however clean all is.
+    state, _ = answer(state, replace(CLEAN, last_led=6), 101.0)
+    assert state.phase == Claiming(replace(CLEAN, last_led=6), start_at_s=115.0, swept=False)
+
+    again, _ = answer(replace(state, call=Look(SESSION)), replace(CLEAN, last_led=6), 102.0)
+    assert isinstance(again.phase, Claiming)
+    assert again.phase.start_at_s == 115.0
+
+
+def test_it_does_once_that_ones_time_is_over() -> None:
+    state = replace(found_unclean_at_100(), call=None, retry_at_s=115.0)
+
+    state, effects = core.step(state, Tick(), 115.0, AIMS)
+
+    assert calls(effects) == [Call(Campaign(SESSION, 0))]
+    state, _ = answer(state, CLEAN, 115.0)
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s == 115.0
+
+
+def test_whoever_resigns_while_we_hold_the_election_has_resigned() -> None:
+    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
+
+    state, _ = answer(replace(state, call=Look(SESSION)), CLEAN, 103.0)
+
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s == 103.0

@@ -181,3 +181,14 @@ def test_a_frozen_guard_that_runs_no_job_only_makes_way(state: Elector) -> None:
     assert effects[0] == TellGuard(msg.Released(0))  # Our request to resign may arrive late.
     assert isinstance(state.phase, Resigning)
     assert state.phase.leave
+
+
+def test_a_guard_is_heard_before_its_silence_is_judged() -> None:
+    """Between our look at the clock and its word some time may pass, on a host under load."""
+    state = elector(Leading(CLEAN), **SILENT)
+
+    state, effects = take(state, HeardGuard(msg.Pong(1)), 108.0)
+
+    assert effects == []
+    assert state.phase == Leading(CLEAN)
+    assert (state.guard_due_s, state.guard_lost_s) == (112.0, 116.0)

@@ -76,8 +76,10 @@ class Renew(Value):
 
 
 class Campaign(Value):
+    """``floor``: of which office may be taken at once, if all is clean; None: not at once."""
+
     session: Session
-    floor: int = 0
+    floor: int | None = 0
 
 
 class Look(Value):

@@ -152,6 +152,8 @@ class Elector(Value, kw_only=True):
 
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
+    ``unclean_until_s``: how long the job of a term may live on that we found not to have resigned,
+    whatever is said by a store that may have lost its data since.
     ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
     is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
@@ -180,6 +182,7 @@ class Elector(Value, kw_only=True):
     connected: bool = False
     vacant_since_s: float | None = None
     vacant_led: int = 0
+    unclean_until_s: float = -math.inf
     ping_at_s: float = 0.0
     pings: int = 0
     woke_at_s: float = -math.inf

@@ -8,6 +8,7 @@ import math
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import (
     Aims,
+    Campaign,
     Effect,
     Event,
     Exit,
@@ -29,7 +30,7 @@ from coordsidecar.core.election.phases import (
     Waiting,
     token_of,
 )
-from coordsidecar.store.protocol import Held
+from coordsidecar.store.protocol import Held, Session
 from coordsidecar.value import replace
 
 Step = tuple[Elector, list[Effect]]
@@ -71,6 +72,12 @@ def needs_sweep(held: Held, aims: Aims) -> bool:
     return of_ours and held.last_run != aims.run
 
 
+def campaign(elector: Elector, session: Session) -> Campaign:
+    """Office is taken with it where all is clean, unless we know better than the store."""
+    knows_better = elector.last_step_s < elector.unclean_until_s
+    return Campaign(session, None if knows_better else elector.floor)
+
+
 def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     """The election is ours. The job may start at once only after an orderly end (rule S9)."""
     if held.in_office:
@@ -85,7 +92,16 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if held.last_led < elector.floor:
         # The store has lost its data, and who led then may not have heard of it yet.
         orderly = False
-    start_at_s = now_s if orderly else since_s + _takeover_delay_s(elector, aims)
+    was = phase.held if isinstance(phase, Claiming) else None
+    mended = was is not None and was.token == held.token and not was.clean
+    if not orderly:
+        start_at_s = since_s + _takeover_delay_s(elector, aims)
+        elector = replace(elector, unclean_until_s=start_at_s)
+    elif mended:
+        start_at_s = now_s  # It has resigned since.
+    else:
+        # Whoever resigned may have begun when the store had lost its data, and know of nobody else.
+        start_at_s = max(now_s, elector.unclean_until_s)
     effects: list[Effect] = []
     if start_at_s > now_s:
         # The leader before us may still confirm that its job is over: look again.

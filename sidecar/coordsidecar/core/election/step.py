@@ -26,7 +26,6 @@ from coordsidecar.core.election.moves import (
     Aims,
     Answered,
     Call,
-    Campaign,
     Close,
     Effect,
     Event,
@@ -113,6 +112,8 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         lost_s = max(elector.guard_lost_s, due_s)
         elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s, guard_lost_s=lost_s)
     elector = replace(elector, last_step_s=now_s)
+    if isinstance(event, HeardGuard):
+        elector = company.heard_guard(elector, now_s, aims)  # Before its silence is judged.
     effects: list[Effect] = []
     for rule in (
         company.enforce,
@@ -190,7 +191,6 @@ def _watched(elector: Elector, event: Watched, now_s: float, aims: Aims) -> Elec
 
 def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) -> Step:
     """A message from the guard."""
-    elector = company.heard_guard(elector, now_s, aims)
     match message:
         case msg.TreeGone(token, rest_s, leave):
             return company.tree_gone(elector, token, rest_s, leave, now_s, aims)
@@ -271,14 +271,14 @@ def _wanted_calls(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
         case Adopting():
             return [(lambda: Renew(session, look=True), elector.retry_at_s)]
         case Joining():
-            return [renew, (lambda: Campaign(session, elector.floor), elector.retry_at_s)]
+            return [renew, (lambda: rules.campaign(elector, session), elector.retry_at_s)]
         case Claiming(held, start_at_s, swept=True):
             take_at_s = max(start_at_s, elector.retry_at_s)
             take = lambda: TakeOffice(session, held.token, elector.floor)  # noqa: E731
             return [renew, (take, take_at_s), look]
         case Waiting():
             # Looking again is campaigning again: a lock that is free has to be taken.
-            return [renew, (lambda: Campaign(session, elector.floor), elector.look_at_s)]
+            return [renew, (lambda: rules.campaign(elector, session), elector.look_at_s)]
         case Claiming():
             return [renew, look]
         case Leading():
