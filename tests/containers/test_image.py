@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -124,3 +125,13 @@ def test_the_bench_prints_a_median_inside_and_outside() -> None:
     assert (
         len(re.findall(r"^  (?:outside|in a container)(?: +[0-9.]+){3}$", done.stdout, re.M)) == 2
     )
+
+
+def test_with_the_hosts_network_an_id_tells_the_containers_apart() -> None:
+    """The host's name is copied into a namespace of the container's own."""
+    words = ["run", "--rm", "--network", "host", IMAGE, "--store", "local:", "--name", "x", "--"]
+    ids = [podman(*words, "sh", "-c", "echo $COORDSIDECAR_ID") for _ in range(2)]
+
+    host = os.uname().nodename
+    assert all(re.fullmatch(rf"{re.escape(host)}/[0-9a-f]{{4}}", told) for told in ids), ids
+    assert ids[0] != ids[1]
