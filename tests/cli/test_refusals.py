@@ -212,7 +212,7 @@ def test_an_error_of_our_own_is_a_sentence_too() -> None:
         "import sys, types\n"
         "launch = types.ModuleType('coordsidecar.cli.launch')\n"
         "sys.modules['coordsidecar.cli.launch'] = launch\n"
-        "launch.run = lambda settings: 1 / 0\n"
+        "launch.run = lambda settings, **_: 1 / 0\n"
         "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )
 
@@ -253,7 +253,7 @@ def test_an_interrupt_before_the_guard_takes_over_ends_us_quietly() -> None:
         "import os, signal, sys, types\n"
         "launch = types.ModuleType('coordsidecar.cli.launch')\n"
         "sys.modules['coordsidecar.cli.launch'] = launch\n"
-        "launch.run = lambda settings: os.kill(os.getpid(), signal.SIGINT)\n"
+        "launch.run = lambda settings, **_: os.kill(os.getpid(), signal.SIGINT)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from coordsidecar.cli.main import main; main(['--', 'true'])"
     )

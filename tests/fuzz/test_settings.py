@@ -50,7 +50,7 @@ def run_cli(
     """Run the command line in this process: the settings it would start with, or its refusal."""
     taken: list[Settings] = []
     launch = types.ModuleType("coordsidecar.cli.launch")
-    launch.run = taken.append  # type: ignore[attr-defined]
+    launch.run = lambda settings, **_: taken.append(settings)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "coordsidecar.cli.launch", launch)
     for name in os.environ:
         if name.startswith(("COORDSIDECAR_", "ETCDCTL_", "CONSUL_")):
