@@ -234,20 +234,6 @@ def a_clean_end_after_a_loss_vouched_for_those_before() -> AbstractContextManage
     return patched(election_core, "step", trusting)
 
 
-def a_guards_silence_was_judged_before_it_was_heard() -> AbstractContextManager[None]:
-    """A slow guard's sign of life was read in the very step that gave it up, and killed its job."""
-
-    def make(step: Any) -> Any:
-        def hasty(elector: Any, event: Any, now_s: float, aims: Any) -> Any:
-            elector, effects = company.enforce(elector, event, now_s, aims)
-            elector, more = step(elector, event, now_s, aims)
-            return elector, effects + more
-
-        return hasty
-
-    return patched(election_core, "step", make)
-
-
 SHOWN_BY: dict[str, tuple[int, str]] = {
     "the_rest_of_a_frozen_tree_was_woken": (
         161,
@@ -337,6 +323,5 @@ BUGS: dict[str, Mutant] = {
         a_decision_was_made_before_the_last_was_carried_out,
         a_tree_that_was_empty_before_a_start_was_taken_for_the_job,
         a_clean_end_after_a_loss_vouched_for_those_before,
-        a_guards_silence_was_judged_before_it_was_heard,
     )
 }
