@@ -24,7 +24,8 @@ _PLAYED = {
         take office: refused, from now on, first standby; its guard and elector die
         succeed: late, once, first standby; the leader ends
         resign: answer lost, once, leader; the leader ends
-        open: 500 with a page, for 8 s, leader; its key is deleted""",
+        open: 500 with a page, for 8 s, leader; its key is deleted
+        keepalive: answer lost, from now on, both; its guard and elector die""",
     "etcd 2": """
         take office: late, once, first standby; its key is deleted
         campaign: late, once, leader; its key is deleted

@@ -318,7 +318,7 @@ def test_a_clean_end_vouches_for_nobody_whom_we_found_not_to_have_resigned() -> 
 
 
 def test_it_does_once_that_ones_time_is_over() -> None:
-    state = replace(found_unclean_at_100(), call=None, retry_at_s=115.0)
+    state = replace(found_unclean_at_100(), call=None, retry_at_s=115.0, renewed_at_s=110.0)
 
     state, effects = core.step(state, Tick(), 115.0, AIMS)
 

@@ -102,7 +102,7 @@ def test_no_run_of_another_election_is_swept() -> None:
     foreign = replace(UNCLEAN, last_run="another-healthy")
     state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), foreign, 100.0)
 
-    state, due = take(replace(state, call=None), Tick(), 115.0)
+    state, due = take(replace(state, call=None, renewed_at_s=110.0), Tick(), 115.0)
     state, then = answer(state, foreign, 115.1)
 
     assert Sweep("another-healthy") not in due + then

@@ -74,6 +74,27 @@ def test_a_word_on_where_it_stands_is_enough(state: Elector, result: object) -> 
     assert not isinstance(waited.phase, Resigning)
 
 
+@pytest.mark.parametrize(
+    ("phase", "op", "told"),
+    [
+        (Waiting(BEHIND), Campaign(SESSION), BEHIND),
+        (Claiming(CLEAN, 200.0), Look(SESSION), CLEAN),
+    ],
+)
+def test_who_is_told_all_but_of_its_renewals_makes_way_when_its_session_would_be_over(
+    phase: object, op: object, told: object
+) -> None:
+    """The store carries them out, so that its place lasts for ever; but it can never lead."""
+    state = elector(phase, call=op)  # Renewed at 100, for 15 s.
+
+    early, _ = answer(state, told, 115.0, sent_at_s=114.9)
+    state, effects = answer(state, told, 115.5, sent_at_s=115.0)
+
+    assert isinstance(early.phase, type(phase))
+    assert isinstance(state.phase, Resigning)
+    assert TellGuard(msg.Released(0)) in effects
+
+
 def test_in_an_outage_a_place_ends_with_its_session_and_nobody_has_to_make_way() -> None:
     """Who rested then would be missing when the store is back."""
     state = elector(Waiting(BEHIND), in_vain_since_s=101.0, look_at_s=1e9)

@@ -4,7 +4,8 @@ A candidate keeps its place in the queue, or even the lock, by renewing its sess
 goes on to renew, but refuses it office, or never says where it stands, all others would wait behind
 it for ever. So for a candidate, too, a session alone is not enough: without a word on its standing
 for as long as the session lasts, it gives up its place, and rests, so that somebody else has time
-to lead.
+to lead. So it does where the store answers all else, but none of its renewals for so long: they may
+be carried out all the same, while it can never lead.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ def due_s(elector: Elector, aims: Aims) -> float:
         case Opening():
             return _wait_until_s(aims)
         case Joining() | Waiting():
-            return min(_wait_until_s(aims), _in_vain_s(elector, aims))
+            return min(_wait_until_s(aims), _hopeless_s(elector, aims))
         case Claiming():
-            return _in_vain_s(elector, aims)
+            return _hopeless_s(elector, aims)
         case _:
             return math.inf
 
@@ -59,11 +60,13 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """What time alone decides for a candidate."""
     if now_s < due_s(elector, aims):
         return elector, []
-    if now_s < _in_vain_s(elector, aims):
+    if now_s < _hopeless_s(elector, aims):
         return give_up_waiting(elector, now_s, aims)
     why = "the store renews our session, but does not say where we stand; making way for others"
     if isinstance(elector.phase, Claiming):
         why = "elected, but the store does not let us take office; making way for others"
+    if now_s >= _unrenewed_s(elector, aims):
+        why = "the store answers, but none of our renewals; making way for others"
     report = Report("making-way", why, token_of(elector.phase))
     rest_s = aims.timing.ttl_s
     elector, effects = rules.resign(elector, None, rest_s, leave=False, now_s=now_s, aims=aims)
@@ -76,7 +79,7 @@ def answered(elector: Elector, answer: Answered) -> Elector:
         return elector
     if isinstance(answer.result, Silent | Refused):
         return replace(elector, in_vain_since_s=min(elector.in_vain_since_s, answer.sent_at_s))
-    return replace(elector, in_vain_since_s=math.inf)
+    return replace(elector, in_vain_since_s=math.inf, told_at_s=answer.sent_at_s)
 
 
 def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
@@ -91,6 +94,18 @@ def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
 
 def _wait_until_s(aims: Aims) -> float:
     return math.inf if aims.wait_until_s is None else aims.wait_until_s
+
+
+def _hopeless_s(elector: Elector, aims: Aims) -> float:
+    return min(_in_vain_s(elector, aims), _unrenewed_s(elector, aims))
+
+
+def _unrenewed_s(elector: Elector, aims: Aims) -> float:
+    """When our session was over by our own clock, if we have been told where we stand since."""
+    if elector.session is None:
+        return math.inf
+    over_s = elector.renewed_at_s + lasting_s(elector.session, aims.timing)
+    return over_s if elector.told_at_s >= over_s else math.inf
 
 
 def _in_vain_s(elector: Elector, aims: Aims) -> float:

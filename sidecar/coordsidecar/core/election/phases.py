@@ -158,8 +158,8 @@ class Elector(Value, kw_only=True):
     is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
     ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
-    when we were not told where we stand, though we asked. ``floor``: the highest token that we, or
-    our guard, have ever seen in office.
+    when we were not told where we stand, though we asked; ``told_at_s``: when we last asked, and
+    were. ``floor``: the highest token that we, or our guard, have ever seen in office.
     """
 
     phase: Phase
@@ -177,6 +177,7 @@ class Elector(Value, kw_only=True):
     look_at_s: float = math.inf
     retry_at_s: float = 0.0
     in_vain_since_s: float = math.inf
+    told_at_s: float = -math.inf
     failures: int = 0
     lost_in_a_row: int = 0
     connected: bool = False
