@@ -49,6 +49,7 @@ from tests.core.election.electors import (
     UNCLEAN,
     adopting,
     answer,
+    calls,
     elector,
     take,
 )
@@ -292,3 +293,21 @@ def test_an_answer_that_nobody_waits_for_says_nothing() -> None:
 
     assert effects == []
     assert after == replace(state, last_step_s=101.0)
+
+
+@pytest.mark.parametrize(
+    ("phase", "wanted"),
+    [
+        (Joining(), Campaign(SESSION)),
+        (Claiming(CLEAN, 101.0, swept=True), TakeOffice(SESSION, 7)),
+    ],
+)
+def test_renewals_that_are_never_answered_keep_nothing_else_from_being_asked(
+    phase: object, wanted: object
+) -> None:
+    """Else a candidate whose renewals are carried out all the same stood before all for ever."""
+    state = elector(phase, call=Renew(SESSION), retry_at_s=101.0)
+
+    _, effects = answer(state, Silent("timed out"), 103.0, sent_at_s=101.0)
+
+    assert calls(effects) == [Call(wanted)]  # type: ignore[arg-type]

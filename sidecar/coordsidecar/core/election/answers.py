@@ -105,13 +105,13 @@ def _unanswered(
     again_s = now_s + backoff_s * (0.5 + answer.draw)
     elector = replace(elector, failures=failures)
     match answer.op:
-        case Renew():
+        case Renew() if not isinstance(elector.phase, Adopting):
+            # Its own time alone: it comes first, and would keep all others from ever being asked.
             elector = replace(elector, renew_at_s=again_s)
         case Look() | Campaign():
-            elector = replace(elector, look_at_s=again_s)
+            elector = replace(elector, look_at_s=again_s, retry_at_s=again_s)
         case _:
-            pass
-    elector = replace(elector, retry_at_s=again_s)
+            elector = replace(elector, retry_at_s=again_s)
     if not elector.connected and isinstance(elector.phase, Opening):
         return _not_yet_connected(elector, result, now_s, aims)
     if isinstance(result, Refused) and result.final and _runs_no_job(elector):
