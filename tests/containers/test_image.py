@@ -129,18 +129,8 @@ def test_the_bench_prints_a_median_inside_and_outside() -> None:
 
 def test_with_the_hosts_network_an_id_tells_the_containers_apart() -> None:
     """The host's name is copied into a namespace of the container's own."""
-    words = [
-        "run",
-        "--rm",
-        "--network",
-        "host",
-        IMAGE,
-        "--store",
-        "local:/tmp",
-        "--name",
-        "x",
-        "--",
-    ]
+    words = ["run", "--rm", "--network", "host", IMAGE]
+    words += ["--store", "local:/tmp", "--name", "x", "--"]
     ids = [podman(*words, "sh", "-c", "echo $COORDSIDECAR_ID") for _ in range(2)]
 
     host = os.uname().nodename

@@ -33,7 +33,7 @@ _X86_64 = {
     "inotify_init1": 294, "getrandom": 318, "waitid": 247, "rt_sigaction": 13,
     "rt_sigprocmask": 14, "pidfd_open": 434, "clone3": 435, "execve": 59, "readlink": 89,
     "utimensat": 280, "unlink": 87, "epoll_create1": 291, "set_robust_list": 273,
-    "pidfd_send_signal": 424, "signalfd4": 289, "rt_sigtimedwait": 128,
+    "pidfd_send_signal": 424, "signalfd4": 289,
 }  # fmt: skip
 _AARCH64 = {
     "read": 63, "write": 64, "mmap": 222, "pread64": 67, "kill": 129, "clone": 220, "wait4": 260,
@@ -44,7 +44,7 @@ _AARCH64 = {
     "pipe2": 59, "inotify_init1": 26, "getrandom": 278, "waitid": 95, "rt_sigaction": 134,
     "rt_sigprocmask": 135, "pidfd_open": 434, "clone3": 435, "execve": 221, "utimensat": 88,
     "epoll_create1": 20, "set_robust_list": 99,
-    "pidfd_send_signal": 424, "signalfd4": 74, "rt_sigtimedwait": 137,
+    "pidfd_send_signal": 424, "signalfd4": 74,
 }  # fmt: skip
 CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}[os.uname().machine]
 

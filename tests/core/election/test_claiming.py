@@ -306,9 +306,8 @@ def test_a_clean_end_vouches_for_nobody_whom_we_found_not_to_have_resigned() -> 
     state = replace(found_unclean_at_100(), call=None, retry_at_s=101.0)
 
     state, effects = core.step(state, Tick(), 101.0, AIMS)
-    assert calls(effects) == [
-        Call(Campaign(SESSION, None))
-    ]  # Takes no office, however clean all is.
+    # That takes no office, however clean all is.
+    assert calls(effects) == [Call(Campaign(SESSION, None))]
     state, _ = answer(state, replace(CLEAN, last_led=6), 101.0)
     assert state.phase == Claiming(replace(CLEAN, last_led=6), start_at_s=115.0, swept=False)
 
