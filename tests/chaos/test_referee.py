@@ -22,7 +22,7 @@ from tests.e2e.sidecars import Stamps, wait_for
 from tests.servers import EtcdServer
 
 MS = 1_000_000
-TAKEOVER_DELAY = "since_s + _takeover_delay_s(elector, aims)"
+TAKEOVER_DELAY = "since_s + takeover_delay_s(elector, aims)"
 
 
 @pytest.fixture

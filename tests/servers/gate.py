@@ -139,7 +139,7 @@ class Gate:
                 server.send(request.raw)
                 self._relay(operation, client, server)
             case Trouble.REFUSED:
-                client.send(self._dialect.refuse(operation))
+                client.send(self._dialect.refuse(operation, request))
             case Trouble.RUBBISH:
                 client.send(answer("200 OK", _PAGE, Content_Type="text/html"))
             case Trouble.FAILED:

@@ -42,7 +42,9 @@ class Dialect:
     """How one kind of server is asked, and how it says no."""
 
     def __init__(
-        self, read: Callable[[Request], Operation], refuse: Callable[[Operation], bytes]
+        self,
+        read: Callable[[Request], Operation],
+        refuse: Callable[[Operation, Request], bytes],
     ) -> None:
         self.read = read
         self.refuse = refuse
@@ -98,7 +100,7 @@ def _of_office(record: str) -> Operation:
     return Operation.RESIGN if office["led"] == office["released"] else Operation.TAKE_OFFICE
 
 
-def _etcd_refuses(operation: Operation) -> bytes:
+def _etcd_refuses(operation: Operation, _request: Request) -> bytes:
     """As etcd 3.5 words it. A denied watch is told so by its first message."""
     if operation is Operation.WATCH:
         reason = "rpc error: code = PermissionDenied desc = etcdserver: permission denied"
@@ -110,11 +112,11 @@ def _etcd_refuses(operation: Operation) -> bytes:
     return answer("403 Forbidden", body, Content_Type="application/json")
 
 
-def _consul_refuses(operation: Operation) -> bytes:
-    """As Consul 1.8 words it. It does not refuse to read what is below a key: it shows nothing."""
+def _consul_refuses(operation: Operation, request: Request) -> bytes:
+    """As Consul 1.8 words it. It refuses to read a key; of what is below one it shows nothing."""
     why = b"Permission denied"
     match operation:
-        case Operation.LOOK | Operation.WATCH:
+        case Operation.LOOK | Operation.WATCH if "recurse" in request.target:
             return answer("404 Not Found", b"", X_Consul_Index="7")
         case Operation.CAMPAIGN | Operation.SUCCEED | Operation.TAKE_OFFICE | Operation.RESIGN:
             errors = {"Results": None, "Errors": [{"OpIndex": 0, "What": why.decode()}]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -15,12 +16,14 @@ Mutant = Callable[[], AbstractContextManager[None]]
 @contextmanager
 def patched(where: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
     """``where.name`` becomes what ``make`` makes of it."""
-    original = getattr(where, name, None)  # None: a built-in that is shadowed for a while.
+    # A built-in is shadowed for a while. Anything else that is not there has been renamed.
+    shadows = hasattr(builtins, name) and not hasattr(where, name)
+    original = getattr(builtins if shadows else where, name)
     setattr(where, name, make(original))
     try:
         yield
     finally:
-        if original is None:
+        if shadows:
             delattr(where, name)
         else:
             setattr(where, name, original)

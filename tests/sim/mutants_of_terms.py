@@ -111,7 +111,7 @@ def the_key_is_not_watched() -> AbstractContextManager[None]:
 
 def no_takeover_delay() -> AbstractContextManager[None]:
     """S9: after a sudden end the next job starts at once."""
-    return patched(election_rules, "_takeover_delay_s", lambda _: lambda *_arguments: 0.0)
+    return patched(election_rules, "takeover_delay_s", lambda _: lambda *_arguments: 0.0)
 
 
 def an_orderly_end_is_believed_after_a_loss_of_data() -> AbstractContextManager[None]:

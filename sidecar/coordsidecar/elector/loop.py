@@ -247,10 +247,10 @@ class Elector:
                 self._chore = None
             case LookAtGuard():
                 self._inbox.put(GuardIs(is_stopped(self._guard_pid)))
-            case Sweep(run) if self._chore is None:  # Never in the way of burying our own guard.
+            case Sweep(run) if not isinstance(self._chore, KillTree):
                 self._chore, self._hunt = effect, Hunt(run)
             case Sweep():
-                pass
+                pass  # Never in the way of burying our own guard.
             case Report(event, message, token):
                 fields = {} if token is None else {"token": token}
                 self._log.event(event, message, **fields)

@@ -10,7 +10,9 @@ from coordsidecar.core.election.moves import (
     Call,
     Campaign,
     Look,
+    Open,
     Refused,
+    Report,
     Resign,
     Silent,
     TakeOffice,
@@ -23,11 +25,22 @@ from coordsidecar.core.election.phases import (
     Elector,
     Joining,
     Leading,
+    Opening,
     Resigning,
     Waiting,
 )
+from coordsidecar.store.protocol import Absent, Standing, Vacant
 from coordsidecar.value import replace
-from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, answer, elector, take
+from tests.core.election.electors import (
+    AIMS,
+    BEHIND,
+    CLEAN,
+    SESSION,
+    UNCLEAN,
+    answer,
+    elector,
+    take,
+)
 
 CLAIMING = Claiming(CLEAN, 100.0, swept=True)
 IN_VAIN = [
@@ -110,3 +123,42 @@ def test_a_leader_is_not_in_the_way() -> None:
     state, _ = take(elector(Leading(CLEAN), in_vain_since_s=0.0, look_at_s=1e9), Tick(), 101.0)
 
     assert state.phase == Leading(CLEAN)
+
+
+def test_who_is_elected_again_and_again_but_never_leads_makes_way() -> None:
+    """Of a lock that it gave us, the store says that there is none: so the delay began anew."""
+    state = elector(Joining(), call=Campaign(SESSION))
+    for now_s in (101.0, 108.0, 115.0, 122.0, 129.0):
+        state, _ = answer(replace(state, call=Campaign(SESSION)), UNCLEAN, now_s)
+        assert isinstance(state.phase, Claiming)
+        assert state.phase.start_at_s == now_s + AIMS.timing.takeover_delay_s
+        state = replace(state, call=Look(SESSION), renewed_at_s=now_s)
+        state, _ = answer(state, Absent(), now_s + 1.0)
+        assert state.phase == Joining()
+    state = replace(state, call=None, renewed_at_s=130.0, retry_at_s=1e9, renew_at_s=1e9)
+
+    due_s = core.next_wake_s(replace(state, ping_at_s=1e9), AIMS)
+    early, _ = take(state, Tick(), 130.9)
+    state, effects = core.step(state, Tick(), 131.0, AIMS)
+
+    assert due_s == 131.0  # First elected at 101, then the delay, and the TTL that was granted.
+    assert early.phase == Joining()
+    assert state.phase == Resigning(None, 15.0, leave=False, give_up_at_s=145.0)
+    assert any(isinstance(one, Report) and "elected, but" in one.message for one in effects)
+
+
+@pytest.mark.parametrize("standing", [BEHIND, Vacant(0.5, cursor=1)])
+def test_who_stands_behind_somebody_else_was_not_elected_in_vain(standing: Standing) -> None:
+    state = elector(Joining(), call=Campaign(SESSION), elected_at_s=90.0)
+
+    state, _ = answer(state, standing, 101.0)
+
+    assert state.elected_at_s == float("inf")
+
+
+def test_another_session_is_elected_anew() -> None:
+    state = elector(Opening(), call=Open(), session=None, elected_at_s=90.0)
+
+    state, _ = answer(state, SESSION, 101.0)
+
+    assert state.elected_at_s == float("inf")

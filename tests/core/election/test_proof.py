@@ -217,3 +217,15 @@ def test_nothing_waits_for_a_watch_that_saw_nothing() -> None:
 
     assert effects == [Watch(SESSION, CLEAN)]
     assert state.renew_at_s == 1e9
+
+
+@pytest.mark.parametrize(("alarmed", "pause_s"), [(True, 0.75), (False, 0.0)])
+def test_a_proof_after_a_false_alarm_is_followed_by_a_pause_of_the_watch(
+    alarmed: bool, pause_s: float
+) -> None:
+    watch_at_s = math.inf if alarmed else 101.0
+    state = elector(Leading(CLEAN), call=PROVING, watching=False, watch_at_s=watch_at_s)
+
+    state, _ = answer(state, Renewed(15.0, CLEAN), 102.0)
+
+    assert state.watch_at_s == 102.0 + pause_s

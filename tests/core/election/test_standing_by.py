@@ -37,7 +37,7 @@ from coordsidecar.core.election.phases import (
     Resting,
     Waiting,
 )
-from coordsidecar.store.protocol import Absent, Session, Vacant
+from coordsidecar.store.protocol import Absent, Behind, Session, Vacant
 from coordsidecar.value import replace
 from tests.core.election.electors import (
     AIMS,
@@ -267,3 +267,20 @@ def test_a_watch_that_ends_is_followed_by_a_look_a_watch_or_a_pause(
     state, _ = take(state, ended, 101.0)
 
     assert (state.watch_at_s, state.look_at_s) == (watch_at_s, look_at_s)
+
+
+@pytest.mark.parametrize(
+    ("said_changed", "found", "pause_s"),
+    [(True, BEHIND, 0.75), (True, replace(BEHIND, cursor=2), 0.0), (False, BEHIND, 0.0)],
+    ids=["a false alarm", "a change", "no alarm"],
+)
+def test_who_looked_after_a_false_alarm_waits_before_it_watches_again(
+    said_changed: bool, found: Behind, pause_s: float
+) -> None:
+    """It would be alarmed, and look, as fast as the store answers."""
+    alarmed = math.inf if said_changed else 101.0
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION), watch_at_s=alarmed)
+
+    state, _ = answer(state, found, 101.0)
+
+    assert state.watch_at_s == 101.0 + pause_s

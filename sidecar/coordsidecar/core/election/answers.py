@@ -155,6 +155,7 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         elector,
         session=session,
         in_vain_since_s=math.inf,
+        elected_at_s=math.inf,
         connected=True,
         renewed_at_s=answer.sent_at_s,
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s,
@@ -189,7 +190,7 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
     match elector.phase:
         case Leading(Held(token)) | Adopting(int(token)):
             assert isinstance(standing, Held)
-            elector = replace(elector.to(Leading(standing)), watch_at_s=now_s)
+            elector = _watching(elector, Leading(standing), now_s, aims)
             return elector, [rules.tell_lease(elector, token, aims)]
         case Adopting():
             assert standing is not None, "it asks for nothing else"
@@ -257,11 +258,20 @@ def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> St
             elector = replace(elector, following=name)
         case _:
             assert_never(standing)
-    elector = replace(elector.to(Waiting(standing)), watch_at_s=now_s, look_at_s=look_at_s)
+    elector = _watching(elector, Waiting(standing), now_s, aims)
+    elector = replace(elector, look_at_s=look_at_s, elected_at_s=math.inf)
     if aims.try_once:
         elector, more = making_way.give_up_waiting(elector, now_s, aims)
         effects += more
     return elector, effects
+
+
+def _watching(elector: Elector, found: Waiting | Leading, now_s: float, aims: Aims) -> Elector:
+    watch_at_s = now_s
+    if found == elector.phase and math.isinf(elector.watch_at_s):
+        # The watch said that something had changed, and would say so again and again.
+        watch_at_s += aims.timing.renew_every_s / 4
+    return replace(elector.to(found), watch_at_s=watch_at_s)
 
 
 def _took_office(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:

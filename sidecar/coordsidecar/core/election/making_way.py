@@ -5,7 +5,8 @@ goes on to renew, but refuses it office, or never says where it stands, all othe
 it for ever. So for a candidate, too, a session alone is not enough: without a word on its standing
 for as long as the session lasts, it gives up its place, and rests, so that somebody else has time
 to lead. So it does where the store answers all else, but none of its renewals for so long: they may
-be carried out all the same, while it can never lead.
+be carried out all the same, while it can never lead. And so it does where it was elected, but did
+not lead for so long after the takeover delay, whatever it was told meanwhile.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     if now_s < _hopeless_s(elector, aims):
         return give_up_waiting(elector, now_s, aims)
     why = "the store renews our session, but does not say where we stand; making way for others"
-    if isinstance(elector.phase, Claiming):
+    if isinstance(elector.phase, Claiming) or now_s >= _elected_in_vain_s(elector, aims):
         why = "elected, but the store does not let us take office; making way for others"
     if now_s >= _unrenewed_s(elector, aims):
         why = "the store answers, but none of our renewals; making way for others"
@@ -97,7 +98,19 @@ def _wait_until_s(aims: Aims) -> float:
 
 
 def _hopeless_s(elector: Elector, aims: Aims) -> float:
-    return min(_in_vain_s(elector, aims), _unrenewed_s(elector, aims))
+    return min(
+        _in_vain_s(elector, aims),
+        _unrenewed_s(elector, aims),
+        _elected_in_vain_s(elector, aims),
+    )
+
+
+def _elected_in_vain_s(elector: Elector, aims: Aims) -> float:
+    """A store that contradicts itself may elect us for ever, and never let us lead."""
+    if elector.session is None or math.isinf(elector.elected_at_s):
+        return math.inf
+    delay_s = rules.takeover_delay_s(elector, aims)
+    return elector.elected_at_s + delay_s + lasting_s(elector.session, aims.timing)
 
 
 def _unrenewed_s(elector: Elector, aims: Aims) -> float:

@@ -86,7 +86,8 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if isinstance(phase, Claiming) and phase.held.token != held.token:
         elector = replace(elector, vacant_since_s=None)  # Somebody else may have led meanwhile.
     elector, since_s = vacant_since(elector, held.last_led, now_s)
-    elector = replace(elector, look_at_s=math.inf)
+    elected_at_s = min(elector.elected_at_s, now_s)
+    elector = replace(elector, look_at_s=math.inf, elected_at_s=elected_at_s)
     # Our own run ended under the guard that now stands by, so we know that its tree is gone.
     orderly = held.clean or held.last_run == aims.run
     if held.last_led < elector.floor:
@@ -95,7 +96,7 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     was = phase.held if isinstance(phase, Claiming) else None
     mended = was is not None and was.token == held.token and not was.clean
     if not orderly:
-        start_at_s = since_s + _takeover_delay_s(elector, aims)
+        start_at_s = since_s + takeover_delay_s(elector, aims)
         elector = replace(elector, unclean_until_s=start_at_s)
     elif mended:
         start_at_s = now_s  # It has resigned since.
@@ -124,7 +125,7 @@ def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector
     return elector, elector.vacant_since_s
 
 
-def _takeover_delay_s(elector: Elector, aims: Aims) -> float:
+def takeover_delay_s(elector: Elector, aims: Aims) -> float:
     """A server that grants a longer TTL than was asked for grants it to every leader."""
     timing = aims.timing
     assert elector.session is not None
