@@ -227,7 +227,20 @@ def a_clean_end_after_a_loss_vouched_for_those_before() -> AbstractContextManage
     def trusting(step: Any) -> Any:
         def stepping(state: Any, *rest: Any) -> Any:
             state, effects = step(state, *rest)
-            return replace(state, unclean_until_s=-math.inf), effects
+            return replace(state, rival=False), effects
+
+        return stepping
+
+    return patched(election_core, "step", trusting)
+
+
+def a_new_session_vouched_for_a_store_that_had_lost_its_data() -> AbstractContextManager[None]:
+    """Another run had led and resigned since, under the very token of the one that we knew of."""
+
+    def trusting(step: Any) -> Any:
+        def stepping(state: Any, *rest: Any) -> Any:
+            state, effects = step(state, *rest)
+            return replace(state, forgotten_until_s=-math.inf), effects
 
         return stepping
 
@@ -264,6 +277,10 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         3283,
         "0.393 delay_and_double standby 2.23; 0.017 pause_guard standby 0.6; "
         "0.619 kill_guard leader 0",
+    ),
+    "a_new_session_vouched_for_a_store_that_had_lost_its_data": (
+        6736,
+        "0.139 cut leader 1.56; 0.012 lose_data standby 0; 0.073 kill_job leader 0",
     ),
     "a_kernel_lock_was_trusted_for_ever": (
         504,
@@ -315,6 +332,7 @@ BUGS: dict[str, Mutant] = {
         a_session_was_left_without_a_word,
         a_new_elector_trusted_a_hanging_guard,
         a_session_being_given_up_was_adopted,
+        a_new_session_vouched_for_a_store_that_had_lost_its_data,
         a_kernel_lock_was_trusted_for_ever,
         a_guard_that_was_suspended_stopped_its_burial,
         an_offer_below_the_floor_was_dropped_without_a_word,

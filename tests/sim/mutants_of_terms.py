@@ -120,7 +120,8 @@ def an_orderly_end_is_believed_after_a_loss_of_data() -> AbstractContextManager[
     def make(claim: Any) -> Any:
         def forgetful(elector: Any, *rest: Any) -> Any:
             floor = elector.floor
-            elector, effects = claim(replace(elector, floor=0), *rest)
+            elector = replace(elector, floor=0, forgotten_until_s=-math.inf)
+            elector, effects = claim(elector, *rest)
             return replace(elector, floor=max(floor, elector.floor)), effects
 
         return forgetful

@@ -26,7 +26,6 @@ from coordsidecar.core.election.moves import (
 )
 from coordsidecar.core.election.phases import (
     Claiming,
-    Elector,
     Joining,
     Killing,
     Leading,
@@ -295,36 +294,22 @@ def test_who_leaves_releases_its_own_token_and_no_later_one() -> None:
 # ── a store that lost its data, and somebody who knew of nobody (S9) ───────────────────────────
 
 
-def found_unclean_at_100() -> Elector:
-    """From whom the loss took the election again, 15 s before its job might have started."""
-    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
-    return replace(state.to(Joining()), vacant_since_s=None)
-
-
 def test_a_clean_end_vouches_for_nobody_whom_we_found_not_to_have_resigned() -> None:
-    """It began when the store had forgotten that one, whose job may live for the delay."""
-    state = replace(found_unclean_at_100(), call=None, retry_at_s=101.0)
+    """Another session may be of a store that has forgotten that one: see test_floors.py."""
+    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
 
-    state, effects = core.step(state, Tick(), 101.0, AIMS)
-    # That takes no office, however clean all is.
-    assert calls(effects) == [Call(Campaign(SESSION, None))]
+    assert state.rival
+
+
+def test_under_one_session_nothing_is_forgotten() -> None:
+    """So who has resigned since has."""
+    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
+    state = replace(state.to(Joining()), call=Campaign(SESSION), vacant_since_s=None)
+
     state, _ = answer(state, replace(CLEAN, last_led=6), 101.0)
-    assert state.phase == Claiming(replace(CLEAN, last_led=6), start_at_s=115.0, swept=False)
 
-    again, _ = answer(replace(state, call=Look(SESSION)), replace(CLEAN, last_led=6), 102.0)
-    assert isinstance(again.phase, Claiming)
-    assert again.phase.start_at_s == 115.0
-
-
-def test_it_does_once_that_ones_time_is_over() -> None:
-    state = replace(found_unclean_at_100(), call=None, retry_at_s=115.0, renewed_at_s=110.0)
-
-    state, effects = core.step(state, Tick(), 115.0, AIMS)
-
-    assert calls(effects) == [Call(Campaign(SESSION, 0))]
-    state, _ = answer(state, CLEAN, 115.0)
     assert isinstance(state.phase, Claiming)
-    assert state.phase.start_at_s == 115.0
+    assert state.phase.start_at_s == 101.0
 
 
 def test_whoever_resigns_while_we_hold_the_election_has_resigned() -> None:

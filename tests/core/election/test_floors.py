@@ -10,16 +10,28 @@ from coordsidecar.core.election.moves import (
     Call,
     Campaign,
     HeardGuard,
+    Look,
+    Open,
     Resign,
     TakeOffice,
     TellGuard,
     Tick,
     Took,
 )
-from coordsidecar.core.election.phases import Claiming, Joining, Leading, Waiting
+from coordsidecar.core.election.phases import Claiming, Elector, Joining, Leading, Opening, Waiting
 from coordsidecar.store.protocol import Held
 from coordsidecar.value import replace
-from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, answer, calls, elector, take
+from tests.core.election.electors import (
+    AIMS,
+    BEHIND,
+    CLEAN,
+    SESSION,
+    UNCLEAN,
+    answer,
+    calls,
+    elector,
+    take,
+)
 
 IN_OFFICE = replace(BEHIND, leader_token=40, in_office=True)
 FORGETFUL = Held(token=3, clean=True, last_run="", cursor=1, last_led=2)  # It was 40 once.
@@ -145,3 +157,72 @@ def test_a_term_that_was_refused_is_released_though_it_was_never_begun() -> None
     _, effects = take(elector(Leading(CLEAN)), HeardGuard(refused), 101.0)
 
     assert effects == [Call(Resign(SESSION, 7))]
+
+
+# ── a store that may have lost its data between two sessions ───────────────────────────────────
+
+
+def reopened(**changes: object) -> Elector:
+    """An elector whose session was lost, and that has just been granted another, at 101."""
+    state = elector(Opening(), call=Open(), session=None, **changes)
+    state, _ = answer(state, SESSION, 101.0)
+    return state
+
+
+def test_who_saw_somebody_in_office_trusts_no_clean_end_that_another_session_finds() -> None:
+    """Another run may have led and resigned since, in a store that knew of nobody."""
+    state = elector(Joining(), call=Campaign(SESSION))
+    state, _ = answer(state, replace(BEHIND, in_office=True), 100.0)
+    state = reopened(rival=state.rival)
+
+    asked = state.call
+    state, _ = answer(state, CLEAN, 102.0)
+
+    assert asked == Campaign(SESSION, None)  # Not to take office at once.
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s == 116.0  # A takeover delay after the session was opened.
+
+
+def test_nor_one_that_comes_while_it_waits() -> None:
+    state = reopened(rival=True)
+    state, _ = answer(state, UNCLEAN, 102.0)
+    state = replace(state, call=Look(SESSION))
+
+    state, _ = answer(state, CLEAN, 103.0)
+
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s == 116.0
+
+
+@pytest.mark.parametrize("at_s", [116.0, 130.0])
+def test_once_that_ones_time_is_over_it_does(at_s: float) -> None:
+    state = reopened(rival=True)
+    state = replace(state, call=None, renewed_at_s=at_s, renew_at_s=1e9, retry_at_s=at_s)
+
+    _, effects = take(state, Tick(), at_s + 0.1)
+
+    assert effects == [Call(Campaign(SESSION, 0))]
+
+
+def test_who_knows_of_nobody_waits_for_nobody() -> None:
+    assert reopened().call == Campaign(SESSION, 0)
+
+
+def test_who_has_led_since_is_the_last_that_it_knows_of() -> None:
+    state = elector(Joining(), call=Campaign(SESSION), rival=True)
+
+    state, _ = answer(state, replace(CLEAN, in_office=True), 101.0)
+
+    assert isinstance(state.phase, Leading)
+    assert not state.rival
+
+
+@pytest.mark.parametrize(
+    ("token", "floor", "rival"), [(None, 0, False), (None, 7, True), (7, 7, False), (7, 9, True)]
+)
+def test_a_new_elector_takes_the_highest_token_for_anothers_unless_it_is_its_guards(
+    token: int | None, floor: int, rival: bool
+) -> None:
+    begun = core.begin(100.0, AIMS, adopt=SESSION, token=token, floor=floor)
+
+    assert begun.rival is rival

@@ -161,6 +161,10 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s,
         retry_at_s=now_s,
     )
+    if elector.rival:
+        # Under one session we would be told that the store lost its data; now it may have, since.
+        until_s = now_s + rules.takeover_delay_s(elector, aims)
+        elector = replace(elector, forgotten_until_s=until_s)
     if isinstance(elector.phase, Opening):
         elector = elector.to(Joining())
     holding = TellGuard(msg.Holding(session.handle, session.ttl_s), session.fds)
@@ -249,7 +253,8 @@ def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> St
             effects: list[Effect] = []
         case Behind(leader=record, leader_token=token, in_office=in_office):
             floor = max(elector.floor, token) if in_office else elector.floor
-            was, elector = elector, replace(elector, vacant_since_s=None, floor=floor)
+            rival = elector.rival or in_office
+            was, elector = elector, replace(elector, vacant_since_s=None, floor=floor, rival=rival)
             look_at_s = now_s + aims.timing.ttl_s  # The watch says when; this is its safety net.
             name = rules.leader_name(record)
             effects = []

@@ -152,15 +152,15 @@ class Elector(Value, kw_only=True):
 
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
-    ``unclean_until_s``: how long the job of a term may live on that we found not to have resigned,
-    whatever is said by a store that may have lost its data since.
     ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
     is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
     ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
     when we were not told where we stand, though we asked; ``told_at_s``: when we last asked, and
     were. ``elected_at_s``: since when this session has been elected, though it never led.
-    ``floor``: the highest token that we, or our guard, have ever seen in office.
+    ``floor``: the highest token that we, or our guard, have ever seen in office. ``rival``: whether
+    somebody else was in office since we last led, as far as we know; ``forgotten_until_s``: how
+    long the job of one may live on of whom a store that lost its data knows nothing any more.
     """
 
     phase: Phase
@@ -185,12 +185,13 @@ class Elector(Value, kw_only=True):
     connected: bool = False
     vacant_since_s: float | None = None
     vacant_led: int = 0
-    unclean_until_s: float = -math.inf
     ping_at_s: float = 0.0
     pings: int = 0
     woke_at_s: float = -math.inf
     following: str = ""
     floor: int = 0
+    rival: bool = False
+    forgotten_until_s: float = -math.inf
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)

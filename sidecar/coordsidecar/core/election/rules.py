@@ -74,7 +74,7 @@ def needs_sweep(held: Held, aims: Aims) -> bool:
 
 def campaign(elector: Elector, session: Session) -> Campaign:
     """Office is taken with it where all is clean, unless we know better than the store."""
-    knows_better = elector.last_step_s < elector.unclean_until_s
+    knows_better = elector.last_step_s < elector.forgotten_until_s
     return Campaign(session, None if knows_better else elector.floor)
 
 
@@ -93,21 +93,20 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if held.last_led < elector.floor:
         # The store has lost its data, and who led then may not have heard of it yet.
         orderly = False
-    was = phase.held if isinstance(phase, Claiming) else None
-    mended = was is not None and was.token == held.token and not was.clean
+    start_at_s = now_s
     if not orderly:
         start_at_s = since_s + takeover_delay_s(elector, aims)
-        elector = replace(elector, unclean_until_s=start_at_s)
-    elif mended:
-        start_at_s = now_s  # It has resigned since.
-    else:
-        # Whoever resigned may have begun when the store had lost its data, and know of nobody else.
-        start_at_s = max(now_s, elector.unclean_until_s)
+        elector = replace(elector, rival=True)
+    # Whoever resigned may have begun when the store had lost its data, and know of nobody else.
+    start_at_s = max(start_at_s, elector.forgotten_until_s)
     effects: list[Effect] = []
     if start_at_s > now_s:
         # The leader before us may still confirm that its job is over: look again.
         elector = replace(elector, look_at_s=now_s + aims.timing.ping_every_s)
-        why = f"elected; the last leader did not resign, so the job waits {start_at_s - now_s:.1f}s"
+        because = "the last leader did not resign"
+        if orderly:
+            because = "a leader that the store may have forgotten may still run"
+        why = f"elected; {because}, so the job waits {start_at_s - now_s:.1f}s"
         if not isinstance(elector.phase, Claiming):
             effects.append(Report("elected", why, held.token))
     if isinstance(elector.phase, Claiming) and elector.phase.held.token == held.token:
@@ -150,6 +149,7 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         renew_at_s=min(elector.renew_at_s, now_s + timing.renew_every_s),
         vacant_since_s=None,
         following="",
+        rival=False,
     )
     return elector, [tell_lease(elector, held.token, aims)]
 
