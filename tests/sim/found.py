@@ -227,7 +227,7 @@ def a_clean_end_after_a_loss_vouched_for_those_before() -> AbstractContextManage
     def trusting(step: Any) -> Any:
         def stepping(state: Any, *rest: Any) -> Any:
             state, effects = step(state, *rest)
-            return replace(state, rival=False), effects
+            return replace(state, rival=None), effects
 
         return stepping
 

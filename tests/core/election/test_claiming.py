@@ -298,7 +298,7 @@ def test_a_clean_end_vouches_for_nobody_whom_we_found_not_to_have_resigned() -> 
     """Another session may be of a store that has forgotten that one: see test_floors.py."""
     state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
 
-    assert state.rival
+    assert state.rival == (0, "")
 
 
 def test_under_one_session_nothing_is_forgotten() -> None:

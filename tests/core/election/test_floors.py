@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -184,7 +186,7 @@ def test_who_saw_somebody_in_office_trusts_no_clean_end_that_another_session_fin
 
 
 def test_nor_one_that_comes_while_it_waits() -> None:
-    state = reopened(rival=True)
+    state = reopened(rival=(5, ""))
     state, _ = answer(state, UNCLEAN, 102.0)
     state = replace(state, call=Look(SESSION))
 
@@ -196,7 +198,7 @@ def test_nor_one_that_comes_while_it_waits() -> None:
 
 @pytest.mark.parametrize("at_s", [116.0, 130.0])
 def test_once_that_ones_time_is_over_it_does(at_s: float) -> None:
-    state = reopened(rival=True)
+    state = reopened(rival=(5, ""))
     state = replace(state, call=None, renewed_at_s=at_s, renew_at_s=1e9, retry_at_s=at_s)
 
     _, effects = take(state, Tick(), at_s + 0.1)
@@ -209,20 +211,44 @@ def test_who_knows_of_nobody_waits_for_nobody() -> None:
 
 
 def test_who_has_led_since_is_the_last_that_it_knows_of() -> None:
-    state = elector(Joining(), call=Campaign(SESSION), rival=True)
+    state = elector(Joining(), call=Campaign(SESSION), rival=(5, ""))
 
     state, _ = answer(state, replace(CLEAN, in_office=True), 101.0)
 
     assert isinstance(state.phase, Leading)
-    assert not state.rival
+    assert state.rival is None
+
+
+def behind_40(state: Elector, now_s: float) -> Elector:
+    return answer(replace(state, call=Campaign(SESSION), renewed_at_s=now_s), IN_OFFICE, now_s)[0]
+
+
+def test_a_store_that_still_knows_whom_we_knew_has_forgotten_nothing() -> None:
+    """So a standby whose session was revoked takes over as fast as any other."""
+    before = behind_40(elector(Joining()), 100.0)
+
+    state = behind_40(reopened(rival=before.rival), 101.5)
+
+    assert before.rival == (40, IN_OFFICE.leader)
+    assert state.forgotten_until_s == -math.inf
+
+
+def test_another_leader_proves_nothing_of_the_one_whom_we_knew_however_often_we_come() -> None:
+    state = behind_40(reopened(rival=(39, "somebody")), 101.5)
+
+    assert state.rival == (39, "somebody")
+    assert state.forgotten_until_s == 116.0
+    later = behind_40(state, 116.0)
+    assert later.rival == (40, IN_OFFICE.leader)
 
 
 @pytest.mark.parametrize(
-    ("token", "floor", "rival"), [(None, 0, False), (None, 7, True), (7, 7, False), (7, 9, True)]
+    ("token", "floor", "rival"),
+    [(None, 0, None), (None, 7, (7, "")), (7, 7, None), (7, 9, (9, ""))],
 )
 def test_a_new_elector_takes_the_highest_token_for_anothers_unless_it_is_its_guards(
-    token: int | None, floor: int, rival: bool
+    token: int | None, floor: int, rival: tuple[int, str] | None
 ) -> None:
     begun = core.begin(100.0, AIMS, adopt=SESSION, token=token, floor=floor)
 
-    assert begun.rival is rival
+    assert begun.rival == rival

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import making_way, rules
+from coordsidecar.core.election import candidate, making_way, rules
 from coordsidecar.core.election.moves import (
     Aims,
     Answered,
@@ -161,7 +161,7 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s,
         retry_at_s=now_s,
     )
-    if elector.rival:
+    if elector.rival is not None:
         # Under one session we would be told that the store lost its data; now it may have, since.
         until_s = now_s + rules.takeover_delay_s(elector, aims)
         elector = replace(elector, forgotten_until_s=until_s)
@@ -194,11 +194,11 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
     match elector.phase:
         case Leading(Held(token)) | Adopting(int(token)):
             assert isinstance(standing, Held)
-            elector = _watching(elector, Leading(standing), now_s, aims)
+            elector = candidate.watching(elector, Leading(standing), now_s, aims)
             return elector, [rules.tell_lease(elector, token, aims)]
         case Adopting():
             assert standing is not None, "it asks for nothing else"
-            return _stand(elector, standing, now_s, aims)
+            return candidate.stand(elector, standing, now_s, aims)
         case _:
             return elector, []
 
@@ -215,7 +215,7 @@ def _found(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step
     assert isinstance(standing, Held | Behind | Vacant | Absent)
     match elector.phase:
         case Joining() | Waiting() | Claiming():
-            return _stand(elector, standing, now_s, aims)
+            return candidate.stand(elector, standing, now_s, aims)
         case Resigning(token=None) as phase if isinstance(standing, Held) and standing.in_office:
             # We were leaving, and were elected: what was taken is to be released.
             return elector.to(replace(phase, token=standing.token)), []
@@ -236,47 +236,6 @@ def _not_ours(
         case _:
             why = "our key was deleted"
     return rules.lose(elector, token, why, now_s, aims)
-
-
-def _stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Step:
-    """Where does a candidate stand?"""
-    match standing:
-        case Held():
-            return rules.claim(elector, standing, now_s, aims)
-        case Absent():
-            # Who is no candidate does not know whether somebody else leads meanwhile.
-            elector = replace(elector.to(Joining()), vacant_since_s=None)
-            return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
-        case Vacant(retry_after_s, last_led=last_led):
-            elector, _ = rules.vacant_since(elector, last_led, now_s)
-            look_at_s = now_s + max(retry_after_s, _RETRY_FIRST_S / 2)
-            effects: list[Effect] = []
-        case Behind(leader=record, leader_token=token, in_office=in_office):
-            floor = max(elector.floor, token) if in_office else elector.floor
-            rival = elector.rival or in_office
-            was, elector = elector, replace(elector, vacant_since_s=None, floor=floor, rival=rival)
-            look_at_s = now_s + aims.timing.ttl_s  # The watch says when; this is its safety net.
-            name = rules.leader_name(record)
-            effects = []
-            if name != elector.following or floor != was.floor:
-                effects = [TellGuard(msg.Following(name, token, floor))]
-            elector = replace(elector, following=name)
-        case _:
-            assert_never(standing)
-    elector = _watching(elector, Waiting(standing), now_s, aims)
-    elector = replace(elector, look_at_s=look_at_s, elected_at_s=math.inf)
-    if aims.try_once:
-        elector, more = making_way.give_up_waiting(elector, now_s, aims)
-        effects += more
-    return elector, effects
-
-
-def _watching(elector: Elector, found: Waiting | Leading, now_s: float, aims: Aims) -> Elector:
-    watch_at_s = now_s
-    if found == elector.phase and math.isinf(elector.watch_at_s):
-        # The watch said that something had changed, and would say so again and again.
-        watch_at_s += aims.timing.renew_every_s / 4
-    return replace(elector.to(found), watch_at_s=watch_at_s)
 
 
 def _took_office(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:

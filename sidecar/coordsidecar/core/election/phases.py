@@ -158,9 +158,10 @@ class Elector(Value, kw_only=True):
     ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
     when we were not told where we stand, though we asked; ``told_at_s``: when we last asked, and
     were. ``elected_at_s``: since when this session has been elected, though it never led.
-    ``floor``: the highest token that we, or our guard, have ever seen in office. ``rival``: whether
-    somebody else was in office since we last led, as far as we know; ``forgotten_until_s``: how
-    long the job of one may live on of whom a store that lost its data knows nothing any more.
+    ``floor``: the highest token that we, or our guard, have ever seen in office. ``rival``: who
+    else was in office since we last led, by token and record, as far as we know;
+    ``forgotten_until_s``: how long that one's job may live on, should the store have lost its data
+    and know nothing of it any more.
     """
 
     phase: Phase
@@ -190,7 +191,7 @@ class Elector(Value, kw_only=True):
     woke_at_s: float = -math.inf
     following: str = ""
     floor: int = 0
-    rival: bool = False
+    rival: tuple[int, str] | None = None
     forgotten_until_s: float = -math.inf
 
     def to(self, phase: Phase) -> Elector:

@@ -96,7 +96,7 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     start_at_s = now_s
     if not orderly:
         start_at_s = since_s + takeover_delay_s(elector, aims)
-        elector = replace(elector, rival=True)
+        elector = replace(elector, rival=elector.rival or (held.last_led, ""))
     # Whoever resigned may have begun when the store had lost its data, and know of nobody else.
     start_at_s = max(start_at_s, elector.forgotten_until_s)
     effects: list[Effect] = []
@@ -149,7 +149,7 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         renew_at_s=min(elector.renew_at_s, now_s + timing.renew_every_s),
         vacant_since_s=None,
         following="",
-        rival=False,
+        rival=None,
     )
     return elector, [tell_lease(elector, held.token, aims)]
 

@@ -100,7 +100,7 @@ def begin(
         guard_lost_s=now_s + aims.timing.guard_patience_s,
         ping_at_s=now_s,
         floor=floor,
-        rival=floor > (token or 0),
+        rival=(floor, "") if floor > (token or 0) else None,
     )
 
 

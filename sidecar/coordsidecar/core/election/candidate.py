@@ -1,0 +1,70 @@
+"""Where a candidate stands, by the store's answer, and what it looks at from then on."""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election import making_way, rules
+from coordsidecar.core.election.moves import Aims, Effect, TellGuard
+from coordsidecar.core.election.phases import Elector, Joining, Leading, Waiting
+from coordsidecar.hints import assert_never
+from coordsidecar.store.protocol import Absent, Behind, Held, Standing, Vacant
+from coordsidecar.value import replace
+
+__all__ = ["stand", "watching"]
+
+Step = tuple[Elector, list[Effect]]
+
+_RETRY_FIRST_S = 0.1
+
+
+def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Step:
+    """Where does a candidate stand?"""
+    match standing:
+        case Held():
+            return rules.claim(elector, standing, now_s, aims)
+        case Absent():
+            # Who is no candidate does not know whether somebody else leads meanwhile.
+            elector = replace(elector.to(Joining()), vacant_since_s=None)
+            return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
+        case Vacant(retry_after_s, last_led=last_led):
+            elector, _ = rules.vacant_since(elector, last_led, now_s)
+            look_at_s = now_s + max(retry_after_s, _RETRY_FIRST_S / 2)
+            effects: list[Effect] = []
+        case Behind(leader=record, leader_token=token, in_office=in_office):
+            floor = max(elector.floor, token) if in_office else elector.floor
+            was, elector = elector, replace(elector, vacant_since_s=None, floor=floor)
+            if in_office:
+                elector = _knows(elector, (token, record), now_s)
+            look_at_s = now_s + aims.timing.ttl_s  # The watch says when; this is its safety net.
+            name = rules.leader_name(record)
+            effects = []
+            if name != elector.following or floor != was.floor:
+                effects = [TellGuard(msg.Following(name, token, floor))]
+            elector = replace(elector, following=name)
+        case _:
+            assert_never(standing)
+    elector = watching(elector, Waiting(standing), now_s, aims)
+    elector = replace(elector, look_at_s=look_at_s, elected_at_s=math.inf)
+    if aims.try_once:
+        elector, more = making_way.give_up_waiting(elector, now_s, aims)
+        effects += more
+    return elector, effects
+
+
+def _knows(elector: Elector, leader: tuple[int, str], now_s: float) -> Elector:
+    """Somebody is in office. If we knew that one under an earlier session, nothing is forgotten."""
+    if leader == elector.rival:
+        return replace(elector, forgotten_until_s=-math.inf)
+    if now_s < elector.forgotten_until_s:
+        return elector  # It is the one before whose job may live on.
+    return replace(elector, rival=leader)
+
+
+def watching(elector: Elector, found: Waiting | Leading, now_s: float, aims: Aims) -> Elector:
+    watch_at_s = now_s
+    if found == elector.phase and math.isinf(elector.watch_at_s):
+        # The watch said that something had changed, and would say so again and again.
+        watch_at_s += aims.timing.renew_every_s / 4
+    return replace(elector.to(found), watch_at_s=watch_at_s)
