@@ -15,21 +15,22 @@ from tests.chaos.operations import SWEEP, Cell
 
 # The lanes run abreast, each some two minutes. Of each kind of operation the troubles that could
 # hurt: what the leader needs to go on is refused or silent for good; what may be done late, or done
-# and not heard of, is what gives the election, or an orderly end, to the wrong one.
+# and not heard of, is what gives the election, or an orderly end, to the wrong one. "Succeed" comes
+# first: who has had to open another session, under another leader, asks for no office at once (S9).
 _PLAYED = {
     "etcd 1": """
+        succeed: late, once, first standby; the leader ends
         look: refused, from now on, leader; its key is deleted
         look: silent, from now on, leader; nothing else
         keepalive: answer lost, from now on, leader; nothing else
         take office: refused, from now on, first standby; its guard and elector die
-        succeed: late, once, first standby; the leader ends
         resign: answer lost, once, leader; the leader ends
         open: 500 with a page, for 8 s, leader; its key is deleted
         keepalive: answer lost, from now on, both; its guard and elector die""",
     "etcd 2": """
+        succeed: answer cut, once, first standby; the leader ends
         take office: late, once, first standby; its key is deleted
         campaign: late, once, leader; its key is deleted
-        succeed: answer cut, once, first standby; the leader ends
         look: late, for 8 s, both; its key is deleted
         resign: late, for 8 s, leader; its key is deleted
         close: refused, once, leader; the leader ends
