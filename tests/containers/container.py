@@ -131,9 +131,10 @@ class Container:
         assert inside != 1, (
             f"{process} is process 1, and the kernel keeps its own from signalling it"
         )
-        # It may die with the container, if that ends of it. What comes of it, tests wait for.
         kill = f"-{signal.Signals(signum).name[3:]}"
-        podman("exec", self.name, "kill", kill, str(inside), check=False)
+        # Who kills may die with the container that ends of it. What comes of it, tests wait for.
+        may_end = signum == signal.SIGKILL
+        podman("exec", self.name, "kill", kill, str(inside), check=not may_end)
 
     def freeze(self) -> None:
         """Have the kernel stop all of it at once, as when a host is paused; return once it has."""

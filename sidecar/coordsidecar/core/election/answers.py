@@ -6,6 +6,7 @@ import math
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import candidate, making_way, rules
+from coordsidecar.core.election.candidate import RETRY_FIRST_S
 from coordsidecar.core.election.moves import (
     Aims,
     Answered,
@@ -42,7 +43,6 @@ from coordsidecar.value import replace
 
 Step = tuple[Elector, list[Effect]]
 
-_RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
 _ROUNDING_S = 0.001  # Of the store's way to write a TTL.
 
@@ -101,7 +101,7 @@ def _unanswered(
         return rules.resigned(elector, now_s)
     failures = elector.failures + 1
     longest_s = _RETRY_MAX_S if isinstance(answer.op, Open) else aims.timing.renew_every_s / 2
-    backoff_s = min(_RETRY_FIRST_S * 2.0 ** min(failures - 1, 10), longest_s)
+    backoff_s = min(RETRY_FIRST_S * 2.0 ** min(failures - 1, 10), longest_s)
     again_s = now_s + backoff_s * (0.5 + answer.draw)
     elector = replace(elector, failures=failures)
     match answer.op:
@@ -150,7 +150,7 @@ def _give_up(elector: Elector, reason: str, now_s: float, aims: Aims) -> Step:
 def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:
     session = answer.result
     if not isinstance(session, Session):
-        return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
+        return replace(elector, retry_at_s=now_s + RETRY_FIRST_S), []
     elector = replace(
         elector,
         session=session,

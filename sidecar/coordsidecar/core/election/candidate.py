@@ -12,11 +12,11 @@ from coordsidecar.hints import assert_never
 from coordsidecar.store.protocol import Absent, Behind, Held, Standing, Vacant
 from coordsidecar.value import replace
 
-__all__ = ["stand", "watching"]
+__all__ = ["RETRY_FIRST_S", "stand", "watching"]
 
 Step = tuple[Elector, list[Effect]]
 
-_RETRY_FIRST_S = 0.1
+RETRY_FIRST_S = 0.1
 
 
 def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Step:
@@ -27,10 +27,10 @@ def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Ste
         case Absent():
             # Who is no candidate does not know whether somebody else leads meanwhile.
             elector = replace(elector.to(Joining()), vacant_since_s=None)
-            return replace(elector, retry_at_s=now_s + _RETRY_FIRST_S), []
+            return replace(elector, retry_at_s=now_s + RETRY_FIRST_S), []
         case Vacant(retry_after_s, last_led=last_led):
             elector, _ = rules.vacant_since(elector, last_led, now_s)
-            look_at_s = now_s + max(retry_after_s, _RETRY_FIRST_S / 2)
+            look_at_s = now_s + max(retry_after_s, RETRY_FIRST_S / 2)
             effects: list[Effect] = []
         case Behind(leader=record, leader_token=token, in_office=in_office):
             floor = max(elector.floor, token) if in_office else elector.floor
