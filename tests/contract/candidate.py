@@ -8,7 +8,16 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
-from coordsidecar.store.protocol import Behind, Held, Session, Standing, Store, StoreError, Vacant
+from coordsidecar.store.protocol import (
+    Behind,
+    Held,
+    Limits,
+    Session,
+    Standing,
+    Store,
+    StoreError,
+    Vacant,
+)
 
 __all__ = ["CALL_S", "LONG_TTL_S", "Candidate", "stand_for"]
 
@@ -30,10 +39,15 @@ class Candidate:
     run: str = "a-run"
     """Under which it last took office, or might have."""
 
-    def campaign(self, *, run: str = "", floor: int = 0) -> Standing:
+    def campaign(self, *, run: str = "", floor: int = 0, limits: Limits | None = None) -> Standing:
         self.run = run or self.run
         return self.store.campaign(
-            self.session, record=self.record, run=run, floor=floor, timeout_s=self.call_s
+            self.session,
+            record=self.record,
+            run=run,
+            floor=floor,
+            limits=limits,
+            timeout_s=self.call_s,
         )
 
     def standing(self) -> Standing:
@@ -51,10 +65,12 @@ class Candidate:
         assert renewal.standing is not None
         return renewal.standing
 
-    def take_office(self, token: int, *, run: str = "a-run", floor: int = 0) -> int | None:
+    def take_office(
+        self, token: int, *, run: str = "a-run", floor: int = 0, limits: Limits | None = None
+    ) -> int | None:
         self.run = run
         return self.store.take_office(
-            self.session, token, run=run, floor=floor, timeout_s=self.call_s
+            self.session, token, run=run, floor=floor, limits=limits, timeout_s=self.call_s
         )
 
     def resign(self, token: int | None) -> None:
@@ -66,10 +82,10 @@ class Candidate:
     def watch(self, standing: Held | Behind | Vacant, *, timeout_s: float = CALL_S) -> bool:
         return self.store.watch(self.session, standing, timeout_s=timeout_s)
 
-    def wins(self, *, run: str = "", floor: int = 0) -> Held:
+    def wins(self, *, run: str = "", floor: int = 0, limits: Limits | None = None) -> Held:
         """Campaign until the election is ours; pytest's time-out bounds it."""
         while True:
-            standing = self.campaign(run=run, floor=floor)
+            standing = self.campaign(run=run, floor=floor, limits=limits)
             match standing:
                 case Held():
                     return standing

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.store.protocol import Behind, Election, Held
+from coordsidecar.store.protocol import Behind, Election, Held, Limits
 from tests.contract.candidate import Candidate
 from tests.contract.harness import Harness
 
@@ -74,6 +74,29 @@ def test_who_waited_for_an_orderly_end_is_in_office_as_soon_as_elected(
     assert held.in_office
     harness.end_session(second.session)
     assert candidate().wins(run="run-of-the-third").last_run == "run-of-the-second"
+
+
+def test_the_limits_of_a_term_are_told_to_whoever_comes_after_it(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    """Also by a term into which the campaign led, and while it lasts."""
+    first, second = candidate(), candidate()
+    assert first.take_office(first.wins().token, limits=Limits(61.0))
+    behind = second.campaign()
+    harness.end_session(first.session)
+    held = second.wins()
+    assert second.take_office(held.token)
+    third, fourth = candidate(), candidate()
+    third.campaign(run="a-run", limits=Limits(62.0))
+    second.resign(held.token)
+    in_office = third.wins(run="a-run", limits=Limits(62.0))
+    harness.end_session(third.session)
+    last = fourth.wins()
+
+    assert isinstance(behind, Behind)
+    assert (behind.limits, held.last_limits) == (Limits(61.0), Limits(61.0))
+    assert in_office.in_office
+    assert last.last_limits == Limits(62.0)
 
 
 def test_who_was_elected_into_office_keeps_it_and_resigns_from_it(

@@ -15,7 +15,6 @@ from enum import Enum
 
 from tests.servers.http import ClosedError, Request, Wire, answer
 from tests.servers.operations import DIALECTS, Operation
-from tests.servers.process import free_ports
 
 __all__ = ["Gate", "Trouble"]
 
@@ -60,7 +59,7 @@ class Gate:
         """How many requests the trouble has befallen since it was given."""
         self.seen: list[Operation] = []
         """All that was asked, in order."""
-        self._listener = socket.create_server(("127.0.0.1", free_ports(1)[0]), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 

@@ -10,6 +10,7 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.election import moves
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Aims, Effect, Event, Op, Watch
+from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process
@@ -27,6 +28,9 @@ class Surroundings(Protocol):
     run: str
     name: str
     host: Host
+
+    @property
+    def timing(self) -> Timing: ...
 
     @property
     def guard(self) -> Process: ...
@@ -67,6 +71,7 @@ class ElectorProcess(Process):
         token: int | None,
         run_until_s: float,
         floor: int,
+        floor_ttl_s: float,
     ) -> None:
         super().__init__(host, name)
         self.process = self
@@ -75,7 +80,8 @@ class ElectorProcess(Process):
         self.adopt = adopt
         self.holding: set[str] = {adopt.handle} if adopt else set()
         self._around = around
-        self._token, self._run_until_s, self._floor = token, run_until_s, floor
+        self._token, self._run_until_s = token, run_until_s
+        self._floor, self._floor_ttl_s = floor, floor_ttl_s
         self._heard: list[msg.FromGuard] = []
         self._events: list[Event] = []
         self._timer_s = -math.inf
@@ -133,6 +139,7 @@ class ElectorProcess(Process):
             token=self._token,
             run_until_s=self._run_until_s,
             floor=self._floor,
+            floor_ttl_s=self._floor_ttl_s,
         )
 
     def _decide(self, event: Event) -> list[Effect]:

@@ -14,10 +14,16 @@ from typing import Any
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import company
-from coordsidecar.core.election import phases as election_phases
 from coordsidecar.core.election import rules as election_rules
 from coordsidecar.core.election import step as election_core
-from coordsidecar.core.election.phases import Adopting, Joining, Killing, Opening, Resigning
+from coordsidecar.core.election.phases import (
+    Adopting,
+    Elector,
+    Joining,
+    Killing,
+    Opening,
+    Resigning,
+)
 from coordsidecar.core.guard import company as guard_company
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard.brought import Brought
@@ -52,8 +58,21 @@ def the_rest_of_a_frozen_tree_was_woken() -> AbstractContextManager[None]:
 def the_takeover_delay_ignored_the_ttl_granted() -> AbstractContextManager[None]:
     """A server that grants longer TTLs lets a deposed leader run for longer than the delay."""
     return patched(
-        election_rules, "takeover_delay_s", lambda _: lambda _e, aims: aims.timing.takeover_delay_s
+        election_rules,
+        "takeover_delay_s",
+        lambda _: lambda _elector, aims, _last=None: aims.timing.takeover_delay_s,
     )
+
+
+def the_takeover_delay_ignored_the_leaders_own_ttl() -> AbstractContextManager[None]:
+    """Whoever is started with a shorter TTL did not wait for one that had a longer one."""
+
+    def make(takeover_delay_s: Any) -> Any:
+        return lambda elector, aims, _last=None: takeover_delay_s(
+            replace(elector, rival=None), aims
+        )
+
+    return patched(election_rules, "takeover_delay_s", make)
 
 
 def an_earlier_vacancy_was_counted() -> AbstractContextManager[None]:
@@ -131,7 +150,13 @@ def a_session_being_given_up_was_adopted() -> AbstractContextManager[None]:
 
 def a_kernel_lock_was_trusted_for_ever() -> AbstractContextManager[None]:
     """Its file was deleted while the elector hung: the guard started an ended job once more."""
-    return patched(election_phases, "lasting_s", lambda _: lambda session, _timing: session.ttl_s)
+
+    def make(_: Any) -> Any:
+        return lambda elector, timing: (
+            elector.renewed_at_s + elector.session.ttl_s - timing.margin_s
+        )
+
+    return patched(Elector, "lease_until_s", make)
 
 
 def a_guard_that_was_suspended_stopped_its_burial() -> AbstractContextManager[None]:
@@ -256,6 +281,10 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         20,
         "0.4 cut_and_revoke leader 2",
     ),
+    "the_takeover_delay_ignored_the_leaders_own_ttl": (
+        4,
+        "mixed; 0.4 cut_and_revoke leader 2",
+    ),
     "an_unwatched_vacancy_was_counted": (
         958,
         "0.5 revoke leader 0; 0.04 cut standby 0.62; 0.1 restart_store leader 0;"
@@ -326,6 +355,7 @@ BUGS: dict[str, Mutant] = {
     for bug in (
         the_rest_of_a_frozen_tree_was_woken,
         the_takeover_delay_ignored_the_ttl_granted,
+        the_takeover_delay_ignored_the_leaders_own_ttl,
         an_earlier_vacancy_was_counted,
         an_unwatched_vacancy_was_counted,
         a_term_that_was_given_back_was_begun,

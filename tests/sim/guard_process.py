@@ -30,7 +30,12 @@ class Sidecar(Protocol):
     def start_tree(self, token: int | None) -> Tree | None: ...
 
     def start_elector(
-        self, adopt: Session | None, token: int | None, run_until_s: float, floor: int
+        self,
+        adopt: Session | None,
+        token: int | None,
+        run_until_s: float,
+        floor: int,
+        floor_ttl_s: float,
     ) -> bool:
         """Fork it; False: there is no process to be had."""
 
@@ -67,7 +72,7 @@ class GuardProcess(Process):
 
     def begin(self) -> None:
         """The elector is forked first, so that it connects while we make ready."""
-        self.sidecar.start_elector(None, None, 0.0, 0)
+        self.sidecar.start_elector(None, None, 0.0, 0, 0.0)
         self.poke()
 
     def send(self, signum: int) -> None:
@@ -223,8 +228,10 @@ class GuardProcess(Process):
                 self._signal_job(signum)
             case moves.AwaitObedience():
                 self._chore = effect
-            case moves.StartElector(token, run_until_s, floor):
-                if not self.sidecar.start_elector(self.session, token, run_until_s, floor):
+            case moves.StartElector(token, run_until_s, floor, floor_ttl_s):
+                if not self.sidecar.start_elector(
+                    self.session, token, run_until_s, floor, floor_ttl_s
+                ):
                     return [moves.ElectorExited()]
             case moves.KillElector():
                 if self.sidecar.elector is not None:

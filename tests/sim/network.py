@@ -27,7 +27,6 @@ from coordsidecar.core.election.moves import (
     Watch,
     Watched,
 )
-from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
 from tests.sim.store_model import Caller, ModelStore
 from tests.sim.world import Process, World
@@ -79,14 +78,14 @@ class Link:
 
 
 class Network:
-    def __init__(self, world: World, store: ModelStore, timing: Timing) -> None:
-        self._world, self._store, self._timing = world, store, timing
+    def __init__(self, world: World, store: ModelStore) -> None:
+        self._world, self._store = world, store
 
     def call(self, client: Client, link: Link, op: Op) -> None:
         """Hand a call to the client's thread."""
         thread_starts_s = self._world.rng.random() * 0.0005
         call = _Call(self._world, self._store, client, link, op)
-        timeout_s = self._timing.rpc_timeout_s
+        timeout_s = client.caller.timing.rpc_timeout_s
         self._world.after(
             thread_starts_s, lambda: client.process.when_running(lambda: call.begin(timeout_s))
         )
@@ -94,7 +93,7 @@ class Network:
     def watch(self, client: Client, link: Link, watch: Watch) -> None:
         """Hand a watch to the client's other thread."""
         world, store = self._world, self._store
-        at_most_s = min(3.0, self._timing.renew_every_s)
+        at_most_s = min(3.0, client.caller.timing.renew_every_s)
         ended = False
 
         def end(changed: bool, failed: bool) -> None:

@@ -10,6 +10,7 @@ from coordsidecar.core.election.phases import Adopting, Killing, Leading
 from coordsidecar.core.guard import moves as guard_moves
 from coordsidecar.core.guard.moves import Effect, Plan
 from coordsidecar.core.guard.phases import Running, lease_of
+from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
 from tests.sim.elector_process import ElectorProcess
 from tests.sim.guard_process import GuardProcess
@@ -101,6 +102,10 @@ class Sidecar:
         )
 
     @property
+    def timing(self) -> Timing:
+        return self.plan.timing
+
+    @property
     def over(self) -> bool:
         """Nothing of it is left."""
         electors = any(elector.alive for elector in self.electors)
@@ -141,7 +146,12 @@ class Sidecar:
             self.node.descriptors_closed()
 
     def start_elector(
-        self, adopt: Session | None, token: int | None, run_until_s: float, floor: int
+        self,
+        adopt: Session | None,
+        token: int | None,
+        run_until_s: float,
+        floor: int,
+        floor_ttl_s: float,
     ) -> bool:
         if self.node.no_processes and self.electors:
             return False
@@ -154,6 +164,7 @@ class Sidecar:
             token=token,
             run_until_s=run_until_s,
             floor=floor,
+            floor_ttl_s=floor_ttl_s,
         )
         self.elector = elector
         self.electors = [*(e for e in self.electors if e.alive), elector]

@@ -46,10 +46,13 @@ class Runner(Protocol):
     seen_token: int
     """The highest that it was told of: that of a job of its own, or of another leader."""
 
+    @property
+    def timing(self) -> Timing: ...
+
 
 class Referee:
-    def __init__(self, world: World, timing: Timing) -> None:
-        self._world, self._timing = world, timing
+    def __init__(self, world: World, *, longest_ttl_s: float) -> None:
+        self._world, self._longest_ttl_s = world, longest_ttl_s
         self._trees: dict[Tree, Runner] = {}
         self._handles: dict[tuple[str, int], str] = {}
         self._led: dict[str, int] = {}
@@ -93,7 +96,7 @@ class Referee:
         self._led[runner.name] = token
         runner.seen_token = max(runner.seen_token, token)
         left_s = self._deadline_s(runner, token) - runner.host.clock_s()
-        needed_s = self._timing.lost_grace_s + self._timing.kill_reserve_s
+        needed_s = runner.timing.lost_grace_s + runner.timing.kill_reserve_s
         if left_s < needed_s - 1e-6:
             self._fail(f"{runner.name} starts a job with {left_s:.3f}s left, less than G + K")
 
@@ -102,7 +105,7 @@ class Referee:
 
         ``knowing``: the sidecars that have seen a leader, if only themselves.
         """
-        until_s = self._world.now_s + self._timing.ttl_s * _LONGEST_GRANT
+        until_s = self._world.now_s + self._longest_ttl_s * _LONGEST_GRANT
         self._losses.append((until_s, knowing))
         self._last_taken = 0
 
@@ -127,8 +130,8 @@ class Referee:
         # Renewals may have been sent, by this elector or one that died, of which nothing was heard.
         until_s = min(until_s, self._told.get((runner.name, token), math.inf))
         left_s = until_s - runner.host.clock_s()
-        reserve_s = self._timing.kill_reserve_s
-        if silent_s < self._timing.guard_patience_s - 1e-6 and left_s > reserve_s / 2 + 1e-6:
+        reserve_s = runner.timing.kill_reserve_s
+        if silent_s < runner.timing.guard_patience_s - 1e-6 and left_s > reserve_s / 2 + 1e-6:
             self._fail(f"the guard of {runner.name} is given up after {silent_s:.3f}s of silence")
 
     def tree_started(self, tree: Tree, runner: Runner) -> None:
@@ -192,7 +195,7 @@ class Referee:
             self._watched.discard(tree)
             return
         world, host = self._world, tree.host
-        deadline_s = self._deadline_s(runner, tree.token) + self._timing.kill_reserve_s
+        deadline_s = self._deadline_s(runner, tree.token) + runner.timing.kill_reserve_s
         due_s = max(host.true_s(deadline_s) + _A_MOMENT_S, host.excused_until_s)
         if due_s == math.inf:
             self._watched.discard(tree)
@@ -204,7 +207,7 @@ class Referee:
     def _deadline_s(self, runner: Runner, token: int) -> float:
         """`run_until`, on the host's clock, as rule S1 defines it."""
         handle = self._handles.get((runner.name, token), "")
-        return runner.until_s.get(handle, -math.inf) - self._timing.margin_s
+        return runner.until_s.get(handle, -math.inf) - runner.timing.margin_s
 
     def _fail(self, what: str) -> None:
         self._world.say("referee", f"FAILED: {what}")

@@ -7,10 +7,12 @@ import signal
 import traceback
 from collections import Counter
 from dataclasses import dataclass
+from random import Random
 from typing import Literal
 
 from coordsidecar.core.guard.moves import Plan
 from coordsidecar.core.timing import Timing
+from coordsidecar.value import replace
 from tests.sim.faults import FaultsByChance, FaultsBySchedule
 from tests.sim.faulty import Faulty
 from tests.sim.network import Network
@@ -26,6 +28,8 @@ from tests.sim.world import Host, SafetyError, World
 __all__ = ["Report", "run"]
 
 _DRIFT = 0.05
+_TTLS_S = (3.0, 5.0, 10.0, 15.0)
+_MIXED = 0.15
 # Drawn for each seed: how many nodes, how long things go wrong and how often, and how long all is
 # watched after that. What is dear is rare: four nodes take twice as long as two, and find half as
 # many of the bugs in `tests.sim.found` in the same time.
@@ -75,16 +79,20 @@ class _Story:
         rng = world.rng
         self.world, self.schedule = world, schedule
         self.kind = rng.choice(("etcd", "etcd", "consul", "file"))
-        self.timing = _timing(world)
+        self.timing = _timing(rng)
         ttl_s = self.timing.ttl_s
-        self.referee = Referee(world, self.timing)
+        # By dice of its own, so that all other chance is the same, mixed or not.
+        dice = Random(f"mixed {world.seed}")
+        mixed = dice.random() < _MIXED if schedule is None else schedule.mixed
+        longest_ttl_s = max(_TTLS_S) if mixed else ttl_s
+        self.referee = Referee(world, longest_ttl_s=longest_ttl_s)
         self.store = self._store()
-        self.network = Network(world, self.store, self.timing)
+        self.network = Network(world, self.store)
         self.plan = _plan(world, self.timing)
         temper = Temper(
             life_s=rng.choice((math.inf, math.inf, ttl_s / 2, 2 * ttl_s)),
             stop_timeout_s=self.plan.stop_timeout_s,
-            kill_reserve_s=self.timing.kill_reserve_s,
+            kill_reserve_s=_least_kill_reserve_s() if mixed else self.timing.kill_reserve_s,
         )
         self.nodes: list[Node] = []
         in_containers = rng.random() < 0.25
@@ -96,7 +104,7 @@ class _Story:
                 world,
                 host,
                 "ABCD"[number],
-                plan=self.plan,
+                plan=replace(self.plan, timing=_timing(dice)) if mixed else self.plan,
                 temper=temper,
                 network=self.network,
                 referee=self.referee,
@@ -116,7 +124,7 @@ class _Story:
         for node in self.nodes:
             world.after(world.rng.random() * world.rng.choice((0.01, ttl_s / 4)), node.start)
         world.run(faulty_s)
-        bound_s = self._bound_s()
+        bound_s = max(self._bound_s(node.plan.timing) for node in self.nodes)
         world.run(world.now_s + bound_s, done=lambda: self.referee.leads)
         if not self.referee.leads:
             raise SafetyError(f"nobody leads {bound_s:.0f}s after the last fault")
@@ -137,19 +145,19 @@ class _Story:
         return end_s
 
     def _lasting_s(self) -> float:
-        """The TTL, as long as leases really last where they expire at all."""
-        granted_s = self.store.granted_ttl_s
-        return max(self.timing.ttl_s, granted_s) if granted_s < math.inf else self.timing.ttl_s
+        """The longest TTL, as long as leases really last where they expire at all."""
+        longest_s = max(node.plan.timing.ttl_s for node in self.nodes)
+        grants = self.store.grants
+        return longest_s * max(1.0, grants) if grants < math.inf else longest_s
 
-    def _bound_s(self) -> float:
+    def _bound_s(self, timing: Timing) -> float:
         """By then somebody must lead, once all that lives answers again.
 
         The longest of what may lie before it, one after the other: a guard and elector that are
         silent are replaced; a job is stopped, or rests; the session of the dead ends, by the
         store's clock; a takeover delay passes; and whatever is asked is asked again.
         """
-        timing, plan = self.timing, self.plan
-        lasting_s = self._lasting_s()
+        plan, lasting_s = self.plan, self._lasting_s()
         overstay_s = lasting_s if self.kind == "consul" else 0.5
         silence_s = timing.guard_patience_s + timing.elector_silence_s
         job_s = max(plan.stop_timeout_s, plan.max_restarts_window_s) + timing.kill_reserve_s
@@ -157,17 +165,12 @@ class _Story:
         return (silence_s + job_s + 2 * lasting_s + overstay_s + again_s) * (1 + 2 * _DRIFT)
 
     def _store(self) -> ModelStore:
-        world, timing = self.world, self.timing
+        world = self.world
         if self.kind == "etcd":
-            granted_s = timing.ttl_s * world.rng.choice((1.0, 1.0, 0.95, 1.3, 2.0))
-            return EtcdLike(world, self.referee, granted_ttl_s=granted_s)
+            grants = world.rng.choice((1.0, 1.0, 0.95, 1.3, 2.0))
+            return EtcdLike(world, self.referee, grants=grants)
         if self.kind == "consul":
-            return ConsulLike(
-                world,
-                self.referee,
-                granted_ttl_s=timing.ttl_s,
-                lock_delay_s=min(timing.takeover_delay_s, 60.0),
-            )
+            return ConsulLike(world, self.referee)
         return FileLike(world, self.referee, in_use=self._in_use)
 
     def _in_use(self, handle: str) -> bool:
@@ -179,11 +182,11 @@ def _rate(world: World) -> float:
     return world.rng.choice((1 - _DRIFT, 1.0, 1 + _DRIFT, world.between(1 - _DRIFT, 1 + _DRIFT)))
 
 
-def _timing(world: World) -> Timing:
-    ttl_s = world.rng.choice((3.0, 5.0, 10.0, 15.0))
-    margin_s = world.rng.choice((None, max(1.0, ttl_s / 10)))
+def _timing(dice: Random) -> Timing:
+    ttl_s = dice.choice(_TTLS_S)
+    margin_s = dice.choice((None, max(1.0, ttl_s / 10)))
     derived = Timing.for_ttl(ttl_s, margin_s=margin_s)
-    if world.chance(0.1):
+    if dice.random() < 0.1:
         return derived
     # Patient calls and frequent renewals, as far as they may go: fewer pings to simulate.
     rest_s = ttl_s - derived.margin_s
@@ -194,6 +197,10 @@ def _timing(world: World) -> Timing:
         rpc_timeout_s=rest_s * 4.2 / 13,
         lost_grace_s=rest_s * 2 / 13,
     )
+
+
+def _least_kill_reserve_s() -> float:
+    return min(Timing.for_ttl(ttl_s).kill_reserve_s for ttl_s in _TTLS_S)
 
 
 def _plan(world: World, timing: Timing) -> Plan:

@@ -5,8 +5,9 @@ It has a text, which `python -m tests.sim --schedule TEXT` plays::
     0.4 kill_guard leader 0; 0.1 cut standby 1.5
 
 is read: 0.4 TTLs after the start the leader's guard is killed; 0.1 TTLs later a standby is cut off,
-for 1.5 TTLs. What a fault does not need (a kill lasts for no time) is not looked at. All other
-chance, such as latencies, still comes from the seed.
+for 1.5 TTLs. Before all that may stand ``mixed;``: each node has a TTL of its own. What a fault
+does not need (a kill lasts for no time) is not looked at. All other chance, such as latencies,
+still comes from the seed.
 """
 
 from __future__ import annotations
@@ -51,14 +52,16 @@ class Strike:
 @dataclass(frozen=True)
 class Schedule:
     strikes: tuple[Strike, ...]
+    mixed: bool = False
 
     def __str__(self) -> str:
-        return "; ".join(map(str, self.strikes))
+        return "; ".join([*["mixed"] * self.mixed, *map(str, self.strikes)])
 
     @classmethod
     def parse(cls, text: str) -> Schedule:
-        parts = (part for part in text.split(";") if part.strip())
-        return cls(tuple(Strike.parse(part) for part in parts))
+        parts = [part.strip() for part in text.split(";") if part.strip()]
+        mixed = parts[:1] == ["mixed"]
+        return cls(tuple(Strike.parse(part) for part in parts[mixed:]), mixed)
 
     @property
     def ttls(self) -> float:

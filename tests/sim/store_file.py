@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from coordsidecar.core.election.moves import Gone, Renewed, Result
-from coordsidecar.store.protocol import Absent, Behind, Session
+from coordsidecar.store.protocol import Absent, Session
 from tests.sim.store_model import Caller, ModelStore, Referee
 from tests.sim.world import World
 
@@ -23,7 +23,7 @@ class FileLike(ModelStore):
     local = True
 
     def __init__(self, world: World, referee: Referee, *, in_use: Callable[[str], bool]) -> None:
-        super().__init__(world, referee, granted_ttl_s=math.inf)
+        super().__init__(world, referee, grants=math.inf)
         self._in_use = in_use
         self._files: dict[str, int] = {}
         self._file = 1
@@ -72,8 +72,7 @@ class FileLike(ModelStore):
             return Absent()
         if self._holder == handle:
             return self._held(self._count)
-        owner, leads = self.owners[self._holder], self._leads(self._count)
-        return Behind(owner, self._count, "lock", cursor=self.version, in_office=leads)
+        return self._behind(self._holder, self._count, "lock")
 
     def _lock_id(self) -> str:
         return f"file {self._file}"

@@ -11,6 +11,8 @@ from typing import Protocol, assert_never
 
 from coordsidecar.core.election import moves
 from coordsidecar.core.election.moves import Op, Result
+from coordsidecar.core.election.phases import limits_of
+from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Absent, Behind, Held, Office, Session, Vacant
 from coordsidecar.value import replace
 from tests.sim.world import Host, World
@@ -24,6 +26,9 @@ class Caller(Protocol):
     name: str
     run: str
     host: Host
+
+    @property
+    def timing(self) -> Timing: ...
 
 
 class Referee(Protocol):
@@ -40,10 +45,11 @@ class ModelStore:
     latency_s = (0.0003, 0.004)
     local = False
 
-    def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
+    def __init__(self, world: World, referee: Referee, *, grants: float) -> None:
+        """``grants``: what of the TTL that was asked for."""
         self.world = world
         self.referee = referee
-        self.granted_ttl_s = granted_ttl_s
+        self.grants = grants
         self.up = True
         self.version = 0
         self.office = Office()
@@ -52,6 +58,7 @@ class ModelStore:
         # Whose term the office record tells of.
         self._in_charge = ""
         self.owners: dict[str, str] = {}
+        self._asked: dict[str, Timing] = {}
         self._watches: list[Callable[[], None]] = []
 
     # ── the requests ───────────────────────────────────────────────────────────────────────────
@@ -62,6 +69,7 @@ class ModelStore:
             case moves.Open():
                 handle = f"s{self.world.number()}"
                 self.owners[handle] = caller.name
+                self._asked[handle] = caller.timing
                 return self._open(handle)
             case moves.Renew(session, look):
                 renewed = self._renew(session.handle)
@@ -102,9 +110,28 @@ class ModelStore:
         self.referee.took_office(handle, token, self.owners[handle])
         self._in_office[handle] = token
         self._in_charge = caller.name
-        self.office = replace(self.office, led=token, run=caller.run, lock=self._lock_id())
+        limits = limits_of(Session("", self._granted_s(handle)), caller.timing)
+        self.office = replace(
+            self.office, led=token, run=caller.run, lock=self._lock_id(), limits=limits
+        )
         self._changed()
         return token
+
+    def _behind(self, holder: str, token: int, ahead: str) -> Behind:
+        """How all others stand while ``holder`` has the lock by ``token``."""
+        leads = self._leads(token)
+        return Behind(
+            self.owners[holder],
+            token,
+            ahead,
+            cursor=self.version,
+            in_office=leads,
+            limits=self.office.limits if leads else None,
+        )
+
+    def _granted_s(self, handle: str) -> float:
+        """The TTL of a session."""
+        return self._asked[handle].ttl_s * self.grants
 
     def _leads(self, token: int) -> bool:
         """Whether who holds the election under ``token`` has taken office."""
@@ -125,15 +152,8 @@ class ModelStore:
             self._changed()
 
     def _held(self, token: int) -> Held:
-        office = self.office
-        if office.clean or office.led == token:
-            return Held(
-                token=token, clean=True, last_run="", cursor=self.version, last_led=office.led
-            )
-        proven = self._lock_id() != "" and office.lock == self._lock_id()
-        return Held(
-            token, clean=proven, last_run=office.run, cursor=self.version, last_led=office.led
-        )
+        proven = self._lock_id() != "" and self.office.lock == self._lock_id()
+        return self.office.held(token, cursor=self.version, proven=proven)
 
     # ── what each kind of store does its own way ───────────────────────────────────────────────
 

@@ -5,36 +5,39 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core.election.moves import Gone, Renewed, Result
-from coordsidecar.store.protocol import Absent, Behind, Session, Vacant
+from coordsidecar.store.protocol import Absent, Session, Vacant
 from tests.sim.store_model import ModelStore, Referee
 from tests.sim.world import World
 
 __all__ = ["ConsulLike", "EtcdLike"]
 
+_LONGEST_LOCK_DELAY_S = 60.0
+
 
 class _Expiring(ModelStore):
     """Sessions that end some time after their last renewal was received."""
 
-    def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
-        super().__init__(world, referee, granted_ttl_s=granted_ttl_s)
+    def __init__(self, world: World, referee: Referee, *, grants: float = 1.0) -> None:
+        super().__init__(world, referee, grants=grants)
         self._ends_s: dict[str, float] = {}
 
     def _open(self, handle: str) -> Session:
         self._extend(handle)
-        return Session(handle, self.granted_ttl_s)
+        return Session(handle, self._granted_s(handle))
 
     def _renew(self, handle: str) -> Result:
         if handle not in self._ends_s:
             return Gone("the session is gone")
         self._extend(handle)
-        return Renewed(self.granted_ttl_s)
+        return Renewed(self._granted_s(handle))
 
-    def _overstay_s(self) -> float:
+    def _overstay_s(self, ttl_s: float) -> float:
         """How much longer than its TTL the server lets a session live."""
         raise NotImplementedError
 
     def _extend(self, handle: str) -> None:
-        end_s = self.world.now_s + self.granted_ttl_s + self._overstay_s()
+        granted_s = self._granted_s(handle)
+        end_s = self.world.now_s + granted_s + self._overstay_s(granted_s)
         self._ends_s[handle] = end_s
         self.world.at(end_s, lambda: self._expire(handle, end_s))
 
@@ -69,8 +72,8 @@ class _Expiring(ModelStore):
 class EtcdLike(_Expiring):
     """A queue of candidates; the one whose key was created first leads."""
 
-    def __init__(self, world: World, referee: Referee, *, granted_ttl_s: float) -> None:
-        super().__init__(world, referee, granted_ttl_s=granted_ttl_s)
+    def __init__(self, world: World, referee: Referee, *, grants: float = 1.0) -> None:
+        super().__init__(world, referee, grants=grants)
         self._created: dict[str, int] = {}
         self._revision = 0
 
@@ -78,7 +81,7 @@ class EtcdLike(_Expiring):
         self._revision += 1
         super()._changed()
 
-    def _overstay_s(self) -> float:
+    def _overstay_s(self, ttl_s: float) -> float:
         return self.world.rng.random() * 0.5
 
     def holder(self) -> str | None:
@@ -108,9 +111,7 @@ class EtcdLike(_Expiring):
         token = self._token(first, self._created[first])
         if first == handle:
             return self._held(token)
-        return Behind(
-            self.owners[first], token, first, cursor=self.version, in_office=self._leads(token)
-        )
+        return self._behind(first, token, first)
 
     def _give_up(self, handle: str) -> None:
         if handle in self._created:
@@ -136,17 +137,14 @@ class EtcdLike(_Expiring):
 class ConsulLike(_Expiring):
     """A lock that a session holds; after a session's sudden end nobody gets it for a while."""
 
-    def __init__(
-        self, world: World, referee: Referee, *, granted_ttl_s: float, lock_delay_s: float
-    ) -> None:
-        super().__init__(world, referee, granted_ttl_s=granted_ttl_s)
-        self._lock_delay_s = lock_delay_s
+    def __init__(self, world: World, referee: Referee) -> None:
+        super().__init__(world, referee)
         self._index = 0
         self._holder: str | None = None
         self._delayed_until_s = -math.inf
 
-    def _overstay_s(self) -> float:
-        return self.world.rng.random() * self.granted_ttl_s
+    def _overstay_s(self, ttl_s: float) -> float:
+        return self.world.rng.random() * ttl_s
 
     def holder(self) -> str | None:
         return self._holder
@@ -179,8 +177,7 @@ class ConsulLike(_Expiring):
         token = self._token(self._holder, self._index)
         if self._holder == handle:
             return self._held(token)
-        owner, leads = self.owners[self._holder], self._leads(token)
-        return Behind(owner, token, ".lock", cursor=self.version, in_office=leads)
+        return self._behind(self._holder, token, ".lock")
 
     def _bump(self) -> None:
         self._changed()
@@ -197,7 +194,8 @@ class ConsulLike(_Expiring):
         del self._ends_s[handle]
         if self._holder == handle:
             self._holder = None
-            self._delayed_until_s = self.world.now_s + self._lock_delay_s
+            delay_s = min(self._asked[handle].takeover_delay_s, _LONGEST_LOCK_DELAY_S)
+            self._delayed_until_s = self.world.now_s + delay_s
             self._bump()
 
     def delete_key(self) -> None:

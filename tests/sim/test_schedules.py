@@ -25,7 +25,7 @@ _STRIKES = st.builds(
     whom=st.sampled_from(WHOM),
     for_ttls=st.sampled_from((0.0, 0.3, 1.0, 1.5)),
 )
-_SCHEDULES = st.lists(_STRIKES, max_size=8).map(lambda strikes: Schedule(tuple(strikes)))
+_SCHEDULES = st.builds(Schedule, st.lists(_STRIKES, max_size=8).map(tuple), mixed=st.booleans())
 _SEEDS = st.integers(0, 30)  # Each sets up another kind of store, other nodes, other clocks.
 
 

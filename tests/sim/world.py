@@ -30,6 +30,7 @@ class World:
     """True time, chance, and what is yet to happen."""
 
     def __init__(self, seed: int, *, trace: bool = False) -> None:
+        self.seed = seed
         self.rng = random.Random(seed)
         self.now_s = 0.0
         self.counts: Counter[str] = Counter()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordsidecar.store.protocol import Office
+from coordsidecar.store.protocol import Limits, Office
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -49,6 +49,21 @@ def test_rubbish_is_unclean_and_never_crashes(raw: bytes) -> None:
 )
 def test_a_record_that_is_nearly_right_is_unclean(raw: bytes) -> None:
     assert not Office.decode(raw).clean
+
+
+@pytest.mark.parametrize("ttl_s", [15.0, 86400.0, 0.5])
+def test_a_record_tells_the_ttl_of_its_term(ttl_s: float) -> None:
+    office = Office(led=1, released=0, limits=Limits(ttl_s))
+
+    assert Office.decode(office.encode()) == office
+    assert office.held(2, cursor=1).last_limits == Limits(ttl_s)
+
+
+@pytest.mark.parametrize("ttl", ["0", "-1", "86401", "1e400", "NaN", "true", '"15"', "null", "[]"])
+def test_a_ttl_that_is_none_is_not_believed(ttl: str) -> None:
+    office = Office.decode(f'{{"led": 2, "released": 1, "ttl": {ttl}}}')
+
+    assert office == Office(led=2, released=1)
 
 
 def test_in_order_the_token_is_the_number_of_the_lock() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from coordsidecar.hints import Any
 from coordsidecar.store.protocol import (
     Election,
+    Limits,
     Office,
     Session,
     UnreachableError,
@@ -126,7 +127,14 @@ class ElectionKeys:
         return self._indexed(answer)[1]
 
     def acquire(
-        self, session: Session, record: str, state: State, deadline_s: float, *, run: str
+        self,
+        session: Session,
+        record: str,
+        state: State,
+        deadline_s: float,
+        *,
+        run: str,
+        limits: Limits | None = None,
     ) -> tuple[str, State | None]:
         """Take the lock. Call it only while we do not hold it.
 
@@ -145,7 +153,8 @@ class ElectionKeys:
             ),
         ]
         if run:
-            office = Office(led=_LED_SINCE_WRITTEN, released=state.office.released, run=run)
+            released = state.office.released
+            office = Office(led=_LED_SINCE_WRITTEN, released=released, run=run, limits=limits)
             operations.append(self._replace_office(state, office))
         return self._transact_and_read(operations, deadline_s)
 

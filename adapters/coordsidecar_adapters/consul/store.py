@@ -16,19 +16,16 @@ record counts all the same.
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Mapping
 
-from coordsidecar.duration import parse_duration
-from coordsidecar.hints import Any
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
     Election,
     Held,
     Leader,
+    Limits,
     Renewal,
     Session,
     SessionLostError,
@@ -38,18 +35,14 @@ from coordsidecar.store.protocol import (
     Vacant,
 )
 from coordsidecar.value import replace
-from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys, State
-from coordsidecar_adapters.consul.library import CB
+from coordsidecar_adapters.consul.sessions import Sessions
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
 from coordsidecar_adapters.http_connection import tls_side
 
 __all__ = ["ConsulStore", "connect"]
 
-_SESSION_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
-_LONGEST_TTL_S = 86400.0  # Consul's own limit.
-_LONGEST_LOCK_DELAY_S = 60.0
 _LOCK_DELAY_RETRY_S = 0.5
 _LOST_RACE_RETRY_S = 0.05
 _LONGEST_WAIT_S = 300.0
@@ -72,10 +65,9 @@ class ConsulStore:
 
     def __init__(self, calls: ConsulClient, watches: ConsulClient, *, election: Election) -> None:
         """Two clients, since one thread watches while another calls."""
-        self._client = calls
+        self._sessions = Sessions(calls, election=election)
         self._keys = ElectionKeys(calls, election=election)
         self._watched = ElectionKeys(watches, election=election)
-        self._session_name = f"coordsidecar {election.prefix}"
         # As we found both keys when we last held the lock. A guess, which saves a request: what is
         # done by it changes nothing unless all is still so.
         self._state: State | None = None
@@ -88,56 +80,36 @@ class ConsulStore:
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
     ) -> Session:
-        wanted = {
-            "Name": self._session_name,
-            "TTL": _duration(ttl_s),
-            "Behavior": "release",
-            "LockDelay": _duration(min(takeover_delay_s, _LONGEST_LOCK_DELAY_S)),
-            # Both names of the same field: left out, Consul adds its own serfHealth.
-            "Checks": [],
-            "NodeChecks": [],
-        }
-
-        def create(agent: Agent) -> Any:
-            # Not agent.session.create: it refuses TTLs that a server may have been set up for.
-            return agent.put(CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted))
-
-        handle = self._client.call(create, needs="session:write", timeout_s=timeout_s)
-        if not isinstance(handle, str) or not _SESSION_ID.fullmatch(handle):
-            raise UnreachableError("Consul opened a session, but says no id of it")
-        return Session(handle=handle, ttl_s=ttl_s)
+        return self._sessions.open(
+            ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, timeout_s=timeout_s
+        )
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         deadline_s = time.monotonic() + timeout_s
-        ttl_s = self._renew(session, timeout_s=timeout_s)
+        ttl_s = self._sessions.renew(session, timeout_s=timeout_s)
         standing = self._standing(session, self._keys.read(deadline_s)) if look else None
         return Renewal(ttl_s, standing)
 
-    def _renew(self, session: Session, *, timeout_s: float) -> float:
-        renewed = self._client.call(
-            lambda agent: agent.session.renew(session.handle),
-            needs="session:write",
-            timeout_s=timeout_s,
-        )
-        try:
-            granted_s = parse_duration(str(renewed["TTL"]))
-        except (TypeError, KeyError, ValueError) as e:
-            raise UnreachableError("Consul renewed a session, but says no TTL") from e
-        if not 0 < granted_s <= _LONGEST_TTL_S:
-            raise UnreachableError(f"Consul renewed a session for {granted_s:g}s, as it never does")
-        return granted_s
-
     def campaign(
-        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        *,
+        record: str,
+        run: str = "",
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
-        if run and (standing := self._succeed(session, record, run, floor, deadline_s)):
+        if run and (standing := self._succeed(session, record, run, floor, limits, deadline_s)):
             return standing
         state = self._keys.read(deadline_s)
         if state.held:
             return self._standing(session, state)
         run = run if state.may_be_succeeded(floor) else ""
-        refusal, won = self._keys.acquire(session, record, state, deadline_s, run=run)
+        refusal, won = self._keys.acquire(
+            session, record, state, deadline_s, run=run, limits=limits
+        )
         if won is not None:
             return self._won(session, won, run)
         if "invalid session" in refusal:
@@ -146,32 +118,47 @@ class ConsulStore:
         if "lock delay" not in refusal:
             return self._standing(session, state, retry_after_s=_LOST_RACE_RETRY_S)
         # Consul looks at the delay first, and at whether our session exists only after it.
-        self._renew(session, timeout_s=deadline_s - time.monotonic())
+        self._sessions.renew(session, timeout_s=deadline_s - time.monotonic())
         return self._standing(session, state, retry_after_s=_LOCK_DELAY_RETRY_S)
 
     def _succeed(
-        self, session: Session, record: str, run: str, floor: int, deadline_s: float
+        self,
+        session: Session,
+        record: str,
+        run: str,
+        floor: int,
+        limits: Limits | None,
+        deadline_s: float,
     ) -> Standing | None:
         """Take lock and office, if both are free by what was last seen, and still are."""
         guess, self._seen = self._seen, None
         guess = guess or self._keys.guess(deadline_s)
         if guess.held or not guess.may_be_succeeded(floor):
             return None
-        _, won = self._keys.acquire(session, record, guess, deadline_s, run=run)
+        _, won = self._keys.acquire(session, record, guess, deadline_s, run=run, limits=limits)
         return None if won is None else self._won(session, won, run)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         return self._standing(session, self._keys.read(time.monotonic() + timeout_s))
 
     def take_office(
-        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        token: int,
+        *,
+        run: str,
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> int | None:
         deadline_s = time.monotonic() + timeout_s
         known = self._held_by(session) or self._keys.read(deadline_s)
         lock = known.lock
         if lock is None or lock.session != session.handle:
             return None
-        office = known.office.taken(token, lock=lock.modify_index, run=run, floor=floor)
+        office = known.office.taken(
+            token, lock=lock.modify_index, run=run, floor=floor, limits=limits
+        )
         if office is None:
             return None
         self._state = None  # If no answer comes, nothing is known of it.
@@ -196,11 +183,7 @@ class ConsulStore:
         deadline_s = time.monotonic() + timeout_s
         # It is one more commit of Consul's log. Whoever follows us shall not have to wait for it.
         time.sleep(min(_NEXT_FIRST_S, timeout_s / 2))
-        self._client.call(
-            lambda agent: agent.session.destroy(session.handle),
-            needs="session:write",
-            timeout_s=deadline_s - time.monotonic(),
-        )
+        self._sessions.destroy(session, timeout_s=deadline_s - time.monotonic())
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
@@ -253,20 +236,17 @@ class ConsulStore:
                 token = office.token_under(lock.modify_index)
             return office.held(token, cursor=lock.modify_index)
         if lock.session:
+            in_office = office.led_under(lock.modify_index)
             return Behind(
                 leader=lock.value,
                 leader_token=office.leader_token(lock.modify_index),
                 ahead=self._keys.lock_key,
                 cursor=lock.modify_index,
-                in_office=office.led_under(lock.modify_index),
+                in_office=in_office,
+                limits=office.limits if in_office else None,
             )
         assert retry_after_s is not None
         return Vacant(retry_after_s, cursor=lock.modify_index, last_led=office.led)
-
-
-def _duration(duration_s: float) -> str:
-    """A Go duration, rounded up to milliseconds: a TTL or delay must not come out shorter."""
-    return f"{-int(-duration_s * 1000 // 1)}ms"
 
 
 def _split_wait(left_s: float) -> tuple[float, float]:

@@ -26,6 +26,7 @@ from coordsidecar.store.protocol import (
     Election,
     Held,
     Leader,
+    Limits,
     Office,
     RefusedError,
     Renewal,
@@ -37,6 +38,7 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import lease_number, lease_of, lease_ttl_s
+from coordsidecar_adapters.etcd.picture import Picture
 from coordsidecar_adapters.etcd.txn import (
     Answer,
     Json,
@@ -70,13 +72,7 @@ class EtcdElection:
         self._calls = calls
         self._watches = watches
         self._keys = ElectionKeys(election)
-        # What we last saw: our key's create revision, and the office record. Both are guesses that
-        # save a round trip; a wrong one is found out by the next transaction, and costs one more.
-        self._created = 0
-        self._office: bytes | None = None
-        # The key by which we took office, when it was created, and the token: whoever writes into
-        # the record cannot change what it is, as long as the key is ours.
-        self._term = ("", 0, 0)
+        self._seen = Picture()
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -110,15 +106,22 @@ class EtcdElection:
         return Renewal(float(ttl_s), standing)
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        *,
+        record: str,
+        run: str = "",
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
-        if run and self._created and Office.decode(self._office).led >= floor:
-            standing = self._succeed(name, run, timeout_s=timeout_s)
+        if run and self._seen.created and self._seen.office.led >= floor:
+            standing = self._succeed(name, run, limits, timeout_s=timeout_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
-        reads = self._keys.reads(name, self._created)
+        reads = self._keys.reads(name, self._seen.created)
         # Before our key is put, the last candidate of all is the one before us.
         last = {"request_range": self._keys.first_of("DESCEND")}
         put = {"key": b64(name), "value": b64(record), "lease": str(lease_of(session))}
@@ -129,76 +132,75 @@ class EtcdElection:
             timeout_s=timeout_s,
         )
         if answer.succeeded:
-            self._created = answer.revision
-        standing = self._judge(answer)
+            self._seen.created = answer.revision
+        standing = self._seen.judge(answer)
         return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
 
-    def _succeed(self, name: str, run: str, *, timeout_s: float) -> Standing | None:
+    def _succeed(
+        self, name: str, run: str, limits: Limits | None, *, timeout_s: float
+    ) -> Standing | None:
         """We were in the queue: take office, if we are first and our predecessor left in order.
 
         How the office record looks then is known beforehand. Else say where we stand.
         """
-        last = Office.decode(self._office)
-        last = last.resigned(last.led, run=last.run)
-        released, token = last.encode().encode(), last.token_under(self._created)
-        ours = last.taken(token, lock=self._created, run=run, floor=0)
+        last = self._seen.office.resigned(self._seen.office.led, run=self._seen.office.run)
+        released, token = last.encode().encode(), last.token_under(self._seen.created)
+        ours = last.taken(token, lock=self._seen.created, run=run, floor=0, limits=limits)
         assert ours is not None
         answer = self._txn(
             compare=[
-                *self._keys.leads(name, self._created),
-                value_is(self._keys.office, None if self._office is None else released),
+                *self._keys.leads(name, self._seen.created),
+                value_is(self._keys.office, None if self._seen.record is None else released),
             ],
             success=[put(self._keys.office, ours.encode())],
-            failure=self._keys.reads(name, self._created),
+            failure=self._keys.reads(name, self._seen.created),
             timeout_s=timeout_s,
         )
         if not answer.succeeded:
-            return self._judge(answer)
-        self._took(name, ours)
+            return self._seen.judge(answer)
+        self._seen.took(name, ours)
         return Held(ours.led, clean=True, last_run="", cursor=answer.revision, in_office=True)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         deadline_s = time.monotonic() + timeout_s
         for _ in range(_LOOKS):
             left_s = deadline_s - time.monotonic()
-            reads = self._keys.reads(self._keys.candidate(session), self._created)
-            standing = self._judge(self._txn(success=reads, timeout_s=left_s))
+            reads = self._keys.reads(self._keys.candidate(session), self._seen.created)
+            standing = self._seen.judge(self._txn(success=reads, timeout_s=left_s))
             if standing is not None:
                 return standing
         raise UnreachableError(f"somebody keeps replacing our key {self._keys.candidate(session)}")
 
     def take_office(
-        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        token: int,
+        *,
+        run: str,
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> int | None:
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
-        if self._created == 0:
+        if self._seen.created == 0:
             self.standing(session, timeout_s=timeout_s)
         # The record as we last saw it will do: while we hold the election, nobody else changes in
         # it more than how the one before us left.
-        last = Office.decode(self._office)
-        office = last.taken(token, lock=self._created, run=run, floor=floor)
-        if office is None or self._created == 0:
+        office = self._seen.office.taken(
+            token, lock=self._seen.created, run=run, floor=floor, limits=limits
+        )
+        if office is None or self._seen.created == 0:
             return None
         answer = self._txn(
-            compare=self._keys.leads(name, self._created),
+            compare=self._keys.leads(name, self._seen.created),
             success=[put(self._keys.office, office.encode())],
             timeout_s=deadline_s - time.monotonic(),
         )
         if not answer.succeeded:
             return None
-        self._took(name, office)
+        self._seen.took(name, office)
         return office.led
-
-    def _took(self, name: str, office: Office) -> None:
-        self._office = office.encode().encode()
-        self._term = (name, self._created, office.led)
-
-    def _token(self, name: str, created: int, office: Office) -> int:
-        """Our token, by the key of ours that was created then."""
-        if self._term[:2] == (name, created):
-            return self._term[2]
-        return office.token_under(created)
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
@@ -208,20 +210,23 @@ class EtcdElection:
             self._txn(success=[give_up], timeout_s=timeout_s)
             return
         for _ in range(_LOOKS):
-            office = Office.decode(self._office)
+            office = self._seen.office
             released = office.resigned(token, run=run)
-            change = [give_up] if self._token(name, self._created, office) == token else []
+            change = [give_up] if self._seen.token(name) == token else []
             if released != office:
                 change.append(put(self._keys.office, released.encode()))
-            compare = [created_at(name, self._created), value_is(self._keys.office, self._office)]
+            compare = [
+                created_at(name, self._seen.created),
+                value_is(self._keys.office, self._seen.record),
+            ]
             reads = [get(name), get(self._keys.office)]
             left_s = deadline_s - time.monotonic()
             answer = self._txn(compare=compare, success=change, failure=reads, timeout_s=left_s)
             if answer.succeeded:
                 return
             key, record = answer.keys
-            self._created = 0 if key is None else key.created
-            self._office = None if record is None else record.value
+            self._seen.created = 0 if key is None else key.created
+            self._seen.record = None if record is None else record.value
         raise UnreachableError(f"somebody keeps changing {self._keys.office}")
 
     def close(self, session: Session, *, timeout_s: float) -> None:
@@ -249,27 +254,6 @@ class EtcdElection:
             return None
         office = Office.decode(None if record is None else record.value)
         return Leader(token=office.leader_token(key.created), record=key.text)
-
-    def _judge(self, answer: Answer) -> Standing | None:
-        """Say where we stand; None: the key before ours was looked for in the wrong place."""
-        ahead, ours, first, record = answer.keys
-        self._office = None if record is None else record.value
-        office = Office.decode(self._office)
-        if ours is None or first is None:
-            return Absent()
-        asked_for, self._created = self._created, ours.created
-        if first.name == ours.name:
-            token = self._token(ours.name, ours.created, office)
-            return office.held(token, cursor=answer.revision)
-        if asked_for != ours.created or ahead is None:
-            return None
-        return Behind(
-            leader=first.text,
-            leader_token=office.leader_token(first.created),
-            ahead=ahead.name,
-            cursor=answer.revision,
-            in_office=office.led_under(first.created),
-        )
 
     def _txn(
         self,

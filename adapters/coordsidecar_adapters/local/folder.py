@@ -6,7 +6,12 @@ import os
 import pwd
 from collections.abc import Mapping
 
-__all__ = ["lock_folder"]
+from coordsidecar.linux import RLIMIT_FSIZE, soft_limit
+from coordsidecar.store.protocol import RefusedError
+
+__all__ = ["assert_fit", "lock_folder"]
+
+_LARGEST_FILE = 64 * 1024
 
 
 def lock_folder(url: str, environ: Mapping[str, str]) -> str:
@@ -19,6 +24,19 @@ def lock_folder(url: str, environ: Mapping[str, str]) -> str:
     if not folder.startswith("/") or "\0" in folder:
         raise ValueError(f"local store needs an absolute folder, such as local:/srv/locks: {url!r}")
     return folder
+
+
+def assert_fit(*paths: str) -> None:
+    """Nobody waits for a lock that could never be kept. Raises `RefusedError`."""
+    for path in paths:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise RefusedError(f"local store: {path} is no regular file; remove it")
+    limit = soft_limit(RLIMIT_FSIZE)
+    if limit is not None and limit < _LARGEST_FILE:
+        raise RefusedError(
+            f"local store: the limit of a file's size, {limit} bytes, leaves no room for "
+            f"{paths[-1]}; raise it (ulimit -f)"
+        )
 
 
 def _default_folder(environ: Mapping[str, str]) -> str:

@@ -10,11 +10,12 @@ import json
 import os
 import time
 
-from coordsidecar.store.protocol import Held, Office
+from coordsidecar.store.protocol import Behind, Held, Limits, Office
 from coordsidecar.value import Value, replace
 
 __all__ = ["Record", "read_record", "write_record"]
 
+_MOST_LEADER_CHARACTERS = 4096
 _MOST_BYTES = 64 * 1024
 _MOST_TOKEN = 2**62
 
@@ -46,9 +47,10 @@ class Record(Value):
         """The record of who got the lock, and with it a token."""
         return Record(self.next_token(floor), holder, leader, self.office)
 
-    def taken(self, led: int, *, lock: str, run: str) -> Record:
+    def taken(self, led: int, *, lock: str, run: str, limits: Limits | None) -> Record:
         """The record once the holder has taken office with the token ``led``."""
-        return replace(self, token=led, office=replace(self.office, led=led, run=run, lock=lock))
+        office = replace(self.office, led=led, run=run, lock=lock, limits=limits)
+        return replace(self, token=led, office=office)
 
     def in_office_under(self, lock: str) -> bool:
         """Whether who holds ``lock`` (the id of a lock file) has taken office under it."""
@@ -59,6 +61,21 @@ class Record(Value):
         # We hold the same lock as the leader before us did: all of its descriptors are closed.
         proven = present_lock != "" and self.office.lock == present_lock
         return self.office.held(self.token, cursor=self.token, proven=proven)
+
+    def behind(self, present_lock: str, *, path: str) -> Behind:
+        """What the record means to everybody else, while somebody holds the lock at ``path``."""
+        token, leader = self.token, self.leader[:_MOST_LEADER_CHARACTERS]
+        if not self.holder:
+            token, leader = 0, json.dumps({"id": f"another program that locks {path}"})
+        in_office = self.in_office_under(present_lock)
+        return Behind(
+            leader=leader,
+            leader_token=token,
+            ahead=path,
+            cursor=self.token,
+            in_office=in_office,
+            limits=self.office.limits if in_office else None,
+        )
 
     def resigned(self, token: int | None, *, run: str) -> Record:
         """The record once the holder has given up the lock, and ``run`` the office of ``token``."""

@@ -17,20 +17,19 @@ The disk is outside of our ``timeout_s``: a write that hangs in the kernel hangs
 from __future__ import annotations
 
 import errno
-import json
 import math
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from coordsidecar.linux import RLIMIT_FSIZE, soft_limit
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
     Election,
     Held,
     Leader,
+    Limits,
     RefusedError,
     Renewal,
     Session,
@@ -42,7 +41,7 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar.value import replace
 from coordsidecar_adapters.local import inotify, lock
-from coordsidecar_adapters.local.folder import lock_folder
+from coordsidecar_adapters.local.folder import assert_fit, lock_folder
 from coordsidecar_adapters.local.record import Record, read_record, write_record
 
 __all__ = ["LocalStore", "connect"]
@@ -52,8 +51,6 @@ _POLL_S = 0.25
 _LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010)
 # Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
 _CAMPAIGN_TRIES = 3
-_MOST_LEADER_CHARACTERS = 4096
-_LARGEST_FILE = 64 * 1024
 _REFUSALS = {
     errno.EACCES,
     errno.EPERM,
@@ -90,21 +87,9 @@ class LocalStore:
     ) -> Session:
         with self._translated():
             os.makedirs(os.path.dirname(self._lock_path), mode=0o755, exist_ok=True)
-            self._assert_fit()
+            assert_fit(self._lock_path, self._record_path)
             fd = lock.open_lock(self._lock_path)
             return Session(handle=lock.new_handle(fd), ttl_s=math.inf, fds=(fd,))
-
-    def _assert_fit(self) -> None:
-        """Nobody waits for a lock that could never be kept. Raises `RefusedError`."""
-        for path in (self._lock_path, self._record_path):
-            if os.path.exists(path) and not os.path.isfile(path):
-                raise RefusedError(f"local store: {path} is no regular file; remove it")
-        limit = soft_limit(RLIMIT_FSIZE)
-        if limit is not None and limit < _LARGEST_FILE:
-            raise RefusedError(
-                f"local store: the limit of a file's size, {limit} bytes, leaves no room for "
-                f"{self._record_path}; raise it (ulimit -f)"
-            )
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         with self._translated():
@@ -114,7 +99,14 @@ class LocalStore:
         return Renewal(math.inf, standing)
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        *,
+        record: str,
+        run: str = "",
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> Standing:
         with self._translated():
             fd = lock.session_fd(session)
@@ -131,16 +123,17 @@ class LocalStore:
             won = known.won(lock.session_id(session), leader=record, floor=floor)
             in_order = known.office.clean and known.office.led >= floor
             try:
-                return self._win(fd, won, run=run if in_order else "")
+                return self._win(fd, won, run=run if in_order else "", limits=limits)
             except OSError:
                 lock.unlock(fd)
                 raise
 
-    def _win(self, fd: int, known: Record, *, run: str) -> Held:
+    def _win(self, fd: int, known: Record, *, run: str, limits: Limits | None) -> Held:
         """The lock is ours: write the token; with a ``run``, take office too."""
         lock_id = lock.read_lock_id(fd)
         in_office = run != "" and lock_id != ""
-        known = known.taken(known.token, lock=lock_id, run=run) if in_office else known
+        if in_office:
+            known = known.taken(known.token, lock=lock_id, run=run, limits=limits)
         self._write_record(known, durable=True)
         return replace(known.held(lock_id or lock.lock_id(fd)), in_office=in_office)
 
@@ -160,7 +153,14 @@ class LocalStore:
             return Absent()  # Nobody holds it, and nobody gets it without a campaign.
 
     def take_office(
-        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        token: int,
+        *,
+        run: str,
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> int | None:
         with self._translated():
             fd = lock.session_fd(session)
@@ -170,7 +170,7 @@ class LocalStore:
                 return None
             if not lock.try_lock(fd) or not self._in_place(fd):
                 return None
-            taken = known.taken(led, lock=lock.read_lock_id(fd), run=run)
+            taken = known.taken(led, lock=lock.read_lock_id(fd), run=run, limits=limits)
             if known != taken:
                 self._write_record(taken, durable=known.token != led)
             return led
@@ -254,16 +254,7 @@ class LocalStore:
             os.close(fd)
 
     def _behind(self, known: Record, fd: int) -> Behind:
-        token, leader = known.token, known.leader[:_MOST_LEADER_CHARACTERS]
-        if not known.holder:
-            token, leader = 0, json.dumps({"id": f"another program that locks {self._lock_path}"})
-        return Behind(
-            leader=leader,
-            leader_token=token,
-            ahead=self._lock_path,
-            cursor=known.token,
-            in_office=known.in_office_under(lock.read_lock_id(fd)),
-        )
+        return known.behind(lock.read_lock_id(fd), path=self._lock_path)
 
     def _read_record(self, fd: int) -> Record:
         return read_record(self._record_path, existed=lock.read_lock_id(fd) != "")

@@ -80,12 +80,14 @@ class Released(Value):
 class Following(Value):
     """Somebody else leads. ``leader`` was written by others: show it, never trust it.
 
-    ``floor``: the highest token that was ever seen in office.
+    ``floor``: the highest token that was ever seen in office; ``floor_ttl_s``: the TTL of whoever
+    had it, if that is known.
     """
 
     leader: str
     token: int
     floor: int
+    floor_ttl_s: float = 0.0
 
 
 class Failed(Value):

@@ -67,14 +67,15 @@ def run(
     token: int | None,
     run_until_s: float,
     floor: int,
+    floor_ttl_s: float,
     failures: Sequence[sys.UnraisableHookArgs],
     run_mark: str,
 ) -> None:
     """Serve one guard until it, or the election, is over. Raises what ended one of our threads.
 
     ``adopt`` is the session a dead elector held, ``token`` the election it led with it; the job may
-    be running until ``run_until_s``. ``floor`` is the highest token that the guard has seen.
-    ``failures``: where threads that end by an exception are noted.
+    be running until ``run_until_s``. ``floor``: the highest token that the guard has seen;
+    ``floor_ttl_s``: the TTL of whoever else had it. ``failures``: what has ended threads of ours.
     """
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     try:
@@ -82,7 +83,7 @@ def run(
     except ValueError as error:  # What the store's URL or its settings say cannot be.
         wire.send(msg.Failed(2, str(error)[:2000]))
         return
-    elector.begin(adopt, token, run_until_s, floor=floor)
+    elector.begin(adopt, token, run_until_s, floor=floor, floor_ttl_s=floor_ttl_s)
     try:
         elector.serve_status()
     except (OSError, RuntimeError) as error:  # The address is taken; or it gets no thread.
@@ -134,7 +135,13 @@ class Elector:
         )
 
     def begin(
-        self, adopt: Session | None, token: int | None, run_until_s: float, *, floor: int
+        self,
+        adopt: Session | None,
+        token: int | None,
+        run_until_s: float,
+        *,
+        floor: int,
+        floor_ttl_s: float,
     ) -> None:
         """Begin afresh, or with what a dead elector left."""
         # Only now: what the store's client took to import is not the store's fault.
@@ -145,6 +152,7 @@ class Elector:
             token=token,
             run_until_s=run_until_s,
             floor=floor,
+            floor_ttl_s=floor_ttl_s,
         )
 
     def serve_status(self) -> None:

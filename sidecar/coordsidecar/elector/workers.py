@@ -35,6 +35,7 @@ from coordsidecar.core.election.moves import (
     Watch,
     Watched,
 )
+from coordsidecar.core.election.phases import limits_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.hints import assert_never
@@ -123,18 +124,26 @@ class Workers:
                 renewal = store.renew(session, look=look, timeout_s=timeout_s)
                 return Renewed(renewal.ttl_s, renewal.standing)
             case Campaign(session, floor):
-                run = self._run if floor is not None else ""
                 return store.campaign(
-                    session, record=self._record, run=run, floor=floor or 0, timeout_s=timeout_s
+                    session,
+                    record=self._record,
+                    run=self._run if floor is not None else "",
+                    floor=floor or 0,
+                    limits=limits_of(session, self._timing),
+                    timeout_s=timeout_s,
                 )
             case Look(session):
                 return store.standing(session, timeout_s=timeout_s)
             case TakeOffice(session, token, floor):
-                return Took(
-                    store.take_office(
-                        session, token, run=self._run, floor=floor, timeout_s=timeout_s
-                    )
+                token_or_none = store.take_office(
+                    session,
+                    token,
+                    run=self._run,
+                    floor=floor,
+                    limits=limits_of(session, self._timing),
+                    timeout_s=timeout_s,
                 )
+                return Took(token_or_none)
             case Resign(session, token):
                 store.resign(session, token, run=self._run, timeout_s=timeout_s)
                 return Done()

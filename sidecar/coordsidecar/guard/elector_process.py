@@ -45,6 +45,7 @@ class Serve(Protocol):
         token: int | None,
         run_until_s: float,
         floor: int,
+        floor_ttl_s: float,
         failures: Sequence[sys.UnraisableHookArgs],
     ) -> None: ...
 
@@ -76,7 +77,9 @@ class ElectorProcess:
         """Descriptors that hold the session, for the job to hold too."""
         return self._session.fds if self._session else ()
 
-    def start(self, token: int | None, run_until_s: float, floor: int) -> None:
+    def start(
+        self, token: int | None, run_until_s: float, floor: int, floor_ttl_s: float = 0.0
+    ) -> None:
         """Fork an elector that adopts the session we know of.
 
         It must not die with us: it has our job to bury. That is why it has no PDEATHSIG, and a
@@ -107,6 +110,7 @@ class ElectorProcess:
                         token=token,
                         run_until_s=run_until_s,
                         floor=floor,
+                        floor_ttl_s=floor_ttl_s,
                         failures=failures,
                     )
                     status = 0
@@ -117,10 +121,12 @@ class ElectorProcess:
         theirs.close()
         self.pid, self._wire, self._spoke = pid, ours, False
 
-    def start_another(self, token: int | None, run_until_s: float, floor: int) -> bool:
+    def start_another(
+        self, token: int | None, run_until_s: float, floor: int, floor_ttl_s: float
+    ) -> bool:
         """`start`, once there has been one; False if it is refused, which is said once."""
         try:
-            self.start(token, run_until_s, floor)
+            self.start(token, run_until_s, floor, floor_ttl_s)
         except OSError as error:
             self._log.once("elector-failed", f"{refusal(error)}")
             return False

@@ -161,8 +161,8 @@ class Hands:
                 self._begin_chore(effect)
             case Tell(message):
                 self.elector.tell(message)
-            case StartElector(token, run_until_s, floor):
-                if not self.elector.start_another(token, run_until_s, floor):
+            case StartElector(token, run_until_s, floor, floor_ttl_s):
+                if not self.elector.start_another(token, run_until_s, floor, floor_ttl_s):
                     return [ElectorExited()]  # The core waits before the next.
                 self._fuse.elector_is(self.elector.pid or 0)
                 self._introduce_job()

@@ -13,9 +13,28 @@ import json
 
 from coordsidecar.value import Value, replace
 
-__all__ = ["Held", "Office"]
+__all__ = ["Held", "Limits", "Office"]
 
 _MOST_TOKEN = 2**62
+_LONGEST_TTL_S = 86400.0
+
+
+class Limits(Value):
+    """When a term is over that nobody renews; as its leader wrote it down.
+
+    Its job is dead ``ttl_s`` after the last renewal at the latest.
+    """
+
+    ttl_s: float
+
+    @classmethod
+    def read(cls, ttl_s: object) -> Limits | None:
+        """What a record says, which anybody may have written; None: it says nothing of use."""
+        # A bool is an int to Python, but no number of seconds.
+        if type(ttl_s) is not int and type(ttl_s) is not float:
+            return None
+        assert isinstance(ttl_s, int | float)
+        return cls(float(ttl_s)) if 0 < ttl_s <= _LONGEST_TTL_S else None
 
 
 class Held(Value):
@@ -25,8 +44,8 @@ class Held(Value):
     that the holder before us resigned after its job was confirmed dead, so that ours may start at
     once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
     remains may still live. ``last_led`` is the token of the last that took office; whoever has seen
-    a higher one knows that the store has lost its data. ``in_office``: the campaign took office,
-    too.
+    a higher one knows that the store has lost its data; ``last_limits`` are those of its term.
+    ``in_office``: the campaign took office, too.
     """
 
     token: int
@@ -35,6 +54,7 @@ class Held(Value):
     cursor: int
     in_office: bool = False
     last_led: int = 0
+    last_limits: Limits | None = None
 
 
 class Office(Value):
@@ -43,13 +63,15 @@ class Office(Value):
     A leader writes ``led``, its token, before its job starts and ``released`` after the job's tree
     is confirmed dead. Tokens are counted by it: the next is above ``led``. ``run`` is the unique
     mark that every process of that run carries in its environment. ``lock`` names the lock under
-    which ``led`` was led (a revision, an index, a file).
+    which ``led`` was led (a revision, an index, a file). ``limits``: of the term of ``led``; None:
+    unknown.
     """
 
     led: int = 0
     released: int = 0
     run: str = ""
     lock: str = ""
+    limits: Limits | None = None
 
     @property
     def clean(self) -> bool:
@@ -73,7 +95,9 @@ class Office(Value):
         """The token to show of whoever else holds ``lock``, who may know nothing of this record."""
         return self.led if self.led_under(lock) else lock
 
-    def taken(self, token: int, *, lock: int, run: str, floor: int) -> Office | None:
+    def taken(
+        self, token: int, *, lock: int, run: str, floor: int, limits: Limits | None = None
+    ) -> Office | None:
         """The record of who holds ``lock`` and takes office; None: ``token`` is of another term.
 
         How the one before left is kept for whoever reads it. Any `released` but our own token means
@@ -82,7 +106,8 @@ class Office(Value):
         led = max(token, floor + 1)
         if self.token_under(lock) not in (token, led):
             return None
-        return Office(led=led, released=min(self.released, led - 1), run=run, lock=str(lock))
+        released = min(self.released, led - 1)
+        return Office(led=led, released=released, run=run, lock=str(lock), limits=limits)
 
     def resigned(self, token: int | None, *, run: str) -> Office:
         """The record once the job of ``run`` under ``token`` is dead: the same, unless it led last.
@@ -97,14 +122,26 @@ class Office(Value):
 
         ``proven``: the store vouches for the end of the leader before, who did not resign.
         """
-        if self.clean or self.led == token:  # Nobody before us, or ourselves.
-            return Held(token, clean=True, last_run="", cursor=cursor, last_led=self.led)
-        return Held(token, clean=proven, last_run=self.run, cursor=cursor, last_led=self.led)
+        ended = self.clean or self.led == token  # Nobody before us, or ourselves.
+        return Held(
+            token,
+            clean=ended or proven,
+            last_run="" if ended else self.run,
+            cursor=cursor,
+            last_led=self.led,
+            last_limits=self.limits,
+        )
 
     def encode(self) -> str:
-        return json.dumps(
-            {"led": self.led, "released": self.released, "run": self.run, "lock": self.lock}
-        )
+        fields: dict[str, object] = {
+            "led": self.led,
+            "released": self.released,
+            "run": self.run,
+            "lock": self.lock,
+        }
+        if self.limits is not None:
+            fields["ttl"] = self.limits.ttl_s
+        return json.dumps(fields)
 
     @classmethod
     def decode(cls, raw: str | bytes | None) -> Office:
@@ -132,4 +169,5 @@ class Office(Value):
             return unreadable
         if led >= _MOST_TOKEN:  # None that is above it would be left.
             return unreadable
-        return cls(led=led, released=released, run=run, lock=lock)
+        limits = Limits.read(fields.get("ttl"))
+        return cls(led=led, released=released, run=run, lock=lock, limits=limits)

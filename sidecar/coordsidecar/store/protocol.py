@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
-from coordsidecar.store.office import Held, Office
+from coordsidecar.store.office import Held, Limits, Office
 from coordsidecar.value import Value
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Election",
     "Held",
     "Leader",
+    "Limits",
     "LoginRefusedError",
     "Office",
     "RefusedError",
@@ -103,7 +104,8 @@ class Behind(Value):
 
     ``leader`` is the holder's record as it stands in the store: written by anybody, so untrusted.
     ``leader_token`` is the holder's token; ``in_office``: it has taken office under it, as only
-    instances of ours do. ``ahead`` is the key to watch.
+    instances of ours do. ``ahead`` is the key to watch. ``limits`` are those of its
+    term.
     """
 
     leader: str
@@ -111,6 +113,7 @@ class Behind(Value):
     ahead: str
     cursor: int
     in_office: bool = False
+    limits: Limits | None = None
 
 
 class Vacant(Value):
@@ -172,13 +175,20 @@ class Store(Protocol):
         ...
 
     def campaign(
-        self, session: Session, *, record: str, run: str = "", floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        *,
+        record: str,
+        run: str = "",
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> Standing:
         """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
 
         With a ``run``, this may take office in the same transaction (`Held.in_office`), but only
         where the office record is clean and led by ``floor`` or a higher token: else the store has
-        lost its data, and somebody may lead who has not heard of it.
+        lost its data, and somebody may lead who has not heard of it. ``limits``: see `take_office`.
         """
         ...
 
@@ -187,14 +197,21 @@ class Store(Protocol):
         ...
 
     def take_office(
-        self, session: Session, token: int, *, run: str, floor: int = 0, timeout_s: float
+        self,
+        session: Session,
+        token: int,
+        *,
+        run: str,
+        floor: int = 0,
+        limits: Limits | None = None,
+        timeout_s: float,
     ) -> int | None:
         """Record that we lead, in the transaction that checks that the election is still ours.
 
         Returns the token under which we do: ``token``, which is what `Held` said, or one that is
         above ``floor``, the highest that anybody here has ever seen. (Only a store that lost its
         data makes the two differ.) From now on `Held.token` is that. None: it is not ours. Safe to
-        repeat.
+        repeat. ``limits`` go into the record, for whoever comes after us.
         """
         ...
 

@@ -30,9 +30,10 @@ from coordsidecar.core.election.phases import (
     Killing,
     Leading,
     Resigning,
+    Rival,
     Waiting,
 )
-from coordsidecar.store.protocol import Absent, Held, Session, Vacant
+from coordsidecar.store.protocol import Absent, Held, Limits, Session, Vacant
 from coordsidecar.value import replace
 from tests.core.election.electors import (
     AIMS,
@@ -136,6 +137,36 @@ def test_a_store_that_grants_more_grants_it_to_every_leader(
     state, _ = answer(state, UNCLEAN, 100.0)
 
     assert state.phase == Claiming(UNCLEAN, start_at_s=100.0 + delay_s)
+
+
+@pytest.mark.parametrize(
+    ("held", "changes"),
+    [
+        (replace(UNCLEAN, last_limits=Limits(60.0)), {}),
+        (UNCLEAN, {"rival": Rival(3, "", Limits(60.0))}),
+        (replace(UNCLEAN, last_limits=Limits(20.0)), {"rival": Rival(3, "", Limits(60.0))}),
+    ],
+    ids=["the last", "one before", "both"],
+)
+def test_the_delay_covers_the_ttl_of_a_leader_that_was_given_a_longer_one(
+    held: Held, changes: dict[str, object]
+) -> None:
+    """It may be cut off, and run for as long."""
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION), **changes)
+
+    state, _ = answer(state, held, 100.0)
+
+    assert state.phase == Claiming(held, start_at_s=160.0)
+    waiting = replace(state, renewed_at_s=159.0, renew_at_s=1e9, look_at_s=1e9)
+    late, _ = take(waiting, Tick(), 159.9)
+    assert isinstance(late.phase, Claiming)  # Nor has it been elected in vain.
+
+
+def test_a_shorter_ttl_of_the_last_leader_shortens_nothing() -> None:
+    held = replace(UNCLEAN, last_limits=Limits(3.0))
+    state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), held, 100.0)
+
+    assert state.phase == Claiming(held, start_at_s=115.0)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +329,7 @@ def test_a_clean_end_vouches_for_nobody_whom_we_found_not_to_have_resigned() -> 
     """Another session may be of a store that has forgotten that one: see test_floors.py."""
     state, _ = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
 
-    assert state.rival == (0, "")
+    assert state.rival == Rival(0, "")
 
 
 def test_under_one_session_nothing_is_forgotten() -> None:

@@ -20,8 +20,16 @@ from coordsidecar.core.election.moves import (
     Tick,
     Took,
 )
-from coordsidecar.core.election.phases import Claiming, Elector, Joining, Leading, Opening, Waiting
-from coordsidecar.store.protocol import Held
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Elector,
+    Joining,
+    Leading,
+    Opening,
+    Rival,
+    Waiting,
+)
+from coordsidecar.store.protocol import Held, Limits
 from coordsidecar.value import replace
 from tests.core.election.electors import (
     AIMS,
@@ -185,8 +193,19 @@ def test_who_saw_somebody_in_office_trusts_no_clean_end_that_another_session_fin
     assert state.phase.start_at_s == 116.0  # A takeover delay after the session was opened.
 
 
+def test_for_as_long_as_a_leader_of_a_longer_ttl_may_live() -> None:
+    state = elector(Joining(), call=Campaign(SESSION))
+    behind = replace(BEHIND, in_office=True, limits=Limits(60.0))
+    state, effects = answer(state, behind, 100.0)
+    another = core.begin(100.0, AIMS, floor=5, floor_ttl_s=60.0)
+
+    assert TellGuard(msg.Following("blue", 5, 5, 60.0)) in effects
+    assert reopened(rival=state.rival).forgotten_until_s == 161.0
+    assert reopened(rival=another.rival).forgotten_until_s == 161.0
+
+
 def test_nor_one_that_comes_while_it_waits() -> None:
-    state = reopened(rival=(5, ""))
+    state = reopened(rival=Rival(5, ""))
     state, _ = answer(state, UNCLEAN, 102.0)
     state = replace(state, call=Look(SESSION))
 
@@ -198,7 +217,7 @@ def test_nor_one_that_comes_while_it_waits() -> None:
 
 @pytest.mark.parametrize("at_s", [116.0, 130.0])
 def test_once_that_ones_time_is_over_it_does(at_s: float) -> None:
-    state = reopened(rival=(5, ""))
+    state = reopened(rival=Rival(5, ""))
     state = replace(state, call=None, renewed_at_s=at_s, renew_at_s=1e9, retry_at_s=at_s)
 
     _, effects = take(state, Tick(), at_s + 0.1)
@@ -211,7 +230,7 @@ def test_who_knows_of_nobody_waits_for_nobody() -> None:
 
 
 def test_who_has_led_since_is_the_last_that_it_knows_of() -> None:
-    state = elector(Joining(), call=Campaign(SESSION), rival=(5, ""))
+    state = elector(Joining(), call=Campaign(SESSION), rival=Rival(5, ""))
 
     state, _ = answer(state, replace(CLEAN, in_office=True), 101.0)
 
@@ -229,25 +248,25 @@ def test_a_store_that_still_knows_whom_we_knew_has_forgotten_nothing() -> None:
 
     state = behind_40(reopened(rival=before.rival), 101.5)
 
-    assert before.rival == (40, IN_OFFICE.leader)
+    assert before.rival == Rival(40, IN_OFFICE.leader)
     assert state.forgotten_until_s == -math.inf
 
 
 def test_another_leader_proves_nothing_of_the_one_whom_we_knew_however_often_we_come() -> None:
-    state = behind_40(reopened(rival=(39, "somebody")), 101.5)
+    state = behind_40(reopened(rival=Rival(39, "somebody")), 101.5)
 
-    assert state.rival == (39, "somebody")
+    assert state.rival == Rival(39, "somebody")
     assert state.forgotten_until_s == 116.0
     later = behind_40(state, 116.0)
-    assert later.rival == (40, IN_OFFICE.leader)
+    assert later.rival == Rival(40, IN_OFFICE.leader)
 
 
 @pytest.mark.parametrize(
     ("token", "floor", "rival"),
-    [(None, 0, None), (None, 7, (7, "")), (7, 7, None), (7, 9, (9, ""))],
+    [(None, 0, None), (None, 7, Rival(7, "")), (7, 7, None), (7, 9, Rival(9, ""))],
 )
 def test_a_new_elector_takes_the_highest_token_for_anothers_unless_it_is_its_guards(
-    token: int | None, floor: int, rival: tuple[int, str] | None
+    token: int | None, floor: int, rival: Rival | None
 ) -> None:
     begun = core.begin(100.0, AIMS, adopt=SESSION, token=token, floor=floor)
 

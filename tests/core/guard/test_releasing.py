@@ -224,9 +224,18 @@ def test_what_the_elector_saw_in_office_raises_the_floor_and_nothing_lowers_it()
 
 
 @pytest.mark.parametrize("phase", [Idle(), Running(LEASE), Backoff(LEASE, 500.0)])
-def test_every_elector_starts_with_the_floor(phase: object) -> None:
-    guard = replace(at(phase), token_floor=40)
+def test_every_elector_starts_with_the_floor_and_the_ttl_of_whoever_had_it(phase: object) -> None:
+    guard = replace(at(phase), token_floor=40, floor_ttl_s=60.0)
 
     _, effects = take(guard, ElectorExited(), 101.0)
 
-    assert [effect.floor for effect in effects if isinstance(effect, StartElector)] == [40]
+    started = [effect for effect in effects if isinstance(effect, StartElector)]
+    assert [(effect.floor, effect.floor_ttl_s) for effect in started] == [(40, 60.0)]
+
+
+def test_the_ttl_is_kept_of_whoever_had_the_highest_token() -> None:
+    risen, _ = take(at(Idle()), Heard(msg.Following("blue", 40, 40, 60.0)), 100.1)
+    kept, _ = take(risen, Heard(msg.Following("red", 50, 3, 5.0)), 100.2)
+    higher, _ = take(kept, Heard(msg.Following("red", 50, 50, 5.0)), 100.3)
+
+    assert [guard.floor_ttl_s for guard in (risen, kept, higher)] == [60.0, 60.0, 5.0]

@@ -7,7 +7,7 @@ import math
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import making_way, rules
 from coordsidecar.core.election.moves import Aims, Effect, TellGuard
-from coordsidecar.core.election.phases import Elector, Joining, Leading, Waiting
+from coordsidecar.core.election.phases import Elector, Joining, Leading, Rival, Waiting
 from coordsidecar.hints import assert_never
 from coordsidecar.store.protocol import Absent, Behind, Held, Standing, Vacant
 from coordsidecar.value import replace
@@ -36,12 +36,14 @@ def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Ste
             floor = max(elector.floor, token) if in_office else elector.floor
             was, elector = elector, replace(elector, vacant_since_s=None, floor=floor)
             if in_office:
-                elector = _knows(elector, (token, record), now_s)
+                elector = _knows(elector, Rival(token, record, standing.limits), now_s)
             look_at_s = now_s + aims.timing.ttl_s  # The watch says when; this is its safety net.
             name = rules.leader_name(record)
             effects = []
             if name != elector.following or floor != was.floor:
-                effects = [TellGuard(msg.Following(name, token, floor))]
+                rival = elector.rival and elector.rival.limits
+                ttl_s = rival.ttl_s if rival else 0.0
+                effects = [TellGuard(msg.Following(name, token, floor, ttl_s))]
             elector = replace(elector, following=name)
         case _:
             assert_never(standing)
@@ -53,10 +55,11 @@ def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Ste
     return elector, effects
 
 
-def _knows(elector: Elector, leader: tuple[int, str], now_s: float) -> Elector:
+def _knows(elector: Elector, leader: Rival, now_s: float) -> Elector:
     """Somebody is in office. If we knew that one under an earlier session, nothing is forgotten."""
-    if leader == elector.rival:
-        return replace(elector, forgotten_until_s=-math.inf)
+    was = elector.rival
+    if was is not None and (was.token, was.record) == (leader.token, leader.record):
+        return replace(elector, rival=leader, forgotten_until_s=-math.inf)
     if now_s < elector.forgotten_until_s:
         return elector  # It is the one before whose job may live on.
     return replace(elector, rival=leader)

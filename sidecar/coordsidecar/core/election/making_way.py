@@ -109,7 +109,8 @@ def _elected_in_vain_s(elector: Elector, aims: Aims) -> float:
     """A store that contradicts itself may elect us for ever, and never let us lead."""
     if elector.session is None or math.isinf(elector.elected_at_s):
         return math.inf
-    delay_s = rules.takeover_delay_s(elector, aims)
+    last = elector.phase.held.last_limits if isinstance(elector.phase, Claiming) else None
+    delay_s = rules.takeover_delay_s(elector, aims, last)
     return elector.elected_at_s + delay_s + lasting_s(elector.session, aims.timing)
 
 

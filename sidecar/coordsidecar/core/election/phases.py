@@ -6,7 +6,7 @@ import math
 
 from coordsidecar.core.election.moves import Op
 from coordsidecar.core.timing import Timing
-from coordsidecar.store.protocol import Behind, Held, Session, Vacant
+from coordsidecar.store.protocol import Behind, Held, Limits, Session, Vacant
 from coordsidecar.value import Value, replace
 
 __all__ = [
@@ -22,8 +22,10 @@ __all__ = [
     "Phase",
     "Resigning",
     "Resting",
+    "Rival",
     "Waiting",
     "lasting_s",
+    "limits_of",
     "token_of",
 ]
 
@@ -147,6 +149,14 @@ Phase = (
 )
 
 
+class Rival(Value):
+    """Who else was in office, as far as we know: by token, and record if we have read it."""
+
+    token: int
+    record: str
+    limits: Limits | None = None
+
+
 class Elector(Value, kw_only=True):
     """The whole state. Times are absolute, in seconds; `math.inf` means never.
 
@@ -159,7 +169,7 @@ class Elector(Value, kw_only=True):
     when we were not told where we stand, though we asked; ``told_at_s``: when we last asked, and
     were. ``elected_at_s``: since when this session has been elected, though it never led.
     ``floor``: the highest token that we, or our guard, have ever seen in office. ``rival``: who
-    else was in office since we last led, by token and record, as far as we know;
+    else was in office since we last led;
     ``forgotten_until_s``: how long that one's job may live on, should the store have lost its data
     and know nothing of it any more.
     """
@@ -191,7 +201,7 @@ class Elector(Value, kw_only=True):
     woke_at_s: float = -math.inf
     following: str = ""
     floor: int = 0
-    rival: tuple[int, str] | None = None
+    rival: Rival | None = None
     forgotten_until_s: float = -math.inf
 
     def to(self, phase: Phase) -> Elector:
@@ -211,6 +221,11 @@ def lasting_s(session: Session, timing: Timing) -> float:
     Whoever has not looked at it for so long may not run a job any more.
     """
     return session.ttl_s if math.isfinite(session.ttl_s) else timing.ttl_s
+
+
+def limits_of(session: Session, timing: Timing) -> Limits:
+    """Of our term, for whoever comes after us."""
+    return Limits(lasting_s(session, timing))
 
 
 def token_of(phase: Phase) -> int | None:

@@ -27,10 +27,12 @@ from coordsidecar.core.election.phases import (
     Opening,
     Resigning,
     Resting,
+    Rival,
     Waiting,
+    lasting_s,
     token_of,
 )
-from coordsidecar.store.protocol import Held, Session
+from coordsidecar.store.protocol import Held, Limits, Session
 from coordsidecar.value import replace
 
 Step = tuple[Elector, list[Effect]]
@@ -95,8 +97,9 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         orderly = False
     start_at_s = now_s
     if not orderly:
-        start_at_s = since_s + takeover_delay_s(elector, aims)
-        elector = replace(elector, rival=elector.rival or (held.last_led, ""))
+        start_at_s = since_s + takeover_delay_s(elector, aims, held.last_limits)
+        rival = elector.rival or Rival(held.last_led, "", held.last_limits)
+        elector = replace(elector, rival=rival)
     # Whoever resigned may have begun when the store had lost its data, and know of nobody else.
     start_at_s = max(start_at_s, elector.forgotten_until_s)
     effects: list[Effect] = []
@@ -124,14 +127,16 @@ def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector
     return elector, elector.vacant_since_s
 
 
-def takeover_delay_s(elector: Elector, aims: Aims) -> float:
-    """A server that grants a longer TTL than was asked for grants it to every leader."""
+def takeover_delay_s(elector: Elector, aims: Aims, last: Limits | None = None) -> float:
+    """It covers the TTL of whoever may still lead, the ``last`` leader's too: longer than ours?
+
+    A server that grants a longer TTL than was asked for grants it to every leader.
+    """
     timing = aims.timing
     assert elector.session is not None
-    granted_s = elector.session.ttl_s
-    if math.isinf(granted_s):
-        return timing.takeover_delay_s
-    return timing.takeover_delay_s * max(1.0, granted_s / timing.ttl_s)
+    ttls_s = [timing.ttl_s, lasting_s(elector.session, timing)]
+    ttls_s += [limits.ttl_s for limits in (last, elector.rival and elector.rival.limits) if limits]
+    return timing.takeover_delay_s * max(ttls_s) / timing.ttl_s
 
 
 def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:

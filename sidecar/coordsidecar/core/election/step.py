@@ -60,12 +60,13 @@ from coordsidecar.core.election.phases import (
     Opening,
     Resigning,
     Resting,
+    Rival,
     Waiting,
     lasting_s,
     token_of,
 )
 from coordsidecar.hints import assert_never
-from coordsidecar.store.protocol import Session
+from coordsidecar.store.protocol import Limits, Session
 from coordsidecar.value import replace
 
 __all__ = ["begin", "next_wake_s", "step"]
@@ -81,11 +82,13 @@ def begin(
     token: int | None = None,
     run_until_s: float = -math.inf,
     floor: int = 0,
+    floor_ttl_s: float = 0.0,
 ) -> Elector:
     """An elector as it starts: afresh, or with the session that a dead elector left behind.
 
     The job of ``token`` may run until ``run_until_s``, as the guard was promised.
     """
+    rival = Rival(floor, "", Limits(floor_ttl_s) if floor_ttl_s else None)
     renewed_at_s = -math.inf
     if adopt is not None and math.isfinite(run_until_s):
         renewed_at_s = run_until_s + aims.timing.margin_s - lasting_s(adopt, aims.timing)
@@ -100,7 +103,7 @@ def begin(
         guard_lost_s=now_s + aims.timing.guard_patience_s,
         ping_at_s=now_s,
         floor=floor,
-        rival=(floor, "") if floor > (token or 0) else None,
+        rival=rival if floor > (token or 0) else None,
     )
 
 

@@ -167,12 +167,14 @@ class Tell(Value):
 class StartElector(Value):
     """Fork an elector that adopts the session we know of; ``token``: the election it holds.
 
-    ``floor``: the highest token that was ever seen here.
+    ``floor``: the highest token that was ever seen here, and ``floor_ttl_s`` the TTL of whoever
+    else had it.
     """
 
     token: int | None
     run_until_s: float
     floor: int
+    floor_ttl_s: float = 0.0
 
 
 class KillElector(Value):

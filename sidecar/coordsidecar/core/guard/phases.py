@@ -117,6 +117,7 @@ class Guard(Value):
     """The whole state.
 
     ``token_floor``: the highest token that was ever seen here; no job starts at or below it.
+    ``floor_ttl_s``: the TTL of whoever else had it, if that is known.
     ``unreleased``: a token whose job is over but which the elector has not yet released; one that
     has said a word, but has not by ``release_due_s``, is replaced.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
@@ -127,6 +128,7 @@ class Guard(Value):
     elector_heard_s: float
     last_step_s: float
     token_floor: int = 0
+    floor_ttl_s: float = 0.0
     unreleased: int | None = None
     release_due_s: float = math.inf
     elector_start_at_s: float | None = None

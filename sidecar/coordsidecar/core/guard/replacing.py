@@ -94,14 +94,14 @@ def _kill_if_it_hangs(guard: Guard, now_s: float, plan: Plan) -> Step:
 
 
 def _start(guard: Guard, now_s: float, plan: Plan) -> Step:
-    lease, floor = lease_of(guard.phase), guard.token_floor
+    lease, seen = lease_of(guard.phase), (guard.token_floor, guard.floor_ttl_s)
     token = lease.token if lease else None
     guard = replace(guard, elector_start_at_s=None, elector_heard_s=now_s, elector_new=True)
-    effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0, floor)]
+    effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0, *seen)]
     if (unreleased := guard.unreleased) is not None:
         guard = replace(guard, release_due_s=company.release_due_s(guard, now_s, plan))
         effects = [
-            StartElector(unreleased, 0.0, floor),
+            StartElector(unreleased, 0.0, *seen),
             Tell(msg.TreeGone(unreleased, 0.0, leave=isinstance(guard.phase, Leaving))),
         ]
     return guard, [*effects, Report("elector-replaced", "started a new elector", token)]

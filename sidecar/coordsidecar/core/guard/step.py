@@ -180,8 +180,10 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
             if guard.unreleased == token:
                 guard = replace(guard, unreleased=None, release_due_s=math.inf)
             return guard, []
-        case msg.Following(leader, token, floor):
-            guard = replace(guard, leader=leader, token_floor=max(guard.token_floor, floor))
+        case msg.Following(leader, token, floor, floor_ttl_s):
+            if floor >= guard.token_floor:
+                guard = replace(guard, token_floor=floor, floor_ttl_s=floor_ttl_s)
+            guard = replace(guard, leader=leader)
             report = Report("standing-by", f"{leader} leads", token)
             if not isinstance(guard.phase, Idle):
                 return guard, []

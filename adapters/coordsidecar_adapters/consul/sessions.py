@@ -1,0 +1,73 @@
+"""Consul's sessions. What it never says of one is no answer: `UnreachableError`."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from coordsidecar.duration import parse_duration
+from coordsidecar.hints import Any
+from coordsidecar.store.protocol import Election, Session, UnreachableError
+from coordsidecar_adapters.consul.agent import Agent
+from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.library import CB
+
+__all__ = ["Sessions"]
+
+_SESSION_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+_LONGEST_TTL_S = 86400.0  # Consul's own limit.
+_LONGEST_LOCK_DELAY_S = 60.0
+_NEEDS = "session:write"
+
+
+class Sessions:
+    """Requests about sessions; a session's handle is its id."""
+
+    def __init__(self, client: ConsulClient, *, election: Election) -> None:
+        self._client = client
+        self._name = f"coordsidecar {election.prefix}"
+
+    def open(self, *, ttl_s: float, takeover_delay_s: float, timeout_s: float) -> Session:
+        wanted = {
+            "Name": self._name,
+            "TTL": _duration(ttl_s),
+            "Behavior": "release",
+            "LockDelay": _duration(min(takeover_delay_s, _LONGEST_LOCK_DELAY_S)),
+            # Both names of the same field: left out, Consul adds its own serfHealth.
+            "Checks": [],
+            "NodeChecks": [],
+        }
+
+        def create(agent: Agent) -> Any:
+            # Not agent.session.create: it refuses TTLs that a server may have been set up for.
+            return agent.put(CB.json(is_id=True), "/v1/session/create", data=json.dumps(wanted))
+
+        handle = self._client.call(create, needs=_NEEDS, timeout_s=timeout_s)
+        if not isinstance(handle, str) or not _SESSION_ID.fullmatch(handle):
+            raise UnreachableError("Consul opened a session, but says no id of it")
+        return Session(handle=handle, ttl_s=ttl_s)
+
+    def renew(self, session: Session, *, timeout_s: float) -> float:
+        """The TTL that it was renewed for."""
+        renewed = self._client.call(
+            lambda agent: agent.session.renew(session.handle),
+            needs=_NEEDS,
+            timeout_s=timeout_s,
+        )
+        try:
+            granted_s = parse_duration(str(renewed["TTL"]))
+        except (TypeError, KeyError, ValueError) as e:
+            raise UnreachableError("Consul renewed a session, but says no TTL") from e
+        if not 0 < granted_s <= _LONGEST_TTL_S:
+            raise UnreachableError(f"Consul renewed a session for {granted_s:g}s, as it never does")
+        return granted_s
+
+    def destroy(self, session: Session, *, timeout_s: float) -> None:
+        self._client.call(
+            lambda agent: agent.session.destroy(session.handle), needs=_NEEDS, timeout_s=timeout_s
+        )
+
+
+def _duration(duration_s: float) -> str:
+    """A Go duration, rounded up to milliseconds: a TTL or delay must not come out shorter."""
+    return f"{-int(-duration_s * 1000 // 1)}ms"

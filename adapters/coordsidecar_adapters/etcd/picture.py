@@ -1,0 +1,60 @@
+"""What we last saw of an election in etcd.
+
+All of it are guesses that save a round trip; a wrong one is found out by the next transaction, and
+costs one more.
+"""
+
+from __future__ import annotations
+
+from coordsidecar.store.protocol import Absent, Behind, Office, Standing
+from coordsidecar_adapters.etcd.txn import Answer
+
+__all__ = ["Picture"]
+
+
+class Picture:
+    """``created``: when our key was (a revision); ``record``: the office record, as it is there."""
+
+    def __init__(self) -> None:
+        self.created = 0
+        self.record: bytes | None = None
+        # The key by which we took office, when it was created, and the token: whoever writes into
+        # the record cannot change what it is, as long as the key is ours.
+        self._term = ("", 0, 0)
+
+    @property
+    def office(self) -> Office:
+        return Office.decode(self.record)
+
+    def took(self, name: str, office: Office) -> None:
+        """We wrote this record; by our key ``name``."""
+        self.record = office.encode().encode()
+        self._term = (name, self.created, office.led)
+
+    def token(self, name: str) -> int:
+        """Our token, by the key of ours as we know it."""
+        if self._term[:2] == (name, self.created):
+            return self._term[2]
+        return self.office.token_under(self.created)
+
+    def judge(self, answer: Answer) -> Standing | None:
+        """Say where we stand; None: the key before ours was looked for in the wrong place."""
+        ahead, ours, first, record = answer.keys
+        self.record = None if record is None else record.value
+        office = self.office
+        if ours is None or first is None:
+            return Absent()
+        asked_for, self.created = self.created, ours.created
+        if first.name == ours.name:
+            return office.held(self.token(ours.name), cursor=answer.revision)
+        if asked_for != ours.created or ahead is None:
+            return None
+        in_office = office.led_under(first.created)
+        return Behind(
+            leader=first.text,
+            leader_token=office.leader_token(first.created),
+            ahead=ahead.name,
+            cursor=answer.revision,
+            in_office=in_office,
+            limits=office.limits if in_office else None,
+        )
