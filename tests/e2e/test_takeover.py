@@ -115,8 +115,8 @@ def test_a_leader_that_is_cut_off_stops_in_time_and_rejoins(network_arena: Arena
     wire.black_hole()
 
     assert_taken_over(arena)
-    wire.heal()
     rejoined = leader.log().count("standing-by")
+    wire.heal()
     wait_for(lambda: leader.log().count("standing-by") > rejoined, "the old leader to rejoin")
     assert leader.process.poll() is None
     arena.stamps.assert_never_two()
