@@ -13,7 +13,10 @@ from coordsidecar.store.protocol import Election
 from tests.e2e.sidecars import Sidecar, Stamps, wait_for
 from tests.servers import ConsulServer, EtcdServer, Proxy
 
-__all__ = ["Arena"]
+__all__ = ["PATIENT_TTL", "Arena"]
+
+PATIENT_TTL = "15s"
+"""For who keeps the lead while another elector starts: on a busy host gRPC alone takes seconds."""
 
 
 class Arena:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.e2e.arena import Arena
+from tests.e2e.arena import PATIENT_TTL, Arena
 from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 
 
@@ -75,6 +75,7 @@ def test_a_store_that_is_frozen_stops_the_job(arena_of_own: Arena) -> None:
 def test_a_replaced_elector_renews_the_session_it_adopted(
     network_arena: Arena, tmp_path: Path
 ) -> None:
+    network_arena.ttl = PATIENT_TTL
     role_file = tmp_path / "role.json"
     leader = network_arena.start("--role-file", str(role_file))
     network_arena.stamps.wait_for_stints(1)

@@ -7,7 +7,7 @@ import subprocess
 
 import psutil
 
-from tests.e2e.arena import Arena
+from tests.e2e.arena import PATIENT_TTL, Arena
 from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 
 
@@ -139,7 +139,7 @@ def test_a_leader_whose_key_is_deleted_stops_at_once(arena: Arena) -> None:
 
 
 def test_an_elector_that_dies_ten_times_disturbs_nothing(arena: Arena) -> None:
-    arena.ttl = "15s"  # Ten starts of an elector must fit between two renewals.
+    arena.ttl = PATIENT_TTL  # Ten starts of an elector must fit into it.
     leader, _ = arena.pair()
     job = leader.job()
 
@@ -153,6 +153,7 @@ def test_an_elector_that_dies_ten_times_disturbs_nothing(arena: Arena) -> None:
 
 
 def test_an_elector_that_hangs_is_replaced(arena: Arena) -> None:
+    arena.ttl = PATIENT_TTL
     leader, _ = arena.pair()
     job, elector = leader.job(), leader.elector()
 
