@@ -79,9 +79,9 @@ def test_a_delay_that_consul_would_not_keep_is_cut_to_what_it_does(
     assert session["LockDelay"] == 60_000_000_000
 
 
-def test_a_ttl_below_consuls_least_is_refused_with_a_remedy(store: Callable[[], Store]) -> None:
-    with pytest.raises(RefusedError, match="use a longer --ttl"):
-        store().open(ttl_s=5.0, takeover_delay_s=5.0, record="{}", timeout_s=CALL_S)
+def test_a_ttl_beyond_consuls_most_is_refused_with_a_remedy(store: Callable[[], Store]) -> None:
+    with pytest.raises(RefusedError, match=r"must be between .*; use another --ttl"):
+        store().open(ttl_s=86401.0, takeover_delay_s=5.0, record="{}", timeout_s=CALL_S)
 
 
 def test_the_lock_is_one_that_consul_lock_respects(

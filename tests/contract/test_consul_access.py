@@ -17,8 +17,9 @@ from coordsidecar.store.protocol import (
     RefusedError,
 )
 from coordsidecar_adapters.consul.client import ConsulClient
-from coordsidecar_adapters.consul.keys import ElectionKeys, Lock, State
+from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.settings import ConsulSettings
+from coordsidecar_adapters.consul.state import Lock, State
 from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory

@@ -30,7 +30,7 @@ def _translated(error: exceptions.ConsulException, **environ: str) -> StoreError
         (exceptions.NotFound("<h1>404</h1>"), UnreachableError, "not for people"),
         (exceptions.ConsulException("500 invalid session x"), SessionLostError, "invalid"),
         (exceptions.ConsulException("500 No cluster leader"), UnreachableError, "No cluster"),
-        (exceptions.BadRequest("400 Invalid Session TTL"), RefusedError, "longer --ttl"),
+        (exceptions.BadRequest("400 Invalid Session TTL"), RefusedError, "another --ttl"),
         (exceptions.ACLPermissionDenied("Permission denied"), RefusedError, "session:write"),
         (exceptions.ConsulException("500 rpc error: Permission denied"), RefusedError, "session:"),
         (exceptions.ACLPermissionDenied("ACL not found"), LoginRefusedError, "CONSUL_HTTP_TOKEN"),

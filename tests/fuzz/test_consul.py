@@ -30,6 +30,7 @@ _LOCK = {
     "LockIndex": 1,
 }
 _OFFICE = {"Key": "n/e/.office", "Value": b64('{"led": 5, "released": 0}'), "ModifyIndex": 6}
+_LED = _OFFICE | {"Value": b64('{"led": 7, "released": 0, "lock": "7", "beat": 3}')}
 _BOTH = [_LOCK, _OFFICE]
 _FREE = [{key: value for key, value in _LOCK.items() if key != "Session"}, _OFFICE]
 _WON = {"Results": [{"KV": _LOCK | {"Value": None}}, {"KV": _LOCK}, {"KV": _OFFICE}]}
@@ -37,16 +38,20 @@ _WON = {"Results": [{"KV": _LOCK | {"Value": None}}, {"KV": _LOCK}, {"KV": _OFFI
 _ANSWERS: dict[str, list[Any]] = {
     "open": [{"ID": _ID}],
     "renew": [[{"ID": _ID, "TTL": "15s", "LockDelay": 15e9}]],
-    # One answer to both questions.
-    "look": [[_LOCK | {"TTL": "15s"}, _OFFICE], [_FREE[0] | {"TTL": "15s"}, _OFFICE]],
+    # One answer to all questions.
+    "look": [
+        [_LOCK | {"TTL": "15s"}, _OFFICE],
+        [_FREE[0] | {"TTL": "15s"}, _OFFICE],
+        [_LOCK | {"TTL": "15s"}, _LED],
+    ],
     "campaign": [_BOTH, _FREE, _WON],
-    "standing": [_BOTH, _FREE],
+    "standing": [_BOTH, _FREE, [_LOCK, _LED]],
     "take_office": [_BOTH, _FREE],
     "resign": [_BOTH, _FREE],
     "close": [True],
     "leader": [_BOTH, _FREE],
     "watch_held": [_BOTH],
-    "watch_behind": [_BOTH],
+    "watch_behind": [_BOTH, [_LOCK, _LED]],
 }
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from tests.sim.faulty import Fault, Faulty
 from tests.sim.network import OPERATIONS, TROUBLES
+from tests.sim.store_etcd import EtcdLike
 
 __all__ = ["JobFaults", "StoreFaults"]
 
@@ -100,6 +101,8 @@ class StoreFaults:
                 (self.delay_and_double, 1.5),
                 (self.refuse, 0.3),
             ]
+        if isinstance(faulty.store, EtcdLike):
+            self.kinds += [(self.depose_member, 2)]
 
     def revoke(self) -> bool:
         self._faulty.store.revoke_holder()
@@ -177,6 +180,13 @@ class StoreFaults:
         node.link.late_share = self._faulty.world.rng.random() * 0.5
         self._faulty.world.after(self._faulty.a_while_s(), node.link.heal)
         return self._faulty.say(node, "requests are late or doubled")
+
+    def depose_member(self) -> bool:
+        """The store has another leader, and the one before does not know."""
+        store, for_s = self._faulty.store, self._faulty.a_while_s()
+        assert isinstance(store, EtcdLike)
+        store.depose_member(for_s)
+        return self._faulty.say(None, f"a member that was deposed does not know for {for_s:.2f}s")
 
     def refuse(self) -> bool:
         node = self._faulty.node()

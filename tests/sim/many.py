@@ -9,12 +9,13 @@ from contextlib import nullcontext
 
 from tests.sim.found import BUGS
 from tests.sim.mutants import MUTANTS
+from tests.sim.mutants_of_sight import OF_SIGHT
 from tests.sim.scenario import Report, run
 from tests.sim.schedule import Schedule
 
 __all__ = ["BROKEN", "play", "play_range"]
 
-BROKEN = MUTANTS | BUGS
+BROKEN = MUTANTS | OF_SIGHT | BUGS
 
 _AT_ONCE = 25
 """Seeds that a process takes at a time: few enough that none is left with much at the end."""

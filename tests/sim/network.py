@@ -109,7 +109,7 @@ class Network:
 
         def begin() -> None:
             if link.requests_pass and store.up:
-                store.watch(watch.standing.cursor, fire)
+                store.watch(watch.standing, fire)
             failed = not (store.up and link.requests_pass and link.answers_pass)
             world.after(at_most_s, lambda: end(False, failed))
 

@@ -64,6 +64,8 @@ class Referee:
         self._losses: list[tuple[float, set[str]]] = []
         self._losses_before: dict[tuple[str, int], int] = {}
         self.leaderships = 0
+        self.longest_idle_s = 0.0
+        self._idle_since_s = math.inf
 
     @property
     def leads(self) -> bool:
@@ -139,6 +141,9 @@ class Referee:
         self.tree_changed(tree)
 
     def tree_changed(self, tree: Tree) -> None:
+        if tree.alive and tree.able:
+            idle_s = self._world.now_s - self._idle_since_s
+            self.longest_idle_s, self._idle_since_s = max(self.longest_idle_s, idle_s), math.inf
         if not tree.alive:
             self._trees.pop(tree, None)
         elif tree.able:
@@ -146,6 +151,8 @@ class Referee:
             if tree not in self._watched:
                 self._watched.add(tree)
                 self._watch(tree)
+        if math.isinf(self._idle_since_s) and self.leaderships and not self.leads:
+            self._idle_since_s = self._world.now_s
 
     def released(self, token: int, owner: str) -> None:
         """The store is about to forget that this sidecar leads under ``token`` (property 3).

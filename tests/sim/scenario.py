@@ -19,9 +19,10 @@ from tests.sim.network import Network
 from tests.sim.node import Node
 from tests.sim.referee import Referee
 from tests.sim.schedule import Schedule, ScheduledFaulty
+from tests.sim.store_consul import ConsulLike
+from tests.sim.store_etcd import EtcdLike
 from tests.sim.store_file import FileLike
 from tests.sim.store_model import ModelStore
-from tests.sim.store_servers import ConsulLike, EtcdLike
 from tests.sim.tree import Temper
 from tests.sim.world import Host, SafetyError, World
 
@@ -41,12 +42,18 @@ _CALM_TTLS = (0.1, 0.1, 0.1, 0.1, 0.1, 1.5)
 
 @dataclass(frozen=True)
 class Report:
-    """How a seed went. ``failure`` is empty if every property held."""
+    """How a seed went. ``failure`` is empty if every property held.
+
+    ``longest_idle_s``: for how long nobody led, between two who did. ``ttl_s``: as it was granted,
+    where nodes do not differ; `math.inf` of a kernel lock.
+    """
 
     seed: int
     failure: str
     counts: Counter[str]
     leaderships: int
+    longest_idle_s: float
+    ttl_s: float
     simulated_s: float
     lines: list[str]
     schedule: Schedule | None = None
@@ -70,7 +77,15 @@ def run(seed: int, *, schedule: Schedule | None = None, trace: bool = False) -> 
         world.lines += traceback.format_exception(error)
     referee = story.referee
     return Report(
-        seed, failure, world.counts, referee.leaderships, world.now_s, world.lines, schedule
+        seed,
+        failure,
+        world.counts,
+        referee.leaderships,
+        referee.longest_idle_s,
+        story.timing.ttl_s * story.store.grants,
+        world.now_s,
+        world.lines,
+        schedule,
     )
 
 

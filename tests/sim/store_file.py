@@ -35,7 +35,7 @@ class FileLike(ModelStore):
         self._files[handle] = self._file
         return Session(handle, math.inf, fds=(1,))
 
-    def _renew(self, handle: str) -> Result:
+    def _renew(self, handle: str, caller: Caller) -> Result:
         if self._files.get(handle) != self._file:
             return Gone("the lock file was replaced")
         return Renewed(math.inf)

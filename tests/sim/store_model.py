@@ -59,7 +59,7 @@ class ModelStore:
         self._in_charge = ""
         self.owners: dict[str, str] = {}
         self._asked: dict[str, Timing] = {}
-        self._watches: list[Callable[[], None]] = []
+        self._watches: list[tuple[Held | Behind | Vacant, Callable[[], None]]] = []
 
     # ── the requests ───────────────────────────────────────────────────────────────────────────
 
@@ -71,20 +71,20 @@ class ModelStore:
                 self.owners[handle] = caller.name
                 self._asked[handle] = caller.timing
                 return self._open(handle)
-            case moves.Renew(session, look):
-                renewed = self._renew(session.handle)
-                if not look or not isinstance(renewed, moves.Renewed):
-                    return renewed
-                standing = self._standing(session.handle)
-                assert isinstance(standing, Held | Behind | Vacant | Absent)
-                return replace(renewed, standing=standing)
-            case moves.Campaign(session, floor):
-                found = self._campaign(session.handle)
+            case moves.Renew(session, look=False):
+                return self._renew(session.handle, caller)
+            case moves.Renew(session):
+                return self._renew_and_look(session.handle, caller)
+            case moves.Campaign(session, floor, depose):
+                if depose is not None:
+                    self._depose(session.handle, depose)
+                found = self._seen(self._campaign(session.handle), session.handle, None)
                 if floor is None:
                     return found
                 return self._take_if_clean(found, session.handle, caller, floor)
             case moves.Look(session):
-                return self._standing(session.handle)
+                told = self._ask_of_leader(session.handle, caller)
+                return self._seen(self._standing(session.handle), session.handle, told)
             case moves.TakeOffice(session, token, floor):
                 if self.token_held(session.handle) != token:
                     return moves.Took(None)
@@ -97,6 +97,14 @@ class ModelStore:
                 return moves.Done()
             case _:
                 assert_never(op)
+
+    def _renew_and_look(self, handle: str, caller: Caller) -> Result:
+        renewed = self._renew(handle, caller)
+        if not isinstance(renewed, moves.Renewed):
+            return renewed
+        standing = self._seen(self._standing(handle), handle, None)
+        assert isinstance(standing, Held | Behind | Vacant | Absent)
+        return replace(renewed, standing=standing)
 
     def _take_if_clean(self, standing: Result, handle: str, caller: Caller, floor: int) -> Result:
         if not (isinstance(standing, Held) and self.office.clean and self.office.led >= floor):
@@ -160,8 +168,18 @@ class ModelStore:
     def _open(self, handle: str) -> Session:
         raise NotImplementedError
 
-    def _renew(self, handle: str) -> Result:
+    def _renew(self, handle: str, caller: Caller) -> Result:
         raise NotImplementedError
+
+    def _ask_of_leader(self, handle: str, caller: Caller) -> object:
+        """What is asked of the leader's session before one's own standing."""
+
+    def _seen(self, standing: Result, handle: str, told: object) -> Result:
+        """What tells of the leader's last renewal is added; ``told``: by `_ask_of_leader`."""
+        return standing
+
+    def _depose(self, handle: str, beat: int) -> None:
+        """Take the lock from the leader whose beat that still is."""
 
     def _campaign(self, handle: str) -> Result:
         raise NotImplementedError
@@ -219,15 +237,27 @@ class ModelStore:
 
     # ── watches ────────────────────────────────────────────────────────────────────────────────
 
-    def watch(self, cursor: int, fire: Callable[[], None]) -> None:
-        """Call ``fire`` once something has changed since ``cursor``."""
-        if cursor != self.version:
+    def watch(self, standing: Held | Behind | Vacant, fire: Callable[[], None]) -> None:
+        """Call ``fire`` once something has changed since ``standing`` was read."""
+        if standing.cursor != self.version or self._has_beaten(standing):
             fire()
         else:
-            self._watches.append(fire)
+            self._watches.append((standing, fire))
+
+    def _has_beaten(self, standing: Held | Behind | Vacant) -> bool:
+        return False
 
     def _changed(self) -> None:
         self.version += 1
         watches, self._watches = self._watches, []
-        for fire in watches:
+        for _, fire in watches:
             fire()
+
+    def _beaten(self) -> None:
+        """Whoever watches the leader is told of its beat."""
+        watches, self._watches = self._watches, []
+        for standing, fire in watches:
+            if self._has_beaten(standing):
+                fire()
+            else:
+                self._watches.append((standing, fire))

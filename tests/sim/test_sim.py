@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.sim.breaking import patched
 from tests.sim.found import SHOWN_BY
 from tests.sim.many import play, play_range
 from tests.sim.mutants import MUTANTS
+from tests.sim.mutants_of_sight import OF_SIGHT, SIGHT_SHOWN_BY
 from tests.sim.scenario import run
 from tests.sim.schedule import Schedule
 from tests.sim.tell import command
@@ -50,6 +52,28 @@ def test_a_bug_that_was_found_shows_again_when_it_is_put_back(name: str) -> None
 
     assert not sound.failure
     assert broken.failure, f"python -m tests.sim --mutant {name} --seeds 0:9999 finds another seed"
+
+
+@pytest.mark.parametrize("name", OF_SIGHT)
+def test_a_rule_of_sight_that_is_taken_out_shows(name: str) -> None:
+    seed, text = SIGHT_SHOWN_BY[name]
+    schedule = Schedule.parse(text)
+    sound = play(seed, None, schedule=schedule)
+
+    broken = play(seed, name, schedule=schedule)
+
+    assert not sound.failure
+    assert "two jobs at once" in broken.failure
+
+
+def test_a_host_that_dies_is_followed_one_ttl_later() -> None:
+    """Where somebody stood by: in some stories nobody does, whose job has ended or wait is over."""
+    schedule = Schedule.parse("0.9 crash_host leader 9")
+    reports = [run(seed, schedule=schedule) for seed in range(100)]
+
+    late_s = sorted(r.longest_idle_s - r.ttl_s for r in reports if math.isfinite(r.ttl_s))
+    assert not any(report.failure for report in reports)
+    assert late_s[len(late_s) * 3 // 4] < 1.0
 
 
 def test_a_seed_tells_the_same_story_each_time() -> None:

@@ -52,8 +52,8 @@ def translate(
         return SessionLostError(f"{where}: {_words(text)}")
     if "invalid session" in text:
         return SessionLostError(f"{where}: {_words(text)}")
-    if "Session TTL" in text:
-        return RefusedError(f"{where}: {_words(text)}; use a longer --ttl")
+    if "Session TTL" in text:  # Not that it is too short: see `Sessions.open`.
+        return RefusedError(f"{where}: {_words(text)}; use another --ttl")
     if _UNKNOWN_TOKEN in text:
         return _unknown_token(where, settings)
     if isinstance(error, exceptions.ACLDisabled) and settings.auth:

@@ -18,55 +18,20 @@ from coordsidecar.store.protocol import (
     Session,
     UnreachableError,
 )
-from coordsidecar.value import Value, replace
+from coordsidecar.value import replace
 from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.errors import denied, is_denied
 from coordsidecar_adapters.consul.library import exceptions
+from coordsidecar_adapters.consul.state import NOT_CONSUL, Lock, State
 
-__all__ = ["ElectionKeys", "Lock", "State"]
+__all__ = ["ElectionKeys"]
 
 # What Go's api.Lock sets, and insists on: github.com/hashicorp/consul/api/lock.go, LockFlagValue.
 _LOCK_FLAGS = 0x2DDCCBC058A50C18
-# In a record that took office together with the lock: its own index is the token.
-_LED_SINCE_WRITTEN = 0
-_MOST_LEADER_CHARACTERS = 4096
+_DELETE = "delete-cas"
 # How often to start over when keys that were just missing turn out to be there.
 _LOOKS = 3
-# What is raised by an entry that has not the shape of Consul's.
-_NOT_CONSUL = (TypeError, KeyError, ValueError, AttributeError)
-
-
-class Lock(Value):
-    """The lock key as it was read; ``session`` is "" while nobody holds it."""
-
-    session: str
-    modify_index: int
-    value: str
-
-
-class State(Value):
-    """Both keys as one read found them; ``office_index`` is 0 if there is no record."""
-
-    lock: Lock | None
-    office: Office
-    office_index: int
-
-    @property
-    def held(self) -> bool:
-        """Whether anybody holds the lock."""
-        return self.lock is not None and self.lock.session != ""
-
-    def may_be_succeeded(self, floor: int) -> bool:
-        """Whether office may be taken with the lock: by an index that must turn out high enough.
-
-        It will be above that of the record, which is still the same where it is replaced.
-        """
-        return self.office.clean and floor <= self.office.led <= self.office_index
-
-    @property
-    def lock_index(self) -> int | None:
-        return None if self.lock is None else self.lock.modify_index
 
 
 class ElectionKeys:
@@ -115,8 +80,8 @@ class ElectionKeys:
             timeout_s=deadline_s - time.monotonic(),
         )
 
-    def wait(self, *, index: int, wait_s: float, timeout_s: float) -> State:
-        """Wait for either key to change after ``index``; as they are then."""
+    def wait(self, *, index: int, wait_s: float, timeout_s: float) -> tuple[int, State]:
+        """Wait for either key to change after ``index``; as `look`. The same index: none did."""
         answer = self._client.call_last(
             lambda agent: agent.kv.get(
                 self._below, recurse=True, index=index, wait=f"{wait_s * 1000:.0f}ms"
@@ -124,7 +89,7 @@ class ElectionKeys:
             needs=f"key_prefix:read on {self._below}",
             timeout_s=timeout_s,
         )
-        return self._indexed(answer)[1]
+        return self._indexed(answer)
 
     def acquire(
         self,
@@ -143,18 +108,9 @@ class ElectionKeys:
 
         "" and both keys as they are now, or why not and None.
         """
-        operations = [
-            _operation(
-                "lock",
-                self._lock_key,
-                Session=session.handle,
-                Flags=_LOCK_FLAGS,
-                Value=_encoded(record),
-            ),
-        ]
+        operations = [self._lock(session, record)]
         if run:
-            released = state.office.released
-            office = Office(led=_LED_SINCE_WRITTEN, released=released, run=run, limits=limits)
+            office = state.succeeded(run=run, limits=limits)
             operations.append(self._replace_office(state, office))
         return self._transact_and_read(operations, deadline_s)
 
@@ -166,11 +122,41 @@ class ElectionKeys:
         Both keys as they are now; None: it is not ours.
         """
         operations = [
-            _operation("check-session", self._lock_key, Session=session.handle),
-            _operation("check-index", self._lock_key, Index=lock.modify_index),
+            *self._check_ours(session, lock),
             _operation("set", self._office_key, Value=_encoded(office.encode())),
         ]
         return self._transact_and_read(operations, deadline_s)[1]
+
+    def beat(self, session: Session, state: State, deadline_s: float) -> State | None:
+        """Write the record of our term anew, if the lock is still ours, and both as in ``state``.
+
+        Both keys as they are now; None: they were not so. Consul skips a write that changes
+        nothing, so the record counts.
+        """
+        assert state.lock is not None
+        office = replace(state.office, beat=state.office.beat + 1)
+        operations = [
+            *self._check_ours(session, state.lock),
+            self._replace_office(state, office),
+        ]
+        return self._transact_and_read(operations, deadline_s)[1]
+
+    def depose(
+        self, session: Session, record: str, state: State, deadline_s: float
+    ) -> tuple[str, State | None]:
+        """Take the lock from its holder, if both keys are still as in ``state``.
+
+        "" and both keys as they are now, or why not and None.
+        """
+        assert state.lock is not None
+        operations = [
+            _operation("check-index", self._office_key, Index=state.office_index),
+            # A held key that is deleted brings no lock-delay, and the session that held it, when
+            # it ends, finds nothing of its own.
+            _operation(_DELETE, self._lock_key, Index=state.lock.modify_index),
+            self._lock(session, record),
+        ]
+        return self._transact_and_read(operations, deadline_s)
 
     def give_up(
         self, session: Session, state: State, office: Office | None, deadline_s: float
@@ -188,6 +174,21 @@ class ElectionKeys:
             operations.append(self._replace_office(state, office))
         return self._transact(operations, deadline_s)[0] if operations else ""
 
+    def _lock(self, session: Session, record: str) -> dict[str, Any]:
+        return _operation(
+            "lock",
+            self._lock_key,
+            Session=session.handle,
+            Flags=_LOCK_FLAGS,
+            Value=_encoded(record),
+        )
+
+    def _check_ours(self, session: Session, lock: Lock) -> list[dict[str, Any]]:
+        return [
+            _operation("check-session", self._lock_key, Session=session.handle),
+            _operation("check-index", self._lock_key, Index=lock.modify_index),
+        ]
+
     def _replace_office(self, state: State, office: Office) -> dict[str, Any]:
         return _operation(
             "cas", self._office_key, Index=state.office_index, Value=_encoded(office.encode())
@@ -203,14 +204,9 @@ class ElectionKeys:
     def _state(self, found: Iterable[Mapping[str, Any]]) -> State:
         try:
             entries = {entry["Key"]: entry for entry in found}
-            lock, office = entries.get(self._lock_key), entries.get(self._office_key)
-            return State(
-                lock=None if lock is None else _lock(lock),
-                office=Office() if office is None else _office(office),
-                office_index=0 if office is None else _index(office),
-            )
-        except _NOT_CONSUL as e:
+        except NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+        return State.read(entries.get(self._lock_key), entries.get(self._office_key))
 
     def _transact_and_read(
         self, operations: list[dict[str, Any]], deadline_s: float
@@ -224,11 +220,13 @@ class ElectionKeys:
         if refusal:
             return refusal, None
         try:
-            # Before what was read comes one result for each of the others, without its value.
-            found = [result["KV"] for result in results[len(operations) :]]
+            # Before what was read comes one result for each of the others, without its value; but
+            # a deletion has none.
+            before = sum(operation["KV"]["Verb"] != _DELETE for operation in operations)
+            found = [result["KV"] for result in results[before:]]
             for entry in found:
                 entry["Value"] = base64.b64decode(entry["Value"] or "")
-        except _NOT_CONSUL as e:
+        except NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
         state = self._state(found)
         return "", self.read(deadline_s) if state.lock is None or not state.office_index else state
@@ -244,7 +242,7 @@ class ElectionKeys:
                 if str(e).startswith("409 "):
                     return str(e), None
                 raise
-            except _NOT_CONSUL as e:
+            except NOT_CONSUL as e:
                 raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
         refusal, results = self._client.call(
@@ -253,33 +251,6 @@ class ElectionKeys:
         if is_denied(refusal):
             raise denied("", needs)
         return refusal, results
-
-
-def _index(entry: Mapping[str, Any]) -> int:
-    index = entry["ModifyIndex"]
-    # bool is an int to Python, but no index.
-    if type(index) is not int or not 0 < index < 2**63:
-        raise ValueError("ModifyIndex is no index")
-    return index
-
-
-def _lock(entry: Mapping[str, Any]) -> Lock:
-    session = entry.get("Session", "")
-    if not isinstance(session, str):
-        raise TypeError("Session is no id")
-    return Lock(
-        session=session,
-        modify_index=_index(entry),
-        value=(entry["Value"] or b"").decode(errors="replace")[:_MOST_LEADER_CHARACTERS],
-    )
-
-
-def _office(entry: Mapping[str, Any]) -> Office:
-    # An empty value comes as None, and is a record that cannot be read.
-    office, index = Office.decode(entry["Value"] or b""), _index(entry)
-    if office.led != _LED_SINCE_WRITTEN:
-        return office
-    return replace(office, led=index, lock=str(index))
 
 
 def _operation(verb: str, key: str, **fields: object) -> dict[str, Any]:

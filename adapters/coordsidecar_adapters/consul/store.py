@@ -12,6 +12,10 @@ itself refuses the lock to everybody for the session's lock-delay: that keeps ot
 as long as a takeover delay lasts (or for 60 s, the most that Consul grants), and candidates of ours
 see `Vacant` meanwhile. After an operator deleted the lock key there is no lock-delay, so the office
 record counts all the same.
+
+A session's renewal leaves no trace that others could see. So who is in office proves that the lock
+is its own by writing the record anew: a beat. (Consul keeps no history: nothing grows.) Whoever has
+seen no beat for a TTL deposes it in one transaction, if there was none until then.
 """
 
 from __future__ import annotations
@@ -36,9 +40,10 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar.value import replace
 from coordsidecar_adapters.consul.client import ConsulClient
-from coordsidecar_adapters.consul.keys import ElectionKeys, State
+from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.sessions import Sessions
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.consul.state import State
 from coordsidecar_adapters.http_connection import tls_side
 
 __all__ = ["ConsulStore", "connect"]
@@ -48,6 +53,7 @@ _LOST_RACE_RETRY_S = 0.05
 _LONGEST_WAIT_S = 300.0
 _NEXT_FIRST_S = 0.03
 _RESIGN_TRIES = 3
+_BEAT_TRIES = 2
 
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
@@ -87,8 +93,7 @@ class ConsulStore:
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         deadline_s = time.monotonic() + timeout_s
         ttl_s = self._sessions.renew(session, timeout_s=timeout_s)
-        standing = self._standing(session, self._keys.read(deadline_s)) if look else None
-        return Renewal(ttl_s, standing)
+        return Renewal(ttl_s, self._proof(session, deadline_s) if look else None)
 
     def campaign(
         self,
@@ -98,18 +103,25 @@ class ConsulStore:
         run: str = "",
         floor: int = 0,
         limits: Limits | None = None,
+        depose: int | None = None,
         timeout_s: float,
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
-        if run and (standing := self._succeed(session, record, run, floor, limits, deadline_s)):
-            return standing
+        if run and depose is None:
+            standing = self._succeed(session, record, run, floor, limits, deadline_s)
+            if standing is not None:
+                return standing
         state = self._keys.read(deadline_s)
-        if state.held:
+        if depose is not None and depose == state.beat and not state.held_by(session.handle):
+            run = ""  # Its term did not end in order.
+            refusal, won = self._keys.depose(session, record, state, deadline_s)
+        elif state.held:
             return self._standing(session, state)
-        run = run if state.may_be_succeeded(floor) else ""
-        refusal, won = self._keys.acquire(
-            session, record, state, deadline_s, run=run, limits=limits
-        )
+        else:
+            run = run if state.may_be_succeeded(floor) else ""
+            refusal, won = self._keys.acquire(
+                session, record, state, deadline_s, run=run, limits=limits
+            )
         if won is not None:
             return self._won(session, won, run)
         if "invalid session" in refusal:
@@ -188,19 +200,24 @@ class ConsulStore:
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
     ) -> bool:
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = until_s = time.monotonic() + timeout_s
         if isinstance(standing, Vacant):
-            timeout_s = min(timeout_s, standing.retry_after_s)
+            until_s = min(until_s, time.monotonic() + standing.retry_after_s)
         # Without an index first: one that is too high, from before Consul lost or restored its
         # data, would leave us deaf for the whole wait.
         index, state = self._watched.look(deadline_s)
-        wait_s, slack_s = _split_wait(min(timeout_s, deadline_s - time.monotonic()))
-        if wait_s > 0 and state.lock_index == standing.cursor:
-            state = self._watched.wait(
+        while not (changed := _differs(state, standing)):
+            wait_s, slack_s = _split_wait(until_s - time.monotonic())
+            if wait_s <= 0:
+                break
+            waited_from = index
+            index, state = self._watched.wait(
                 index=index, wait_s=wait_s, timeout_s=wait_s * 17 / 16 + slack_s
             )
+            if index == waited_from:
+                break
         self._seen = state
-        return state.lock_index != standing.cursor or isinstance(standing, Vacant)
+        return changed or isinstance(standing, Vacant)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
         state = self._keys.read(time.monotonic() + timeout_s)
@@ -211,8 +228,22 @@ class ConsulStore:
 
     def _held_by(self, session: Session) -> State | None:
         """Both keys as we last found them, if ``session`` held the lock then."""
-        lock = self._state and self._state.lock
-        return self._state if lock and lock.session == session.handle else None
+        return self._state if self._state and self._state.held_by(session.handle) else None
+
+    def _proof(self, session: Session, deadline_s: float) -> Standing:
+        """How we stand, by a linearizable answer; one that others can tell, if we are in office."""
+        state = self._held_by(session)
+        if state is None or not state.in_office:
+            state = self._keys.read(deadline_s)
+        for _ in range(_BEAT_TRIES):
+            if not state.in_office or not state.held_by(session.handle):
+                return self._standing(session, state)
+            self._state = None  # If no answer comes, nothing is known of it.
+            beaten = self._keys.beat(session, state, deadline_s)
+            if beaten is not None:
+                return self._standing(session, beaten)
+            state = self._keys.read(deadline_s)
+        raise UnreachableError(f"Consul: {self._keys.lock_key} kept changing while we renewed")
 
     def _won(self, session: Session, state: State, run: str) -> Standing:
         """How we stand, having taken the lock, and with a ``run`` office as well."""
@@ -234,19 +265,27 @@ class ConsulStore:
             *term, token = self._term
             if term != [lock.session, lock.modify_index]:
                 token = office.token_under(lock.modify_index)
-            return office.held(token, cursor=lock.modify_index)
+            held = office.held(token, cursor=lock.modify_index)
+            return replace(held, beat=state.office_index or None)
         if lock.session:
-            in_office = office.led_under(lock.modify_index)
             return Behind(
                 leader=lock.value,
                 leader_token=office.leader_token(lock.modify_index),
                 ahead=self._keys.lock_key,
                 cursor=lock.modify_index,
-                in_office=in_office,
-                limits=office.limits if in_office else None,
+                in_office=state.in_office,
+                limits=office.limits if state.in_office else None,
+                beat=state.beat,
             )
         assert retry_after_s is not None
         return Vacant(retry_after_s, cursor=lock.modify_index, last_led=office.led)
+
+
+def _differs(state: State, standing: Held | Behind | Vacant) -> bool:
+    """Whether one who stands so has to hear of it; a leader need not hear of its own beats."""
+    if state.lock_index != standing.cursor:
+        return True
+    return isinstance(standing, Behind) and state.beat != standing.beat
 
 
 def _split_wait(left_s: float) -> tuple[float, float]:

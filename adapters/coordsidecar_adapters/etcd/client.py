@@ -48,6 +48,14 @@ class Connection(Protocol):
         """Open a watch, within ``timeout_s``; the same errors."""
         ...
 
+    def meets_server(self, *, timeout_s: float) -> bool:
+        """Ask once whether a server answers, or a proxy that renews leases in its own time.
+
+        Raises `LinkError` or `EndpointRefusedError`. Until it is known that a server does, answers
+        to renewals have no header.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -79,6 +87,13 @@ class EtcdClient:
             return connection.call(path, body, token=token, timeout_s=left_s)
 
         return self._first_answer(put, timeout_s=timeout_s)
+
+    def meets_server(self, *, timeout_s: float) -> bool:
+        """Whether a server is at the end of the connection; see `Connection`."""
+        return self._first_answer(
+            lambda connection, _token, left_s: connection.meets_server(timeout_s=left_s),
+            timeout_s=timeout_s,
+        )
 
     def changed(self, creates: Sequence[Json], *, timeout_s: float) -> bool:
         """Watch until something happens (True) or time is up (False).

@@ -10,16 +10,19 @@ from a sudden one (`Office`); programs that know nothing of it do not disturb it
 revision is the fencing token, unless the record says that it was given out before.
 
 Every request may be repeated: it does nothing the second time, or reads back what the first did.
+
+Who stands behind a leader asks since when its lease was not renewed, which etcd tells; nothing is
+written for that. It counts only if it lies between two transactions with the same `Witness`, and so
+does the leader's own renewal. A leader that cannot have it so says in the record that its silence
+means nothing.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from coordsidecar.hints import Protocol
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
@@ -28,7 +31,6 @@ from coordsidecar.store.protocol import (
     Leader,
     Limits,
     Office,
-    RefusedError,
     Renewal,
     Session,
     SessionLostError,
@@ -36,9 +38,11 @@ from coordsidecar.store.protocol import (
     UnreachableError,
     Vacant,
 )
+from coordsidecar.value import replace
 from coordsidecar_adapters.etcd.keys import ElectionKeys
-from coordsidecar_adapters.etcd.lease import lease_number, lease_of, lease_ttl_s
+from coordsidecar_adapters.etcd.lease import Leases, Told, lease_of
 from coordsidecar_adapters.etcd.picture import Picture
+from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import (
     Answer,
     Json,
@@ -50,18 +54,12 @@ from coordsidecar_adapters.etcd.txn import (
     value_is,
 )
 
-__all__ = ["EtcdElection", "Transport"]
+__all__ = ["EtcdElection"]
 
 # How often to start over when somebody else keeps changing our keys between two requests.
 _LOOKS = 4
-
-
-class Transport(Protocol):
-    """Requests in the shape of etcd's JSON gateway; errors are already `StoreError`."""
-
-    def call(self, path: str, body: Json, *, timeout_s: float) -> Json: ...
-
-    def changed(self, creates: Sequence[Json], *, timeout_s: float) -> bool: ...
+# How often to renew until it is certain that all others can tell.
+_RENEWALS = 2
 
 
 class EtcdElection:
@@ -72,38 +70,63 @@ class EtcdElection:
         self._calls = calls
         self._watches = watches
         self._keys = ElectionKeys(election)
+        self._leases = Leases(calls)
         self._seen = Picture()
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
     ) -> Session:
-        """Grant a lease. etcd counts whole seconds: the TTL is rounded up."""
-        asked_s = math.ceil(ttl_s)
-        answer = self._calls.call("/v3/lease/grant", {"TTL": str(asked_s)}, timeout_s=timeout_s)
-        lease, granted_s = lease_number(answer, "ID"), lease_ttl_s(answer)
-        if lease <= 0:
-            # Lease 0 would mean "no lease": a key that never goes away.
-            raise UnreachableError("etcd answered, but granted no lease")
-        if granted_s < asked_s:
-            raise RefusedError(
-                f"etcd granted a TTL of {granted_s}s where {asked_s}s were asked for; "
-                f"use --ttl {granted_s}s"
-            )
-        return Session(handle=f"{lease:x}", ttl_s=float(granted_s))
+        deadline_s = time.monotonic() + timeout_s
+        session = self._leases.grant(ttl_s, timeout_s=timeout_s)
+        # Now there is time for it.
+        self._leases.find_server(timeout_s=(deadline_s - time.monotonic()) / 2)
+        return session
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
+        if not look:
+            return Renewal(self._leases.keep_alive(session, timeout_s=timeout_s).ttl_s)
         deadline_s = time.monotonic() + timeout_s
-        body = {"ID": str(lease_of(session))}
-        answer = self._calls.call("/v3/lease/keepalive", body, timeout_s=timeout_s)
-        if answer.get("ID") != body["ID"]:
-            raise UnreachableError("what answered the renewal is not etcd, or not about our lease")
-        ttl_s = lease_ttl_s(answer)
-        if ttl_s <= 0:
-            raise SessionLostError(f"etcd's lease {session.handle} has expired or was revoked")
-        # The keepalive asks for no right to any key, and says nothing of ours.
-        left_s = deadline_s - time.monotonic()
-        standing = self.standing(session, timeout_s=left_s) if look else None
-        return Renewal(float(ttl_s), standing)
+        for _ in range(_RENEWALS):
+            before = self._seen.witness
+            kept = self._leases.keep_alive(session, timeout_s=deadline_s - time.monotonic())
+            standing = self.standing(session, timeout_s=deadline_s - time.monotonic())
+            if not isinstance(standing, Held) or not self._seen.is_judged(self._seen.created):
+                return Renewal(kept.ttl_s, standing)
+            if kept.witness is not None and before == kept.witness == self._seen.witness:
+                return Renewal(kept.ttl_s, standing)
+            # A member may have renewed it that was deposed before; or the connection is new.
+            self._leases.find_server(timeout_s=(deadline_s - time.monotonic()) / 2)
+        self._take_quiet_out(session, deadline_s)
+        return Renewal(kept.ttl_s, standing)
+
+    def _take_quiet_out(self, session: Session, deadline_s: float) -> None:
+        """Others may not see us renew: put into the record that our silence means nothing."""
+        limits = self._seen.office.limits
+        assert limits is not None
+        office = replace(self._seen.office, limits=Limits(limits.ttl_s)).encode()
+        name = self._keys.candidate(session)
+        answer = self._txn(
+            compare=[
+                *self._keys.leads(name, self._seen.created),
+                value_is(self._keys.office, self._seen.record),
+            ],
+            success=[put(self._keys.office, office)],
+            timeout_s=deadline_s - time.monotonic(),
+        )
+        if not answer.succeeded:
+            raise UnreachableError(
+                f"it is not certain which of etcd's members renewed our lease, and "
+                f"{self._keys.office} was changed before it could say so"
+            )
+
+    def _told(self, deadline_s: float) -> Told | None:
+        """Since when was the leader before us not renewed, if anything follows from that?"""
+        before, lease = self._seen.witness, self._keys.lease(self._seen.judged)
+        if before is None or lease is None:
+            return None
+        half_s = (deadline_s - time.monotonic()) / 2
+        told = self._leases.told(lease, self._seen.judged, timeout_s=half_s)
+        return told if told is not None and told.witness == before else None
 
     def campaign(
         self,
@@ -113,12 +136,14 @@ class EtcdElection:
         run: str = "",
         floor: int = 0,
         limits: Limits | None = None,
+        depose: int | None = None,
         timeout_s: float,
     ) -> Standing:
+        # Nobody has to be deposed: etcd gives the election away when a lease runs out.
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
         if run and self._seen.created and self._seen.office.led >= floor:
-            standing = self._succeed(name, run, limits, timeout_s=timeout_s)
+            standing = self._succeed(name, run, limits, deadline_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
         reads = self._keys.reads(name, self._seen.created)
@@ -129,7 +154,7 @@ class EtcdElection:
             compare=[created_at(name, 0)],
             success=[last, {"request_put": put}, *reads[1:]],
             failure=reads,
-            timeout_s=timeout_s,
+            timeout_s=deadline_s - time.monotonic(),
         )
         if answer.succeeded:
             self._seen.created = answer.revision
@@ -137,12 +162,13 @@ class EtcdElection:
         return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
 
     def _succeed(
-        self, name: str, run: str, limits: Limits | None, *, timeout_s: float
+        self, name: str, run: str, limits: Limits | None, deadline_s: float
     ) -> Standing | None:
         """We were in the queue: take office, if we are first and our predecessor left in order.
 
         How the office record looks then is known beforehand. Else say where we stand.
         """
+        limits = self._leases.judgeable(limits, timeout_s=(deadline_s - time.monotonic()) / 2)
         last = self._seen.office.resigned(self._seen.office.led, run=self._seen.office.run)
         released, token = last.encode().encode(), last.token_under(self._seen.created)
         ours = last.taken(token, lock=self._seen.created, run=run, floor=0, limits=limits)
@@ -154,7 +180,7 @@ class EtcdElection:
             ],
             success=[put(self._keys.office, ours.encode())],
             failure=self._keys.reads(name, self._seen.created),
-            timeout_s=timeout_s,
+            timeout_s=deadline_s - time.monotonic(),
         )
         if not answer.succeeded:
             return self._seen.judge(answer)
@@ -163,10 +189,11 @@ class EtcdElection:
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         deadline_s = time.monotonic() + timeout_s
+        told = self._told(deadline_s)
         for _ in range(_LOOKS):
             left_s = deadline_s - time.monotonic()
             reads = self._keys.reads(self._keys.candidate(session), self._seen.created)
-            standing = self._seen.judge(self._txn(success=reads, timeout_s=left_s))
+            standing = self._seen.judge(self._txn(success=reads, timeout_s=left_s), told)
             if standing is not None:
                 return standing
         raise UnreachableError(f"somebody keeps replacing our key {self._keys.candidate(session)}")
@@ -185,6 +212,7 @@ class EtcdElection:
         name = self._keys.candidate(session)
         if self._seen.created == 0:
             self.standing(session, timeout_s=timeout_s)
+        limits = self._leases.judgeable(limits, timeout_s=(deadline_s - time.monotonic()) / 2)
         # The record as we last saw it will do: while we hold the election, nobody else changes in
         # it more than how the one before us left.
         office = self._seen.office.taken(
@@ -232,8 +260,7 @@ class EtcdElection:
     def close(self, session: Session, *, timeout_s: float) -> None:
         # That the lease is gone already is as good.
         with suppress(SessionLostError):
-            body = {"ID": str(lease_of(session))}
-            self._calls.call("/v3/lease/revoke", body, timeout_s=timeout_s)
+            self._leases.revoke(session, timeout_s=timeout_s)
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
@@ -264,5 +291,7 @@ class EtcdElection:
         timeout_s: float,
     ) -> Answer:
         body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
-        answer = self._calls.call("/v3/kv/txn", body, timeout_s=timeout_s)
-        return read_answer(answer, success=success, failure=failure)
+        raw = self._calls.call("/v3/kv/txn", body, timeout_s=timeout_s)
+        answer = read_answer(raw, success=success, failure=failure)
+        self._seen.witness = answer.witness
+        return answer

@@ -76,6 +76,9 @@ class GatewayConnection:
             raise
         return GatewayWatch(http, self._address)
 
+    def meets_server(self, *, timeout_s: float) -> bool:
+        return True  # ``etcd grpc-proxy`` has no gateway.
+
     def close(self) -> None:
         self._http.close()
 

@@ -10,11 +10,8 @@ takes a denied watch for a healthy one, and its watcher thread spins once the se
 
 from __future__ import annotations
 
-import os
 import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,8 @@ from coordsidecar.store.protocol import Election, Store
 from coordsidecar_adapters.etcd.client import EtcdClient, Json
 from coordsidecar_adapters.etcd.election import EtcdElection
 from coordsidecar_adapters.etcd.errors import StatusError
+from coordsidecar_adapters.etcd.grpc_library import KEEP_ALIVE, Library, Requests
 from coordsidecar_adapters.etcd.url import ETCD, parse
-from coordsidecar_adapters.lean_import import bare_package
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Tls
 
 __all__ = ["connect"]
@@ -43,28 +40,14 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
-# What a server says of our certificate once the handshake is over, as gRPC tells it.
-_UNREAD_ALERT = "Unwrap failed (TSI_DATA_CORRUPTED)"
-_BAD_CERTIFICATE = {
-    "CERTIFICATE_VERIFY_FAILED": "no CA that we know has signed it, or it is out of date",
-    "Hostname Verification": "it is for another host",
-    "not in peer certificate": "it is for another host",
-}
-
-# The gateway's path: stub, method, request, and whether it is a stream.
-_METHODS = {
-    "/v3/auth/authenticate": ("AuthStub", "Authenticate", "AuthenticateRequest", False),
-    "/v3/kv/txn": ("KVStub", "Txn", "TxnRequest", False),
-    "/v3/lease/grant": ("LeaseStub", "LeaseGrant", "LeaseGrantRequest", False),
-    "/v3/lease/keepalive": ("LeaseStub", "LeaseKeepAlive", "LeaseKeepAliveRequest", True),
-    "/v3/lease/revoke": ("LeaseStub", "LeaseRevoke", "LeaseRevokeRequest", False),
-}
+# Which etcd serves since 3.4, and its proxy does not.
+_HEALTH = "/grpc.health.v1.Health/Check"
 
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build the store; `ValueError` if the URL is wrong, `ImportError` without the extra."""
     settings = parse(url, environ=environ)
-    library = _Library()
+    library = Library()
     if settings.tls is not None:
         from coordsidecar_adapters.tls import SslSide  # Late: it imports ssl.
 
@@ -84,117 +67,14 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     return EtcdElection(calls=client(), watches=client(), election=election)
 
 
-class _Library:
-    """What is used of grpc, protobuf and python-etcd3; imported only if this store is chosen."""
-
-    def __init__(self) -> None:
-        try:
-            from google.protobuf import __version__ as protobuf_version
-
-            # Its stubs alone: the package imports its own client, which is not used.
-            with (
-                warnings.catch_warnings(action="ignore"),
-                _environment(protobuf_version),
-                bare_package("etcd3"),
-            ):
-                import grpc
-                from etcd3 import etcdrpc
-                from google.protobuf import json_format
-                from grpc import insecure_channel  # Any folder of that name could be imported.
-        except TypeError as e:  # Generated code that this protobuf does not take.
-            raise ImportError(str(e)) from e
-        self.grpc: Any = grpc
-        self.insecure_channel: Any = insecure_channel
-        self.rpc: Any = etcdrpc
-        self.json_format: Any = json_format
-
-    def method(self, channel: Any, path: str) -> Any:
-        """What puts a request of this kind to a channel."""
-        stub, method, _, _ = _METHODS[path]
-        return getattr(getattr(self.rpc, stub)(channel), method)
-
-    def ask(self, ask: Any, path: str, body: Json, **call: Any) -> Json:
-        """Put one request, in the gateway's terms; raises `grpc.RpcError`."""
-        _, _, request, streams = _METHODS[path]
-        message = self.json_format.ParseDict(body, getattr(self.rpc, request)())
-        if not streams:
-            return self.as_json(ask(message, **call))
-        requests = _Requests([message])
-        stream = ask(iter(requests), **call)
-        try:
-            return self.as_json(next(stream))
-        finally:
-            requests.end()
-            stream.cancel()
-
-    def as_json(self, message: Any) -> Json:
-        read: Json = self.json_format.MessageToDict(message, preserving_proto_field_name=True)
-        return read
-
-    def failed(self, error: Any, address: str) -> Exception:
-        """Say what a `grpc.RpcError` means."""
-        code, details = error.code(), error.details() or ""
-        for sign, why in _BAD_CERTIFICATE.items():
-            if sign in details:
-                return EndpointRefusedError(ETCD.certificate_refusal(address, why))
-        alert = next((part for part in details.split(":") if "ALERT" in part), "")
-        if _UNREAD_ALERT in details:
-            alert = "its ALERT could not be read; probably: CERTIFICATE REQUIRED"
-        if refusal := ETCD.client_certificate_refusal(address, alert):
-            return EndpointRefusedError(refusal)
-        if code is self.grpc.StatusCode.DEADLINE_EXCEEDED:
-            return LinkError("timed out", sent=True, timed_out=True)
-        if code is self.grpc.StatusCode.UNAVAILABLE and "etcdserver" not in details:
-            return LinkError(details, sent="failed to connect" not in details)
-        return StatusError(code.value[0], details)
-
-
-class _Requests:
-    """What is asked on a stream. Our side of it stays open until `end`.
-
-    etcd's gRPC proxy takes the end of it for the end of the stream, and drops what it has to say.
-    gRPC asks for the next one in a thread of its own, which `end` lets go.
-    """
-
-    def __init__(self, messages: Sequence[Any]) -> None:
-        self._messages = iter(messages)
-        self._over = threading.Event()
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from self._messages
-        self._over.wait()
-
-    def end(self) -> None:
-        self._over.set()
-
-
-@contextmanager
-def _environment(protobuf_version: str) -> Iterator[None]:
-    """Set what the libraries read when they are imported; no child process may inherit it."""
-    # gRPC core would write to stderr, past our log, what the exceptions say anyway.
-    ours = {"GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE")}
-    # python-etcd3's generated code is so old that protobuf 4 and later take it in pure Python only.
-    if int(protobuf_version.partition(".")[0]) >= 4:
-        ours["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 class GrpcConnection:
     """A `Connection`: one channel to one endpoint, thrown away after a failure."""
 
-    def __init__(self, address: str, *, library: _Library, tls: Tls | None) -> None:
+    def __init__(self, address: str, *, library: Library, tls: Tls | None) -> None:
         self._address = address
         self._library = library
         self._methods: dict[str, Any] = {}
+        self._meets_server: bool | None = None
         if tls is None:
             self._channel = library.insecure_channel(address, options=_OPTIONS)
             return
@@ -206,13 +86,32 @@ class GrpcConnection:
         if path not in self._methods:
             self._methods[path] = self._library.method(self._channel, path)
         try:
-            return self._library.ask(
+            answer = self._library.ask(
                 self._methods[path], path, body, timeout=timeout_s, metadata=metadata
             )
         except self._library.grpc.RpcError as e:
             raise self._library.failed(e, self._address) from e
         except StopIteration as e:
             raise LinkError("the server ended the stream", sent=True) from e
+        if path == KEEP_ALIVE and not self._meets_server:
+            # The proxy renews by itself, and answers with a renewal that may be of long ago.
+            answer.pop("header", None)
+        return answer
+
+    def meets_server(self, *, timeout_s: float) -> bool:
+        if self._meets_server is None:
+            check = self._channel.unary_unary(
+                _HEALTH, request_serializer=bytes, response_deserializer=bytes
+            )
+            try:
+                check(b"", timeout=timeout_s)
+                self._meets_server = True
+            except self._library.grpc.RpcError as e:
+                failure = self._library.failed(e, self._address)
+                if not isinstance(failure, StatusError):
+                    raise failure from e
+                self._meets_server = False  # It does not know the service, or hides it.
+        return self._meets_server
 
     def watch(self, creates: Sequence[Json], *, token: str, timeout_s: float) -> GrpcWatch:
         # A member without a leader would otherwise keep the watch open and say nothing.
@@ -221,7 +120,7 @@ class GrpcConnection:
             metadata.append(("token", token))
         library = self._library
         request = library.rpc.WatchRequest
-        requests = _Requests(
+        requests = Requests(
             [library.json_format.ParseDict({"create_request": c}, request()) for c in creates]
         )
         stream = library.rpc.WatchStub(self._channel).Watch(iter(requests), metadata=metadata)
@@ -234,9 +133,7 @@ class GrpcConnection:
 class GrpcWatch:
     """A `WatchStream`. Once `next` has returned None the stream is at its end."""
 
-    def __init__(
-        self, stream: Any, requests: _Requests, *, address: str, library: _Library
-    ) -> None:
+    def __init__(self, stream: Any, requests: Requests, *, address: str, library: Library) -> None:
         self._stream = stream
         self._requests = requests
         self._address = address
@@ -269,7 +166,7 @@ class GrpcWatch:
         self._stream.cancel()
 
 
-def _credentials(library: _Library, tls: Tls) -> Any:
+def _credentials(library: Library, tls: Tls) -> Any:
     """Read the files, which may have been replaced since the last channel."""
     from coordsidecar_adapters.tls import system_ca_file
 

@@ -19,6 +19,14 @@ class ElectionKeys:
     def candidate(self, session: Session) -> str:
         return f"{self._queue}{lease_of(session):x}"
 
+    def lease(self, name: str) -> int | None:
+        """The lease of the candidate whose key that is; None: no candidate of ours names it so."""
+        try:
+            lease = int(name.removeprefix(self._queue), 16)
+        except ValueError:
+            return None
+        return lease if 0 < lease < 2**63 and name == f"{self._queue}{lease:x}" else None
+
     def first_of(self, order: str) -> Json:
         """Ask for the candidate that was created first, or (``DESCEND``) last."""
         return {

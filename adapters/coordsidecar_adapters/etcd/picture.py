@@ -7,17 +7,24 @@ costs one more.
 from __future__ import annotations
 
 from coordsidecar.store.protocol import Absent, Behind, Office, Standing
-from coordsidecar_adapters.etcd.txn import Answer
+from coordsidecar_adapters.etcd.lease import Told
+from coordsidecar_adapters.etcd.txn import Answer, Witness
 
 __all__ = ["Picture"]
 
 
 class Picture:
-    """``created``: when our key was (a revision); ``record``: the office record, as it is there."""
+    """``created``: when our key was (a revision); ``record``: the office record, as it is there.
+
+    ``witness``: of the last transaction. ``judged``: the key of a leader whose silence shows that
+    its term is over, as its record says; empty: there is none before us.
+    """
 
     def __init__(self) -> None:
         self.created = 0
         self.record: bytes | None = None
+        self.witness: Witness | None = None
+        self.judged = ""
         # The key by which we took office, when it was created, and the token: whoever writes into
         # the record cannot change what it is, as long as the key is ours.
         self._term = ("", 0, 0)
@@ -37,10 +44,19 @@ class Picture:
             return self._term[2]
         return self.office.token_under(self.created)
 
-    def judge(self, answer: Answer) -> Standing | None:
-        """Say where we stand; None: the key before ours was looked for in the wrong place."""
+    def is_judged(self, created: int) -> bool:
+        """Whether silence ends the term of whoever leads by the key that was created then."""
+        limits = self.office.limits if self.office.led_under(created) else None
+        return limits is not None and limits.quiet_s is not None
+
+    def judge(self, answer: Answer, told: Told | None = None) -> Standing | None:
+        """Say where we stand; None: the key before ours was looked for in the wrong place.
+
+        ``told``: of the leader's lease, before this was asked.
+        """
         ahead, ours, first, record = answer.keys
         self.record = None if record is None else record.value
+        self.judged = ""
         office = self.office
         if ours is None or first is None:
             return Absent()
@@ -50,6 +66,10 @@ class Picture:
         if asked_for != ours.created or ahead is None:
             return None
         in_office = office.led_under(first.created)
+        self.judged = first.name if self.is_judged(first.created) else ""
+        quiet_s = None
+        if told is not None and (told.key, told.witness) == (self.judged, answer.witness):
+            quiet_s = told.quiet_s
         return Behind(
             leader=first.text,
             leader_token=office.leader_token(first.created),
@@ -57,4 +77,6 @@ class Picture:
             cursor=answer.revision,
             in_office=in_office,
             limits=office.limits if in_office else None,
+            quiet_s=quiet_s,
+            next_in_line=ahead.name == first.name,
         )

@@ -17,6 +17,7 @@ __all__ = [
     "Answer",
     "Json",
     "Key",
+    "Witness",
     "b64",
     "created_at",
     "get",
@@ -26,6 +27,7 @@ __all__ = [
     "range_end",
     "read_answer",
     "value_is",
+    "witness_of",
 ]
 
 Json = dict[str, Any]
@@ -43,12 +45,25 @@ class Key(Value):
         return self.value.decode(errors="replace")
 
 
+class Witness(Value):
+    """Which member answered, and the last term of the members' own leader that it had heard of.
+
+    Of leases that leader alone knows, by heart: one that was deposed and has not heard of it goes
+    on telling of them, and renewing them. A transaction it cannot answer. So what was said of a
+    lease between two transactions was true then if all three have the same witness.
+    """
+
+    member: str
+    term: str
+
+
 class Answer(Value):
     """What a transaction did, and the key that each of its reads found."""
 
     succeeded: bool
     keys: list[Key | None]
     revision: int
+    witness: Witness | None
 
 
 def b64(text: str) -> str:
@@ -65,6 +80,20 @@ def number(answer: Json, field: str) -> int:
     if not -(2**63) <= read < 2**63:
         raise ValueError(f"{field} is out of range")
     return read
+
+
+def witness_of(answer: Json) -> Witness | None:
+    """Read it from the header; None: that does not tell, as it would not by way of some proxy."""
+    header = answer.get("header")
+    if not isinstance(header, dict):
+        return None
+    # Only ever compared, so they stay text: a member's number may be too large for `number`.
+    member: Any = header.get("member_id")
+    term: Any = header.get("raft_term")
+    for one in (member, term):
+        if not isinstance(one, str) or not one.strip("0").isdecimal():
+            return None
+    return Witness(member, term)
 
 
 def _read_key(found: Json) -> Key | None:
@@ -139,4 +168,4 @@ def read_answer(answer: Json, *, success: Sequence[Json], failure: Sequence[Json
         keys = [_read_key(one) for one in found]
     except (TypeError, KeyError, ValueError, AttributeError) as e:
         raise UnreachableError("what answered the transaction is not etcd") from e
-    return Answer(succeeded=succeeded, keys=keys, revision=revision)
+    return Answer(succeeded=succeeded, keys=keys, revision=revision, witness=witness_of(answer))

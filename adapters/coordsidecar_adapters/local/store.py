@@ -106,6 +106,7 @@ class LocalStore:
         run: str = "",
         floor: int = 0,
         limits: Limits | None = None,
+        depose: int | None = None,
         timeout_s: float,
     ) -> Standing:
         with self._translated():

@@ -106,7 +106,12 @@ class Timing(Value, kw_only=True):
     @property
     def step_down_after_s(self) -> float:
         """D: without a successful renewal for so long, the stop signal goes out."""
-        return self.ttl_s - self.margin_s - self.kill_reserve_s - self.lost_grace_s
+        return self.ttl_s - self.margin_s - self.yield_s
+
+    @property
+    def yield_s(self) -> float:
+        """G + K: what stopping a job takes at the most that has to stop for want of a lease."""
+        return self.lost_grace_s + self.kill_reserve_s
 
     @property
     def elector_silence_s(self) -> float:

@@ -123,13 +123,14 @@ class Workers:
             case Renew(session, look):
                 renewal = store.renew(session, look=look, timeout_s=timeout_s)
                 return Renewed(renewal.ttl_s, renewal.standing)
-            case Campaign(session, floor):
+            case Campaign(session, floor, depose):
                 return store.campaign(
                     session,
                     record=self._record,
                     run=self._run if floor is not None else "",
                     floor=floor or 0,
                     limits=limits_of(session, self._timing),
+                    depose=depose,
                     timeout_s=timeout_s,
                 )
             case Look(session):

@@ -16,25 +16,35 @@ from coordsidecar.value import Value, replace
 __all__ = ["Held", "Limits", "Office"]
 
 _MOST_TOKEN = 2**62
+_MOST_BEATS = 2**62
 _LONGEST_TTL_S = 86400.0
 
 
 class Limits(Value):
     """When a term is over that nobody renews; as its leader wrote it down.
 
-    Its job is dead ``ttl_s`` after the last renewal at the latest.
+    Its job is dead ``ttl_s`` after the last renewal at the latest; if none followed for
+    ``quiet_s``, whatever follows later (rule S16). None: nothing follows from such a silence.
     """
 
     ttl_s: float
+    quiet_s: float | None = None
 
     @classmethod
-    def read(cls, ttl_s: object) -> Limits | None:
+    def read(cls, ttl_s: object, quiet_s: object) -> Limits | None:
         """What a record says, which anybody may have written; None: it says nothing of use."""
-        # A bool is an int to Python, but no number of seconds.
-        if type(ttl_s) is not int and type(ttl_s) is not float:
+        ttl, quiet = _duration_s(ttl_s), _duration_s(quiet_s)
+        if ttl is None:
             return None
-        assert isinstance(ttl_s, int | float)
-        return cls(float(ttl_s)) if 0 < ttl_s <= _LONGEST_TTL_S else None
+        return cls(ttl, quiet if quiet is not None and quiet < ttl else None)
+
+
+def _duration_s(value: object) -> float | None:
+    # A bool is an int to Python, but no number of seconds.
+    if type(value) is not int and type(value) is not float:
+        return None
+    assert isinstance(value, int | float)
+    return float(value) if 0 < value <= _LONGEST_TTL_S else None
 
 
 class Held(Value):
@@ -45,7 +55,7 @@ class Held(Value):
     once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
     remains may still live. ``last_led`` is the token of the last that took office; whoever has seen
     a higher one knows that the store has lost its data; ``last_limits`` are those of its term.
-    ``in_office``: the campaign took office, too.
+    ``in_office``: the campaign took office, too. ``beat``: see `Behind`.
     """
 
     token: int
@@ -55,6 +65,7 @@ class Held(Value):
     in_office: bool = False
     last_led: int = 0
     last_limits: Limits | None = None
+    beat: int | None = None
 
 
 class Office(Value):
@@ -64,7 +75,7 @@ class Office(Value):
     is confirmed dead. Tokens are counted by it: the next is above ``led``. ``run`` is the unique
     mark that every process of that run carries in its environment. ``lock`` names the lock under
     which ``led`` was led (a revision, an index, a file). ``limits``: of the term of ``led``; None:
-    unknown.
+    unknown. ``beat`` counts the renewals of the term, in stores where they leave no other trace.
     """
 
     led: int = 0
@@ -72,6 +83,7 @@ class Office(Value):
     run: str = ""
     lock: str = ""
     limits: Limits | None = None
+    beat: int = 0
 
     @property
     def clean(self) -> bool:
@@ -141,6 +153,10 @@ class Office(Value):
         }
         if self.limits is not None:
             fields["ttl"] = self.limits.ttl_s
+            if self.limits.quiet_s is not None:
+                fields["quiet"] = self.limits.quiet_s
+        if self.beat:
+            fields["beat"] = self.beat
         return json.dumps(fields)
 
     @classmethod
@@ -169,5 +185,8 @@ class Office(Value):
             return unreadable
         if led >= _MOST_TOKEN:  # None that is above it would be left.
             return unreadable
-        limits = Limits.read(fields.get("ttl"))
-        return cls(led=led, released=released, run=run, lock=lock, limits=limits)
+        limits = Limits.read(fields.get("ttl"), fields.get("quiet"))
+        beat = fields.get("beat")
+        if type(beat) is not int or not 0 <= beat < _MOST_BEATS:
+            beat = 0  # It only has to change.
+        return cls(led=led, released=released, run=run, lock=lock, limits=limits, beat=beat)

@@ -106,6 +106,10 @@ class Behind(Value):
     ``leader_token`` is the holder's token; ``in_office``: it has taken office under it, as only
     instances of ours do. ``ahead`` is the key to watch. ``limits`` are those of its
     term.
+
+    What tells when it last renewed, as far as the store can tell: ``quiet_s``, for how long at the
+    least it had not when this was asked, or ``beat``, a number that each renewal changes.
+    ``next_in_line``: nobody stands between.
     """
 
     leader: str
@@ -114,6 +118,9 @@ class Behind(Value):
     cursor: int
     in_office: bool = False
     limits: Limits | None = None
+    quiet_s: float | None = None
+    beat: int | None = None
+    next_in_line: bool = True
 
 
 class Vacant(Value):
@@ -170,7 +177,9 @@ class Store(Protocol):
         """Renew the session and, with ``look``, say where we stand thereafter.
 
         Both, or neither: a look that is refused or not answered fails the whole of it, whatever
-        became of the session.
+        became of the session. With ``look``, a renewal of a term whose record has limits with a
+        ``quiet_s`` is one that every other candidate can tell; otherwise that is taken out of the
+        record before this returns.
         """
         ...
 
@@ -182,6 +191,7 @@ class Store(Protocol):
         run: str = "",
         floor: int = 0,
         limits: Limits | None = None,
+        depose: int | None = None,
         timeout_s: float,
     ) -> Standing:
         """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
@@ -189,11 +199,18 @@ class Store(Protocol):
         With a ``run``, this may take office in the same transaction (`Held.in_office`), but only
         where the office record is clean and led by ``floor`` or a higher token: else the store has
         lost its data, and somebody may lead who has not heard of it. ``limits``: see `take_office`.
+
+        ``depose``: take the lock from the leader whose `Behind.beat` that was, if it still is, and
+        the lock is still held under the term in office: a store that gives an election away by
+        itself need not know how.
         """
         ...
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
-        """Say where we stand, by a linearizable read. Changes nothing."""
+        """Say where we stand, by a linearizable read, and what tells of the leader's last renewal.
+
+        Changes nothing, nor costs the store a write.
+        """
         ...
 
     def take_office(

@@ -59,7 +59,7 @@ def test_a_tree_that_cannot_be_killed_keeps_the_session() -> None:
 
     state, effects = take(state, Tick(), 103.0)
 
-    assert effects == [Call(Renew(SESSION))]
+    assert effects == [Call(Renew(SESSION, look=True))]
     assert state.phase == Killing(7, until_s=100.0)
 
 

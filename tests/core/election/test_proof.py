@@ -22,7 +22,6 @@ from coordsidecar.core.election.phases import (
     Claiming,
     Elector,
     Joining,
-    Killing,
     Leading,
     Losing,
     Waiting,
@@ -117,7 +116,7 @@ def test_a_leader_asks_for_its_proof_with_every_renewal() -> None:
 
 
 def test_who_does_not_lead_needs_no_proof() -> None:
-    for phase in (Joining(), Waiting(BEHIND), Claiming(CLEAN, 1e9), Killing(7)):
+    for phase in (Joining(), Waiting(BEHIND), Claiming(CLEAN, 1e9)):
         _, effects = take(elector(phase, renew_at_s=103.0), Tick(), 103.0)
 
         assert effects[0] == Call(Renew(SESSION, look=False))

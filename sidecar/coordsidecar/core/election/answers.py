@@ -109,7 +109,7 @@ def _unanswered(
             # Its own time alone: it comes first, and would keep all others from ever being asked.
             elector = replace(elector, renew_at_s=again_s)
         case Look() | Campaign():
-            elector = replace(elector, look_at_s=again_s, retry_at_s=again_s)
+            elector = replace(elector, look_at_s=again_s, see_at_s=math.inf, retry_at_s=again_s)
         case _:
             elector = replace(elector, retry_at_s=again_s)
     if not elector.connected and isinstance(elector.phase, Opening):
@@ -156,6 +156,7 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         session=session,
         in_vain_since_s=math.inf,
         elected_at_s=math.inf,
+        sight=None,
         connected=True,
         renewed_at_s=answer.sent_at_s,
         renew_at_s=answer.sent_at_s + aims.timing.renew_every_s,
@@ -183,6 +184,10 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             if not _proves(standing, token):
                 # Rule S17: without it, however well the session is, no deadline moves.
                 return _not_ours(elector, token, standing, now_s, aims)
+            if now_s >= elector.term_until_s(aims.timing):
+                # Rule S16: whoever has seen no renewal for so long counts on it.
+                why = "the renewal came too late: the term was over by then"
+                return rules.lose(elector, token, why, now_s, aims)
         case _:
             pass
     elector = replace(
@@ -198,7 +203,7 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             return elector, [rules.tell_lease(elector, token, aims)]
         case Adopting():
             assert standing is not None, "it asks for nothing else"
-            return candidate.stand(elector, standing, now_s, aims)
+            return candidate.stand(elector, standing, answer.sent_at_s, now_s, aims)
         case _:
             return elector, []
 
@@ -215,7 +220,7 @@ def _found(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step
     assert isinstance(standing, Held | Behind | Vacant | Absent)
     match elector.phase:
         case Joining() | Waiting() | Claiming():
-            return candidate.stand(elector, standing, now_s, aims)
+            return candidate.stand(elector, standing, answer.sent_at_s, now_s, aims)
         case Resigning(token=None) as phase if isinstance(standing, Held) and standing.in_office:
             # We were leaving, and were elected: what was taken is to be released.
             return elector.to(replace(phase, token=standing.token)), []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import making_way, rules
+from coordsidecar.core.election import making_way, rules, sight
 from coordsidecar.core.election.moves import Aims, Effect, TellGuard
 from coordsidecar.core.election.phases import Elector, Joining, Leading, Rival, Waiting
 from coordsidecar.hints import assert_never
@@ -19,8 +19,11 @@ Step = tuple[Elector, list[Effect]]
 RETRY_FIRST_S = 0.1
 
 
-def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Step:
-    """Where does a candidate stand?"""
+def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, aims: Aims) -> Step:
+    """Where does a candidate stand, by the answer to what was asked at ``sent_at_s``?"""
+    if isinstance(standing, Behind | Held):
+        elector = replace(elector, sight=sight.seen(elector.sight, standing, sent_at_s, now_s))
+    see_at_s = math.inf
     match standing:
         case Held():
             return rules.claim(elector, standing, now_s, aims)
@@ -37,7 +40,9 @@ def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Ste
             was, elector = elector, replace(elector, vacant_since_s=None, floor=floor)
             if in_office:
                 elector = _knows(elector, Rival(token, record, standing.limits), now_s)
-            look_at_s = now_s + aims.timing.ttl_s  # The watch says when; this is its safety net.
+            # The watch says when; a TTL is its safety net.
+            look_at_s = min(now_s + aims.timing.ttl_s, sight.depose_at_s(elector.sight, now_s))
+            see_at_s = sight.see_again_s(elector.sight, standing, now_s)
             name = rules.leader_name(record)
             effects = []
             if name != elector.following or floor != was.floor:
@@ -48,7 +53,7 @@ def stand(elector: Elector, standing: Standing, now_s: float, aims: Aims) -> Ste
         case _:
             assert_never(standing)
     elector = watching(elector, Waiting(standing), now_s, aims)
-    elector = replace(elector, look_at_s=look_at_s, elected_at_s=math.inf)
+    elector = replace(elector, look_at_s=look_at_s, see_at_s=see_at_s, elected_at_s=math.inf)
     if aims.try_once:
         elector, more = making_way.give_up_waiting(elector, now_s, aims)
         effects += more

@@ -55,7 +55,7 @@ def bury_at_s(elector: Elector, aims: Aims) -> float:
             lease_due_s = elector.lease_until_s(aims.timing) - reserve_s / 2
             return min(elector.guard_lost_s, max(lease_due_s, awake_since_s + reserve_s))
         case Losing(kill_at_s=kill_at_s):
-            return min(elector.guard_lost_s, max(kill_at_s, elector.woke_at_s + reserve_s))
+            return min(elector.guard_lost_s, max(kill_at_s, awake_since_s + reserve_s))
         case _:
             return elector.guard_lost_s
 

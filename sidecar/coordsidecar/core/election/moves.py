@@ -76,10 +76,14 @@ class Renew(Value):
 
 
 class Campaign(Value):
-    """``floor``: of which office may be taken at once, if all is clean; None: not at once."""
+    """``floor``: of which office may be taken at once, if all is clean; None: not at once.
+
+    ``depose``: the beat of a leader who is to be deposed, if it still is that.
+    """
 
     session: Session
     floor: int | None = 0
+    depose: int | None = None
 
 
 class Look(Value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core.election.moves import Op
+from coordsidecar.core.election.sight import Sight
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Behind, Held, Limits, Session, Vacant
 from coordsidecar.value import Value, replace
@@ -28,6 +29,10 @@ __all__ = [
     "limits_of",
     "token_of",
 ]
+
+
+_CLOCK_RATES = 1.05 / 0.95
+"""Of two clocks, by which a lease is measured: one 5 % fast, the other as slow."""
 
 
 class Opening(Value):
@@ -67,6 +72,9 @@ class Waiting(Value):
 class Claiming(Value):
     """The election is ours; the job may start at ``start_at_s`` (rule S9), once office is taken.
 
+    ``lease_from_s``: the last renewal before we first asked for office. Only by that one the job
+    may start: others may have seen us in office since then, and none of the later ones.
+
     Ends when the store answers after ``start_at_s``: a takeover delay, and a sweep of this host. If
     it does not, or refuses us office, for as long as our session lasts, we make way.
     """
@@ -75,6 +83,7 @@ class Claiming(Value):
     start_at_s: float
     sweeping: bool = False
     swept: bool = False
+    lease_from_s: float = math.inf
 
 
 class Leading(Value):
@@ -162,6 +171,7 @@ class Elector(Value, kw_only=True):
 
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
+    ``look_at_s``: when to look again where we stand, and ``see_at_s``, at the leader meanwhile.
     ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
     is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
@@ -171,7 +181,8 @@ class Elector(Value, kw_only=True):
     ``floor``: the highest token that we, or our guard, have ever seen in office. ``rival``: who
     else was in office since we last led;
     ``forgotten_until_s``: how long that one's job may live on, should the store have lost its data
-    and know nothing of it any more.
+    and know nothing of it any more. ``sight``: since when the leader has not renewed, as far as
+    this session has seen.
     """
 
     phase: Phase
@@ -187,6 +198,7 @@ class Elector(Value, kw_only=True):
     renewed_at_s: float = -math.inf
     renew_at_s: float = 0.0
     look_at_s: float = math.inf
+    see_at_s: float = math.inf
     retry_at_s: float = 0.0
     in_vain_since_s: float = math.inf
     told_at_s: float = -math.inf
@@ -203,6 +215,7 @@ class Elector(Value, kw_only=True):
     floor: int = 0
     rival: Rival | None = None
     forgotten_until_s: float = -math.inf
+    sight: Sight | None = None
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)
@@ -212,6 +225,10 @@ class Elector(Value, kw_only=True):
         if self.session is None:
             return -math.inf
         return self.renewed_at_s + lasting_s(self.session, timing) - timing.margin_s
+
+    def term_until_s(self, timing: Timing) -> float:
+        """Rule S16: D later a term is over for good; what is answered then revives nothing."""
+        return self.lease_until_s(timing) - timing.yield_s
 
 
 def lasting_s(session: Session, timing: Timing) -> float:
@@ -224,8 +241,15 @@ def lasting_s(session: Session, timing: Timing) -> float:
 
 
 def limits_of(session: Session, timing: Timing) -> Limits:
-    """Of our term, for whoever comes after us."""
-    return Limits(lasting_s(session, timing))
+    """Of our term, for whoever comes after us.
+
+    A silence of D proves that it is over; by whatever clock it is measured, which may run faster
+    than ours. Of a kernel lock, which has no renewals, none can be seen.
+    """
+    ttl_s = lasting_s(session, timing)
+    if math.isinf(session.ttl_s):
+        return Limits(ttl_s)
+    return Limits(ttl_s, (ttl_s - timing.margin_s - timing.yield_s) * _CLOCK_RATES)
 
 
 def token_of(phase: Phase) -> int | None:

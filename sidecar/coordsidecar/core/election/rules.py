@@ -6,6 +6,7 @@ import json
 import math
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.election import sight
 from coordsidecar.core.election.moves import (
     Aims,
     Campaign,
@@ -75,9 +76,13 @@ def needs_sweep(held: Held, aims: Aims) -> bool:
 
 
 def campaign(elector: Elector, session: Session) -> Campaign:
-    """Office is taken with it where all is clean, unless we know better than the store."""
-    knows_better = elector.last_step_s < elector.forgotten_until_s
-    return Campaign(session, None if knows_better else elector.floor)
+    """Office is taken with it where all is clean, unless we know better than the store; and a
+    leader is deposed that has not renewed for a TTL."""
+    now_s = elector.last_step_s
+    floor = None if now_s < elector.forgotten_until_s else elector.floor
+    seen = elector.sight
+    beat = seen.beat if seen and sight.may_depose(seen, now_s) else None
+    return Campaign(session, floor, depose=beat)
 
 
 def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
@@ -85,7 +90,13 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if held.in_office:
         return lead(elector, held, now_s, aims)  # Such an end it was, or there would be no office.
     phase = elector.phase
-    if isinstance(phase, Claiming) and phase.held.token != held.token:
+    going_on = isinstance(phase, Claiming) and phase.held.token == held.token
+    if held.last_led == held.token and not going_on:
+        # Taken by a request that we had no answer to: others may have judged our renewals since.
+        report = Report("resigning", "elected, but nothing tells since when", held.token)
+        elector, more = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
+        return elector, [report, *more]
+    if isinstance(phase, Claiming) and not going_on:
         elector = replace(elector, vacant_since_s=None)  # Somebody else may have led meanwhile.
     elector, since_s = vacant_since(elector, held.last_led, now_s)
     elected_at_s = min(elector.elected_at_s, now_s)
@@ -95,9 +106,12 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if held.last_led < elector.floor:
         # The store has lost its data, and who led then may not have heard of it yet.
         orderly = False
-    start_at_s = now_s
+    start_at_s, unseen = now_s, ""
     if not orderly:
         start_at_s = since_s + takeover_delay_s(elector, aims, held.last_limits)
+        over_s = sight.over_at_s(elector.sight, held, elector.floor)
+        unseen = "" if math.isfinite(over_s) else ", and nothing tells when it last renewed"
+        start_at_s = max(min(start_at_s, over_s), now_s)
         rival = elector.rival or Rival(held.last_led, "", held.last_limits)
         elector = replace(elector, rival=rival)
     # Whoever resigned may have begun when the store had lost its data, and know of nobody else.
@@ -106,13 +120,13 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if start_at_s > now_s:
         # The leader before us may still confirm that its job is over: look again.
         elector = replace(elector, look_at_s=now_s + aims.timing.ping_every_s)
-        because = "the last leader did not resign"
+        because = f"the last leader did not resign{unseen}"
         if orderly:
             because = "a leader that the store may have forgotten may still run"
         why = f"elected; {because}, so the job waits {start_at_s - now_s:.1f}s"
         if not isinstance(elector.phase, Claiming):
             effects.append(Report("elected", why, held.token))
-    if isinstance(elector.phase, Claiming) and elector.phase.held.token == held.token:
+    if isinstance(elector.phase, Claiming) and going_on:
         return elector.to(replace(elector.phase, held=held, start_at_s=start_at_s)), effects
     return replace(elector.to(Claiming(held, start_at_s)), retry_at_s=now_s), effects
 
@@ -142,16 +156,18 @@ def takeover_delay_s(elector: Elector, aims: Aims, last: Limits | None = None) -
 def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     """Office is taken: tell the guard, if there is still time enough (rule S5)."""
     timing = aims.timing
+    if isinstance(elector.phase, Claiming):
+        from_s = min(elector.renewed_at_s, elector.phase.lease_from_s)
+        elector = replace(elector, renewed_at_s=from_s)
     elector = replace(elector, floor=max(elector.floor, held.token))
-    needed_s = timing.lost_grace_s + timing.kill_reserve_s
-    if elector.lease_until_s(timing) - now_s <= needed_s:
+    if now_s >= elector.term_until_s(timing):
         report = Report("too-late", "elected, but too little of the lease is left", held.token)
         elector, effects = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
         return elector, [report, *effects]
     elector = replace(
         elector.to(Leading(held)),
         watch_at_s=now_s,
-        renew_at_s=min(elector.renew_at_s, now_s + timing.renew_every_s),
+        renew_at_s=min(elector.renew_at_s, elector.renewed_at_s + timing.renew_every_s),
         vacant_since_s=None,
         following="",
         rival=None,
@@ -163,8 +179,7 @@ def tell_lease(elector: Elector, token: int, aims: Aims) -> Effect:
     """The deadlines that follow from the last renewal (rules S1, S2)."""
     timing = aims.timing
     run_until_s = elector.lease_until_s(timing)
-    step_down_at_s = run_until_s - timing.lost_grace_s - timing.kill_reserve_s
-    return TellGuard(msg.Leased(token, step_down_at_s, run_until_s))
+    return TellGuard(msg.Leased(token, elector.term_until_s(timing), run_until_s))
 
 
 def lose(elector: Elector, token: int, why: str, now_s: float, aims: Aims) -> Step:
@@ -172,7 +187,7 @@ def lose(elector: Elector, token: int, why: str, now_s: float, aims: Aims) -> St
     timing = aims.timing
     elector = replace(elector, lost_in_a_row=elector.lost_in_a_row + 1)
     latest_s = elector.lease_until_s(timing) - timing.kill_reserve_s / 2
-    kill_at_s = min(now_s + timing.lost_grace_s + timing.kill_reserve_s, latest_s)
+    kill_at_s = min(now_s + timing.yield_s, latest_s)
     return elector.to(Losing(token, kill_at_s)), [TellGuard(msg.Lost(token, why))]
 
 

@@ -10,7 +10,7 @@
        └────────────────────────────────────────────────────────────────────────────────────┘
 
 One call to the store is under way at a time, and the phase says which one is wanted next
-(`_wanted_calls`); a watch runs beside it and is only ever a hint to look again. Silence changes
+(`calls`); a watch runs beside it and is only ever a hint to look again. Silence changes
 nothing but the time of the next try (rule S7); only a yes extends a deadline, from the moment its
 question was sent (S1).
 """
@@ -18,30 +18,22 @@ question was sent (S1).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import answers, company, making_way, rules
+from coordsidecar.core.election import answers, calls, company, making_way, rules
 from coordsidecar.core.election.moves import (
     Aims,
     Answered,
     Call,
-    Close,
     Effect,
     Event,
     Exit,
     GuardDied,
     GuardIs,
     HeardGuard,
-    Look,
-    Op,
-    Open,
-    Renew,
     Report,
-    Resign,
     Sweep,
     Swept,
-    TakeOffice,
     TellGuard,
     Tick,
     TreeKilled,
@@ -53,10 +45,8 @@ from coordsidecar.core.election.phases import (
     Claiming,
     Elector,
     Ended,
-    Joining,
     Killing,
     Leading,
-    Losing,
     Opening,
     Resigning,
     Resting,
@@ -137,7 +127,7 @@ def next_wake_s(elector: Elector, aims: Aims) -> float:
     wakes_s = [elector.ping_at_s, company.due_s(elector, aims), making_way.due_s(elector, aims)]
     wakes_s.append(_hangs_at_s(elector, aims))
     if elector.call is None:
-        wakes_s += [at_s for _, at_s in _wanted_calls(elector)]
+        wakes_s += [at_s for _, at_s in calls.wanted(elector)]
     match elector.phase:
         case Resting(until_s):
             wakes_s.append(until_s)
@@ -219,10 +209,10 @@ def _start_calls(elector: Elector, event: Event, now_s: float, aims: Aims) -> St
         next_s = now_s + aims.timing.ping_every_s
         elector = replace(elector, pings=elector.pings + 1, ping_at_s=next_s)
     if elector.call is None:
-        due = next((call for call, at_s in _wanted_calls(elector) if now_s >= at_s), None)
+        due = next((call for call, at_s in calls.wanted(elector) if now_s >= at_s), None)
         if due is not None:
             op = due()
-            elector = replace(elector, call=op, called_at_s=now_s)
+            elector = replace(calls.asking(elector, op), call=op, called_at_s=now_s)
             effects.append(Call(op))
     phase, session = elector.phase, elector.session
     match phase:
@@ -260,40 +250,3 @@ def _end_if_call_hangs(elector: Elector, _event: Event, now_s: float, aims: Aims
         return elector, []
     why = "a call to the store does not return; making way for another elector"
     return elector.to(Ended()), [Report("hanging", why, token_of(elector.phase)), Exit()]
-
-
-def _wanted_calls(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
-    """The calls to the store that the phase wants, the most urgent first, and from when on."""
-    phase, session = elector.phase, elector.session
-    if isinstance(phase, Opening):
-        return [(Open, elector.retry_at_s)]
-    if session is None:
-        return []
-    renew = (lambda: Renew(session), elector.renew_at_s)
-    look = (lambda: Look(session), elector.look_at_s)
-    match phase:
-        case Adopting():
-            return [(lambda: Renew(session, look=True), elector.retry_at_s)]
-        case Joining():
-            return [renew, (lambda: rules.campaign(elector, session), elector.retry_at_s)]
-        case Claiming(held, start_at_s, swept=True):
-            take_at_s = max(start_at_s, elector.retry_at_s)
-            take = lambda: TakeOffice(session, held.token, elector.floor)  # noqa: E731
-            return [renew, (take, take_at_s), look]
-        case Waiting():
-            # Looking again is campaigning again: a lock that is free has to be taken.
-            return [renew, (lambda: rules.campaign(elector, session), elector.look_at_s)]
-        case Claiming():
-            return [renew, look]
-        case Leading():
-            return [(lambda: Renew(session, look=True), elector.renew_at_s)]
-        case Killing():
-            return [renew]
-        case Resigning(token, resigned=False):
-            return [(lambda: Resign(session, token), elector.retry_at_s)]
-        case Resigning():
-            return [(lambda: Close(session), -math.inf)]
-        case Losing() | Resting() | Ended():
-            return []
-        case _:
-            assert_never(phase)

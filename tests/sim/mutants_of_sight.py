@@ -1,0 +1,144 @@
+"""Cores and stores without one of the rules of leadership by sight (S16), each with its story."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from typing import Any
+
+from coordsidecar.core.election import answers as election_answers
+from coordsidecar.core.election import candidate
+from coordsidecar.core.election import sight as election_sight
+from coordsidecar.core.election.phases import limits_of
+from coordsidecar.core.guard import step as guard_core
+from coordsidecar.core.guard.phases import lease_of
+from coordsidecar.store.protocol import Behind, Held
+from coordsidecar.value import replace
+from tests.sim.breaking import Mutant, both, patched
+from tests.sim.store_consul import ConsulLike
+from tests.sim.store_etcd import EtcdLike
+from tests.sim.store_model import ModelStore
+
+__all__ = ["OF_SIGHT", "SIGHT_SHOWN_BY"]
+
+_A_MOMENT_S = 1e-6
+
+
+def a_late_renewal_revives_a_term() -> AbstractContextManager[None]:
+    """S16: D is over, and the next one counts on it; then a renewal is answered after all."""
+
+    def reviving(renewed: Any) -> Any:
+        def in_time(elector: Any, answer: Any, now_s: float, aims: Any) -> Any:
+            until_s = elector.term_until_s(aims.timing) - _A_MOMENT_S
+            return renewed(elector, answer, min(now_s, until_s), aims)
+
+        return in_time
+
+    def extending(extend: Any) -> Any:
+        def in_time(guard: Any, offer: Any, now_s: float, plan: Any) -> Any:
+            lease = lease_of(guard.phase)
+            until_s = lease.step_down_at_s - _A_MOMENT_S if lease else math.inf
+            return extend(guard, offer, min(now_s, until_s), plan)
+
+        return in_time
+
+    return both(
+        patched(election_answers, "_renewed", reviving),
+        patched(guard_core, "_extend_or_begin", extending),
+    )
+
+
+def a_silence_is_judged_by_our_own_ttl() -> AbstractContextManager[None]:
+    """The leader was started with a longer one."""
+
+    def make(stand: Any) -> Any:
+        def selfish(elector: Any, standing: Any, sent_at_s: float, now_s: float, aims: Any) -> Any:
+            ours = limits_of(elector.session, aims.timing)
+            match standing:
+                case Behind(limits=limits) if limits:
+                    standing = replace(standing, limits=ours)
+                case Held(last_limits=limits) if limits:
+                    standing = replace(standing, last_limits=ours)
+                case _:
+                    pass
+            return stand(elector, standing, sent_at_s, now_s, aims)
+
+        return selfish
+
+    return patched(candidate, "stand", make)
+
+
+def a_short_silence_is_proof() -> AbstractContextManager[None]:
+    """Less than D: the leader was cut off for a while, renews again, and is revoked."""
+
+    def make(seen: Any) -> Any:
+        def hasty(was: Any, standing: Any, sent_at_s: float, now_s: float) -> Any:
+            sight = seen(was, standing, sent_at_s, now_s)
+            return sight and replace(sight, quiet_s=0.3 * sight.quiet_s)
+
+        return hasty
+
+    return patched(election_sight, "seen", make)
+
+
+def the_beat_is_not_compared() -> AbstractContextManager[None]:
+    """A challenger was cut off, and deposes a leader who has renewed all the while."""
+
+    def make(depose: Any) -> Any:
+        def careless(store: Any, handle: str, beat: int) -> None:
+            depose(store, handle, store._beats)
+            if store.holder() == handle:
+                store._beats = beat  # Nothing tells that it was another.
+
+        return careless
+
+    return patched(ConsulLike, "_depose", make)
+
+
+def evidence_is_carried_across_a_change_of_term() -> AbstractContextManager[None]:
+    """A member of etcd that was deposed tells of a lease from its old memory."""
+
+    def make(seen: Any) -> Any:
+        def credulous(store: Any, standing: Any, handle: str, told: Any) -> Any:
+            if told is not None:
+                era = store._era
+                told = replace(told, before=era, era=era)
+            return seen(store, standing, handle, told)
+
+        return credulous
+
+    return patched(EtcdLike, "_seen", make)
+
+
+def a_renewal_by_a_deposed_member_counts() -> AbstractContextManager[None]:
+    """The leader renews where nobody sees it any more."""
+    return patched(EtcdLike, "_renew_and_look", lambda _: ModelStore._renew_and_look)
+
+
+OF_SIGHT: dict[str, Mutant] = {
+    mutant.__name__: mutant
+    for mutant in (
+        a_late_renewal_revives_a_term,
+        a_silence_is_judged_by_our_own_ttl,
+        a_short_silence_is_proof,
+        the_beat_is_not_compared,
+        evidence_is_carried_across_a_change_of_term,
+        a_renewal_by_a_deposed_member_counts,
+    )
+}
+
+SIGHT_SHOWN_BY: dict[str, tuple[int, str]] = {
+    "a_late_renewal_revives_a_term": (
+        2027,
+        "0.4 signal_guard leader 0; 0.02 cut leader 0.64; 0.7 cut_and_revoke leader 3",
+    ),
+    "the_beat_is_not_compared": (34, "0.4 cut standby 1.3"),
+    "a_silence_is_judged_by_our_own_ttl": (23, "mixed; 0.4 cut leader 3"),
+    "a_short_silence_is_proof": (121, "0.4 cut leader 0.35; 0.36 cut_and_revoke leader 2"),
+    "evidence_is_carried_across_a_change_of_term": (
+        1,
+        "0.3 depose_member leader 2; 0.7 cut_and_revoke leader 2",
+    ),
+    "a_renewal_by_a_deposed_member_counts": (2, "0.3 depose_member leader 2"),
+}
+"""By mutant: a seed, and a schedule."""
