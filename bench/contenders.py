@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import os
 import platform
 import shutil
@@ -19,6 +20,7 @@ from tests.servers import ConsulServer, EtcdServer, MissingServerError
 from tests.servers.process import find_program
 
 __all__ = [
+    "CONSUL_LOCK_TTL_S",
     "CONSUL_TTL_S",
     "NAMES",
     "TTL_S",
@@ -31,14 +33,20 @@ __all__ = [
 NAMES = ("local", "etcd", "etcd+grpc", "etcdctl", "consul", "consul-lock")
 TTL_S = 5
 CONSUL_TTL_S = 10  # The least that Consul grants.
+CONSUL_LOCK_TTL_S = 15  # Built into it.
 # Where ./check puts the Consul that it fetches.
 _FETCHED_CONSUL = Path(__file__).parents[1] / ".cache/consul/unpacked/usr/bin"
 
 
 class Contender(Protocol):
-    """A wrapper with a store behind it."""
+    """A wrapper with a store behind it. ``name`` is one of `NAMES`."""
 
+    name: str
     title: str
+
+    def with_ttl(self, ttl_s: float) -> Contender:
+        """The same at this TTL, or at the next one that it can; the title says which."""
+        ...
 
     def argv(self, election: str, command: list[str]) -> list[str]:
         """The command line that runs ``command`` while it leads ``election``."""
@@ -48,17 +56,24 @@ class Contender(Protocol):
         """The same by another way of starting it, if there is one."""
         ...
 
-    def waits(self, standby: Wrapper, election: str) -> bool:
-        """Say whether ``standby`` is in line behind a leader."""
+    def waits(self, standby: Wrapper, election: str, *, behind: int = 1) -> bool:
+        """Say whether ``standby`` is in line, behind so many others."""
         ...
 
 
 class Coordsidecar:
     """``store`` is a URL."""
 
-    def __init__(self, title: str, store: str, *, ttl_s: int) -> None:
-        self.title = title
-        self._options = ["--store", store, "--ttl", f"{ttl_s}s"]
+    def __init__(self, name: str, store: str, *, ttl_s: float, title: str = "") -> None:
+        self.name = name
+        self.title = title or f"coordsidecar {name}"
+        self._store = store
+        self._options = ["--store", store, "--ttl", f"{ttl_s:g}s"]
+
+    def with_ttl(self, ttl_s: float) -> Coordsidecar:
+        ttl_s = max(ttl_s, CONSUL_TTL_S) if self.name == "consul" else ttl_s
+        title = _titled(f"coordsidecar {self.name}", ttl_s)
+        return Coordsidecar(self.name, self._store, ttl_s=ttl_s, title=title)
 
     def argv(self, election: str, command: list[str]) -> list[str]:
         python = [sys.executable, "-m", "coordsidecar"]
@@ -70,31 +85,45 @@ class Coordsidecar:
             return None
         return [str(script), *self._options, "--name", election, "--", *command]
 
-    def waits(self, standby: Wrapper, election: str) -> bool:
+    def waits(self, standby: Wrapper, election: str, *, behind: int = 1) -> bool:
         return "standing-by" in standby.log()
 
 
 class EtcdctlLock:
-    def __init__(self, server: EtcdServer) -> None:
-        self.title = "etcdctl lock"
+    name = "etcdctl"
+
+    def __init__(
+        self, server: EtcdServer, *, ttl_s: int = TTL_S, title: str = "etcdctl lock"
+    ) -> None:
+        self.title = title
         self._server = server
+        self._ttl_s = ttl_s
+
+    def with_ttl(self, ttl_s: float) -> EtcdctlLock:
+        whole_s = math.ceil(ttl_s)
+        return EtcdctlLock(self._server, ttl_s=whole_s, title=_titled("etcdctl lock", whole_s))
 
     def argv(self, election: str, command: list[str]) -> list[str]:
-        _, *options = self._server.etcdctl_argv("lock", "--ttl", str(TTL_S), election)
+        _, *options = self._server.etcdctl_argv("lock", "--ttl", str(self._ttl_s), election)
         return [_real_etcdctl(), *options, "--", *command]
 
     def script_argv(self, election: str, command: list[str]) -> list[str] | None:
         return None
 
-    def waits(self, standby: Wrapper, election: str) -> bool:
+    def waits(self, standby: Wrapper, election: str, *, behind: int = 1) -> bool:
         keys = self._server.etcdctl("get", "--prefix", f"{election}/", "--keys-only")
-        return len(keys.split()) == 2
+        return len(keys.split()) > behind
 
 
 class ConsulLock:
-    def __init__(self, server: ConsulServer) -> None:
-        self.title = "consul lock"
+    name = "consul-lock"
+
+    def __init__(self, server: ConsulServer, *, title: str = "consul lock") -> None:
+        self.title = title
         self._server = server
+
+    def with_ttl(self, ttl_s: float) -> ConsulLock:
+        return ConsulLock(self._server, title=_titled("consul lock", CONSUL_LOCK_TTL_S))
 
     def argv(self, election: str, command: list[str]) -> list[str]:
         consul = [self._server.process.argv[0], "lock", "-http-addr", self._server.url]
@@ -103,10 +132,14 @@ class ConsulLock:
     def script_argv(self, election: str, command: list[str]) -> list[str] | None:
         return None
 
-    def waits(self, standby: Wrapper, election: str) -> bool:
+    def waits(self, standby: Wrapper, election: str, *, behind: int = 1) -> bool:
         sessions = self._server.http("GET", "/v1/session/list").json()
         names = [str(session["Name"]) for session in sessions]
-        return sum(name.endswith(f" '{election}'") for name in names) >= 2
+        return sum(name.endswith(f" '{election}'") for name in names) > behind
+
+
+def _titled(title: str, ttl_s: float) -> str:
+    return f"{title}, TTL {ttl_s:g} s"
 
 
 @contextlib.contextmanager
@@ -119,7 +152,7 @@ def contenders(
     with contextlib.ExitStack() as servers:
         if "local" in names:
             url = f"local:{folder / 'locks'}"
-            found.append(Coordsidecar("coordsidecar local", url, ttl_s=TTL_S))
+            found.append(Coordsidecar("local", url, ttl_s=TTL_S))
         if wanted := {"etcd", "etcd+grpc", "etcdctl"} & set(names):
             try:
                 found += _on_etcd(servers, folder, wanted)
@@ -141,7 +174,7 @@ def _on_etcd(servers: contextlib.ExitStack, folder: Path, wanted: set[str]) -> l
     for scheme in ("etcd", "etcd+grpc"):
         if scheme in wanted:
             url = f"{scheme}://{server.endpoint}"
-            found.append(Coordsidecar(f"coordsidecar {scheme}", url, ttl_s=TTL_S))
+            found.append(Coordsidecar(scheme, url, ttl_s=TTL_S))
     return [*found, *([EtcdctlLock(server)] if "etcdctl" in wanted else [])]
 
 
@@ -152,7 +185,7 @@ def _on_consul(servers: contextlib.ExitStack, folder: Path, wanted: set[str]) ->
     found: list[Contender] = []
     if "consul" in wanted:
         url = f"consul://{server.endpoint}"
-        found.append(Coordsidecar("coordsidecar consul", url, ttl_s=CONSUL_TTL_S))
+        found.append(Coordsidecar("consul", url, ttl_s=CONSUL_TTL_S))
     return [*found, *([ConsulLock(server)] if "consul-lock" in wanted else [])]
 
 

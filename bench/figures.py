@@ -15,6 +15,7 @@ _HEADINGS = (
     ("hand-over", "hand-over: SIGTERM, old job's last stamp to next job's first", "ms", 1),
     ("child-kill", "job killed: its last stamp to next job's first", "ms", 1),
     ("kill-9", "wrapper killed: SIGKILL to next job's first stamp", "ms", 1),
+    ("host-death", "host dead: all processes killed at once, to next job's first stamp", "s", 2),
     ("leader-pss", "memory of a leader without its job, PSS", "MB", 1),
     ("leader-rss", "memory of a leader without its job, RSS", "MB", 1),
     ("standby-pss", "memory of a standby, PSS", "MB", 1),

@@ -90,6 +90,7 @@ class Scene:
         self.stamps = stamps
         self._election = election
         self._start = start
+        self._started = 0
 
     def script_exists(self) -> bool:
         return self.contender.script_argv(self._election, self.stamps.command) is not None
@@ -100,15 +101,18 @@ class Scene:
         argv = argv_of(self._election, self.stamps.command)
         assert argv is not None
         wrapper = self._start(argv)
+        self._started += 1
         if not wait_for(self.stamps.stints, within_s=_READY_WITHIN_S):
             raise BenchError(f"{self.contender.title} ran no job; it said:\n{wrapper.log()}")
         return wrapper, self.stamps.stints()[0]
 
     def standby(self) -> Wrapper:
-        """Start another wrapper, and return it once it waits behind the leader."""
+        """Start another wrapper, and return it once it waits behind those before it."""
         wrapper = self._start(self.contender.argv(self._election, self.stamps.command))
+        behind, self._started = self._started, self._started + 1
         if not wait_for(
-            lambda: self.contender.waits(wrapper, self._election), within_s=_READY_WITHIN_S
+            lambda: self.contender.waits(wrapper, self._election, behind=behind),
+            within_s=_READY_WITHIN_S,
         ):
             raise BenchError(f"{self.contender.title} does not stand by; it said:\n{wrapper.log()}")
         time.sleep(_SETTLE_S)

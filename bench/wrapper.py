@@ -86,6 +86,13 @@ class Wrapper:
         os.kill(self.process.pid, signum)
         return at_ns
 
+    def everyone(self) -> list[psutil.Process]:
+        """All processes that it has started, parents first, the job among them."""
+        root = psutil.Process(self.process.pid)
+        # By the environment as well: an orphan is nobody's descendant.
+        found = [root, *root.children(recursive=True), *self._marked()]
+        return list(dict.fromkeys(found))
+
     def own_pids(self) -> list[int]:
         root = psutil.Process(self.process.pid)
         everyone = [root, *root.children(recursive=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,18 @@ def test_one_round_on_lock_files_prints_every_figure_as_a_number() -> None:
     rows = re.findall(r"^  coordsidecar local((?: +[0-9.]+){4})$", done.stdout, re.MULTILINE)
     by_script = "console script" in done.stdout
     assert len(rows) == 10 + by_script, done.stdout
+
+
+def test_one_death_of_a_host_prints_how_long_nobody_worked(
+    need_server: Callable[[str], None],
+) -> None:
+    need_server("etcd")
+
+    done = run("bench.host_death", "--rounds", "1", "--only", "etcd", "--ttl", "5s")
+
+    assert done.returncode == 0, done.stderr
+    row = r"^  coordsidecar etcd, TTL 5 s(?: +[0-9.]+){3} +1$"
+    assert re.search(row, done.stdout, re.MULTILINE), done.stdout
 
 
 def test_a_short_chaos_run_prints_its_table_and_that_all_was_well() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import coordsidecar
+import coordsidecar_adapters
 
 __all__ = ["without"]
 
@@ -19,4 +21,6 @@ def without(rule: str, becomes: str, *, file: str, folder: Path) -> dict[str, st
     text = changed.read_text()
     assert text.count(rule) == 1, f"{rule!r} is not once in {file}"
     changed.write_text(text.replace(rule, becomes))
-    return {"PYTHONPATH": str(broken.parent)}
+    # The adapters beside it are ours, not those that are installed, should these be others.
+    adapters = Path(str(coordsidecar_adapters.__file__)).parents[1]
+    return {"PYTHONPATH": os.pathsep.join([str(broken.parent), str(adapters)])}

@@ -47,6 +47,13 @@ class Instance:
             self._guard = next(p for p in everyone if _is_ours(p) and p.name() != PROCESS_ONE)
         return self._guard
 
+    def everyone(self) -> list[psutil.Process]:
+        """All its processes that live, parents first; those that make its host, too."""
+        root = psutil.Process(self.sidecar.pid)
+        # By the environment as well: an orphan is nobody's descendant.
+        found = [root, *root.children(recursive=True), *self.sidecar.everyone()]
+        return list(dict.fromkeys(found))
+
     def elector(self) -> psutil.Process:
         return self._child(_is_elector, "an elector")
 
@@ -86,6 +93,10 @@ class Instance:
         """Whether its role file says that it stands by while another leads."""
         role = self._role()
         return role.get("role") == "standby" and role["leader"] not in (None, self.name)
+
+    def run_until_s(self) -> float | None:
+        """What its role file says: when it must have stopped, on CLOCK_BOOTTIME."""
+        return self._role().get("run_until_boottime_s")
 
     def _role(self) -> dict[str, Any]:
         found: dict[str, Any] = {}

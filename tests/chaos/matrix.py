@@ -4,11 +4,12 @@
 ``NOBODY``  the job ends, and nobody can lead until the fault is over; then somebody does
 ``STAYS``   the fault need not disturb the job; if it does, another takes over
 
-For how long the next one may take, the documentation has three answers:
+For how long the next one may take, the documentation has four answers:
 
 ``SOON``    no time-out has to pass
 ``HANG``    the elector's patience with a guard that does not answer has to pass
-``LEASE``   the TTL has to pass, and then the takeover delay
+``TTL``     the leader was silent until its lease ran out, and was seen to be: the TTL has to pass
+``LEASE``   the lease may have ended in another way: the TTL has to pass, then the takeover delay
 
 In every cell: never two jobs at once, tokens rise, somebody leads again, nothing is left behind.
 
@@ -29,6 +30,7 @@ from signal import SIGSTOP as STOP
 from typing import Literal
 
 from coordsidecar.core.timing import Timing
+from tests.chaos import deaths
 from tests.chaos import strikes as do
 from tests.chaos.stores import STORES
 from tests.chaos.team import Team
@@ -45,18 +47,26 @@ class Then(Enum):
 class Within(Enum):
     SOON = "at once"
     HANG = "guard's silence"
+    TTL = "TTL"
     LEASE = "TTL + delay"
 
     def bound_s(self, timing: Timing, store: str) -> float:
         """What the documentation promises, without what the processes themselves take."""
-        # Consul ends a session between one and two TTLs after the last renewal.
-        ttl_s = timing.ttl_s * (2 if store == "consul" else 1)
-        lease_s = ttl_s + timing.takeover_delay_s
-        return {"SOON": 0.0, "HANG": timing.guard_silence_s, "LEASE": lease_s}[self.name]
+        match self:
+            case Within.SOON:
+                return 0.0
+            case Within.HANG:
+                return timing.guard_silence_s
+            case Within.TTL:
+                return timing.ttl_s
+            case Within.LEASE:
+                # Consul ends a session between one and two TTLs after the last renewal.
+                ttl_s = timing.ttl_s * (2 if store == "consul" else 1)
+                return ttl_s + timing.takeover_delay_s
 
 
 NEXT, NOBODY, STAYS = Then
-SOON, HANG, LEASE = Within
+SOON, HANG, TTL, LEASE = Within
 ALL = frozenset(STORES)
 ETCD, LOCAL = frozenset({"etcd", "etcd+grpc"}), frozenset({"local"})
 CONSUL = frozenset({"consul"})
@@ -97,7 +107,7 @@ def _process(name: str, then: Then, within: Within, **signals: int) -> Fault:
     # The lock of `local:` does not run out: it is held for as long as the guard or elector lives,
     # and a guard that lives kills an elector that is stopped.
     on_local = None
-    if within is LEASE:
+    if within is TTL:
         held = signals.get("guard") == STOP or (
             signals.get("elector") == STOP and "guard" in signals
         )
@@ -106,9 +116,14 @@ def _process(name: str, then: Then, within: Within, **signals: int) -> Fault:
     return Fault(name, strike, then, within, ALL, on_local, ends_sidecar=ends, hits="processes")
 
 
-def _network(name: str, strike: do.Strike, then: Then) -> Fault:
+def _network(name: str, strike: do.Strike, then: Then, within: Within) -> Fault:
     """A row of the part about the way to the store, and its members."""
-    return Fault(name, strike, then, LEASE, NETWORK, hits="network")
+    return Fault(name, strike, then, within, NETWORK, hits="network")
+
+
+def _host(name: str, strike: do.Strike, within: Within, stores: frozenset[str] = ALL) -> Fault:
+    """A row of the part about hosts that die; the kernel frees the lock of `local:` at once."""
+    return Fault(name, strike, NEXT, within, stores, on_local=NEXT, ends_sidecar=True)
 
 
 @contextlib.contextmanager
@@ -134,32 +149,40 @@ MATRIX = (
     _process("stop guard",                             NEXT,   HANG,  guard=STOP),
     _process("stop elector",                           STAYS,  SOON,  elector=STOP),
     _process("stop job",                               STAYS,  SOON,  job=STOP),
-    _process("kill guard + kill elector",              NEXT,   LEASE, guard=KILL, elector=KILL),
+    _process("kill guard + kill elector",              NEXT,   TTL,   guard=KILL, elector=KILL),
     # Or at once: the kernel continues what is stopped in a group that the guard's death orphans.
-    _process("kill guard + stop elector",              NEXT,   LEASE, guard=KILL, elector=STOP),
+    _process("kill guard + stop elector",              NEXT,   TTL,   guard=KILL, elector=STOP),
     _process("kill guard + kill job",                  NEXT,   SOON,  guard=KILL, job=KILL),
     _process("kill guard + stop job",                  NEXT,   SOON,  guard=KILL, job=STOP),
-    _process("stop guard + kill elector",              NEXT,   LEASE, guard=STOP, elector=KILL),
-    _process("stop guard + stop elector",              NEXT,   LEASE, guard=STOP, elector=STOP),
+    _process("stop guard + kill elector",              NEXT,   TTL,   guard=STOP, elector=KILL),
+    _process("stop guard + stop elector",              NEXT,   TTL,   guard=STOP, elector=STOP),
     _process("stop guard + kill job",                  NEXT,   HANG,  guard=STOP, job=KILL),
     _process("stop guard + stop job",                  NEXT,   HANG,  guard=STOP, job=STOP),
     _process("kill elector + kill job",                NEXT,   SOON,  elector=KILL, job=KILL),
     _process("kill elector + stop job",                STAYS,  SOON,  elector=KILL, job=STOP),
     _process("stop elector + kill job",                NEXT,   HANG,  elector=STOP, job=KILL),
     _process("stop elector + stop job",                STAYS,  SOON,  elector=STOP, job=STOP),
-    Fault("freeze and thaw all", do.freeze_tree,       NEXT,   LEASE, on_local=STAYS, wakes=True),
+    Fault("freeze and thaw all", do.freeze_tree,       NEXT,   TTL,   on_local=STAYS, wakes=True),
 
-    _network("cut both ways",       do.CUT,               NEXT),
-    _network("cut questions",       do.CUT_OUT,           NEXT),
-    _network("cut answers",         do.CUT_IN,            NEXT),
-    _network("slow: 500 ms",        do.slow_wires(0.5),   STAYS),
-    _network("slow: 2 s",           do.slow_wires(2.0),   NOBODY),
+    _host("kill host",                     deaths.kill_host,             TTL),
+    _host("kill host + next host",         deaths.kill_two_hosts,        TTL),
+    _host("freeze next host + kill host",  deaths.freeze_next_kill_host, TTL),
+    _host("kill host + kill store leader",
+          do.both(do.kill_members(1), deaths.kill_host),           LEASE, NETWORK),
+    _host("kill host + pause store leader",
+          do.both(do.pause_members(1), deaths.kill_host),          LEASE, NETWORK),
 
-    _network("kill store leader",   do.kill_members(1),   STAYS),
-    _network("pause store leader",  do.pause_members(1),  STAYS),
-    _network("kill majority",       do.kill_members(2),   NOBODY),
-    _network("pause majority",      do.pause_members(2),  NOBODY),
-    _network("slow store",          do.stutter,           STAYS),
+    _network("cut both ways",        do.CUT,               NEXT,   TTL),
+    _network("cut questions",        do.CUT_OUT,           NEXT,   TTL),
+    _network("cut answers",          do.CUT_IN,            NEXT,   TTL),
+    _network("slow: 500 ms",         do.slow_wires(0.5),   STAYS,  LEASE),
+    _network("slow: 2 s",            do.slow_wires(2.0),   NOBODY, LEASE),
+
+    _network("kill store leader",    do.kill_members(1),   STAYS,  LEASE),
+    _network("pause store leader",   do.pause_members(1),  STAYS,  LEASE),
+    _network("kill majority",        do.kill_members(2),   NOBODY, LEASE),
+    _network("pause majority",       do.pause_members(2),  NOBODY, LEASE),
+    _network("slow store",           do.stutter,           STAYS,  LEASE),
     Fault("out of space",        do.alarm_of_space,    NOBODY, LEASE, ETCD, ends_sidecar=True),
     Fault("full disk",           do.full_disk,         NOBODY, SOON,  LOCAL, ends_sidecar=True),
 
@@ -170,6 +193,11 @@ MATRIX = (
     Fault("delete key",          do.delete_key,        NEXT,   SOON,  NETWORK),
     Fault("delete lock file",    do.delete_key,        NEXT,   LEASE, LOCAL),
     Fault("revoke while cut off", do.both(do.CUT, do.revoke),
+                                                       NEXT,   LEASE, NETWORK),
+    Fault("revoke while cut off since a renewal",
+          do.both(deaths.just_renewed, do.both(do.CUT, do.revoke)),
+                                                       NEXT,   LEASE, NETWORK),
+    Fault("revoke while cut off for some time", deaths.cut_and_later_revoke,
                                                        NEXT,   LEASE, NETWORK),
     Fault("logins expire",       do.forget_tokens,     STAYS,  SOON,  ETCD),
     Fault("clock + 1 h",         do.step_clock(+3600), STAYS,  SOON, needs_cc=True),

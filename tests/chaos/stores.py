@@ -10,7 +10,7 @@ import base64
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class Store:
 
     def revoke(self, election: Election) -> int:
         """End the session of whoever leads; return when, on CLOCK_MONOTONIC in ns."""
+        return self.revocation(election)()
+
+    def revocation(self, election: Election) -> Callable[[], int]:
+        """What ends the session of whoever leads now, should it not have ended; returns when."""
         raise NotImplementedError
 
     def delete_key(self, election: Election) -> int:
@@ -77,9 +81,9 @@ class EtcdStore(Store):
         records = self.leader().etcdctl("get", "--prefix", prefix, *sort).splitlines()
         return [json.loads(record)["id"] for record in records if record]
 
-    def revoke(self, election: Election) -> int:
+    def revocation(self, election: Election) -> Callable[[], int]:
         lease = int(self.leader().leader_key(election.prefix).rpartition("/")[2], 16)
-        return self._post("/v3/lease/revoke", {"ID": str(lease)})
+        return lambda: self._post("/v3/lease/revoke", {"ID": str(lease)}, fine=(200, 404))
 
     def delete_key(self, election: Election) -> int:
         key = base64.b64encode(self.leader().leader_key(election.prefix).encode()).decode()
@@ -107,14 +111,14 @@ class EtcdStore(Store):
         alarm = {"action": action, "memberID": "0", "alarm": "NOSPACE"}
         self._post("/v3/maintenance/alarm", alarm)
 
-    def _post(self, path: str, body: dict[str, str]) -> int:
+    def _post(self, path: str, body: dict[str, str], *, fine: Sequence[int] = (200,)) -> int:
         """Ask the leader's gateway; return when, once it has answered."""
         connection = HTTPConnection(self.leader().endpoint, timeout=_CALL_S)
         with contextlib.closing(connection):
             login = {"name": EtcdServer.user, "password": EtcdServer.password}
             token = _answer(connection, "/v3/auth/authenticate", login, {})["token"]
             at_ns = time.monotonic_ns()
-            _answer(connection, path, body, {"Authorization": token})
+            _answer(connection, path, body, {"Authorization": token}, fine=fine)
         return at_ns
 
 
@@ -133,9 +137,9 @@ class ConsulStore(Store):
         servers = self._servers
         return servers if isinstance(servers, ConsulServer) else servers.leader()
 
-    def revoke(self, election: Election) -> int:
+    def revocation(self, election: Election) -> Callable[[], int]:
         key = self.leader().http("GET", f"/v1/kv/{election.prefix}/.lock").json()[0]
-        return self._do("PUT", f"/v1/session/destroy/{key['Session']}")
+        return lambda: self._do("PUT", f"/v1/session/destroy/{key['Session']}")
 
     def delete_key(self, election: Election) -> int:
         return self._do("DELETE", f"/v1/kv/{election.prefix}/.lock")
@@ -159,12 +163,13 @@ class LocalStore(Store):
     def url(self, endpoints: list[str]) -> str:
         return f"local:{self._folder}"
 
-    def revoke(self, election: Election) -> int:
+    def delete_key(self, election: Election) -> int:
         at_ns = time.monotonic_ns()
         (self._folder / f"{election.prefix}.lock").unlink()
         return at_ns
 
-    delete_key = revoke
+    def revocation(self, election: Election) -> Callable[[], int]:
+        return lambda: self.delete_key(election)
 
 
 STORES: dict[str, Callable[..., Store]] = {
@@ -180,12 +185,17 @@ def _members(servers: Any) -> list[Any]:
 
 
 def _answer(
-    connection: HTTPConnection, path: str, body: dict[str, str], headers: dict[str, str]
+    connection: HTTPConnection,
+    path: str,
+    body: dict[str, str],
+    headers: dict[str, str],
+    *,
+    fine: Sequence[int] = (200,),
 ) -> Any:
     connection.request("POST", path, body=json.dumps(body), headers=headers)
     answer = connection.getresponse()
     text = answer.read()
-    assert answer.status == 200, text
+    assert answer.status in fine, text
     return json.loads(text)
 
 

@@ -25,19 +25,26 @@ _PLAYED = {
         kill guard, kill elector, kill job, stop guard, stop elector, stop job,
         kill guard + kill elector, stop guard + stop elector, stop guard + kill elector,
         stop elector + kill job, freeze and thaw all,
+        kill host, kill host + next host, freeze next host + kill host,
+        kill host + kill store leader, kill host + pause store leader,
         cut both ways, cut questions, cut answers, slow: 2 s,
         kill store leader, pause store leader, kill majority, out of space,
-        revoke lease, delete key, revoke while cut off, logins expire, clock + 1 h""",
+        revoke lease, delete key, revoke while cut off, revoke while cut off since a renewal,
+        revoke while cut off for some time, logins expire, clock + 1 h""",
     "consul": """
         kill guard, stop guard + stop elector, freeze and thaw all,
+        kill host, kill host + next host, freeze next host + kill host,
+        kill host + kill store leader, kill host + pause store leader,
         cut both ways, pause store leader, kill majority,
-        destroy session, delete key, revoke while cut off""",
+        destroy session, delete key, revoke while cut off, revoke while cut off since a renewal,
+        revoke while cut off for some time""",
     "local": """
         kill guard, kill elector, kill job, stop guard, kill guard + kill elector,
         stop guard + stop elector, kill elector + kill job, freeze and thaw all,
+        kill host, freeze next host + kill host,
         full disk, delete lock file, clock - 1 h""",
     "etcd+grpc": """
-        kill elector, cut both ways, kill store leader, revoke lease, logins expire""",
+        kill elector, kill host, cut both ways, kill store leader, revoke lease, logins expire""",
 }
 
 
