@@ -203,6 +203,8 @@ def test_nobody_is_deposed_of_whom_the_store_tells_itself() -> None:
         (replace(LED, quiet_s=0.0), 102.0, 115.0),
         (replace(LED, quiet_s=0.0, next_in_line=False), 104.0, 115.0),
         (replace(LED, limits=Limits(9.0, 5.0), beat=3), 105.0, 109.0),
+        (replace(LED, limits=Limits(15.0, 14.0), quiet_s=0.0), 100.5, 115.0),
+        (replace(LED, limits=Limits(0.001, 0.0001), quiet_s=0.0), 100.2, 115.0),
         (BEHIND, math.inf, 115.0),
     ],
 )

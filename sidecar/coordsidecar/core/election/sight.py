@@ -16,7 +16,8 @@ from coordsidecar.value import Value, replace
 __all__ = ["Sight", "depose_at_s", "may_depose", "over_at_s", "see_again_s", "seen"]
 
 _ROUNDING_S = 1.0  # etcd tells whole seconds.
-_LEAST_PAUSE_S = 0.1
+_LEAST_PAUSE_S = 0.2
+_LEAST_PAUSE_SHARE = 1 / 30  # Of the leader's TTL.
 _RETRY_S = 0.5
 
 
@@ -106,4 +107,5 @@ def see_again_s(sight: Sight | None, standing: Behind, now_s: float) -> float:
         return proof_s if now_s < proof_s else math.inf
     # Between the proof and the end of its lease, twice; from further behind, once.
     between_s = sight.ttl_s - sight.quiet_s - _ROUNDING_S
-    return now_s + max(between_s * (0.4 if standing.next_in_line else 0.8), _LEAST_PAUSE_S)
+    pause_s = between_s * (0.4 if standing.next_in_line else 0.8)
+    return now_s + max(pause_s, sight.ttl_s * _LEAST_PAUSE_SHARE, _LEAST_PAUSE_S)
