@@ -239,13 +239,18 @@ main(sys.argv[1:])
 def test_a_stop_that_comes_before_anybody_handles_it_is_not_lost(tmp_path: Path) -> None:
     """The kernel would drop it, and the container go on to lead until it is killed."""
     python = [sys.executable, "-c", _STOPPED_AT_ITS_START, "--store", f"local:{tmp_path}"]
-    job = ["--name", "x", "--", "sh", "-c", "exit 7"]
+    job = [
+        "--name",
+        "x",
+        "--",
+        "sleep",
+        "600",
+    ]
     started = subprocess.run(
         [*_UNSHARE, *python, *job], capture_output=True, text=True, timeout=60, check=False
     )
 
     assert started.returncode in (128 + signal.SIGTERM, -signal.SIGTERM), started.stderr
-    assert "started the job" not in started.stderr
 
 
 def test_what_systemd_says_to_process_one_is_handed_on(arena: Arena) -> None:
