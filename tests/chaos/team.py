@@ -100,9 +100,7 @@ class Team:
         """Replace who has ended; return once one leads, two follow, and nobody is left behind."""
         self.wait_for(self._settled, "one to lead and two to follow", within_s=within_s)
         for member in self.store.members:
-            assert member.process.running, (
-                f"a member of the store has ended by itself: {member.url}"
-            )
+            assert member.process.running, f"a member of the store has ended: {member.url}"
         self.wait_for(lambda: not self.left_behind(), "what has ended to be gone")
         while self.past:
             self.past.pop().end()
