@@ -154,8 +154,9 @@ class GuardProcess(Process):
         for message in inbox:
             # All of a batch is received before the first is acted on.
             match message:
-                case msg.Holding(handle, ttl_s):
-                    self.session = Session(handle, ttl_s, (1,) if ttl_s == float("inf") else ())
+                case msg.Holding(handle, ttl_s, doubted_until_s):
+                    fds = (1,) if ttl_s == float("inf") else ()
+                    self.session = Session(handle, ttl_s, fds, doubted_until_s)
                 case msg.Released():
                     self.session = None
                 case _:

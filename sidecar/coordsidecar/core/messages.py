@@ -8,6 +8,7 @@ lock does not expire.
 from __future__ import annotations
 
 import json
+import math
 
 from coordsidecar.hints import Any
 from coordsidecar.value import Value
@@ -66,6 +67,7 @@ class Holding(Value):
 
     handle: str
     ttl_s: float
+    doubted_until_s: float = -math.inf
 
 
 class Released(Value):

@@ -161,10 +161,10 @@ class ElectorProcess:
         try:
             for message, fds in self._wire.receive():
                 match message:
-                    case msg.Holding(handle, ttl_s):
+                    case msg.Holding(handle, ttl_s, doubted_until_s):
                         if self._wire.lost_descriptors:
                             return [*messages, self._must_not_lead()]
-                        self._keep(Session(handle, ttl_s, fds))
+                        self._keep(Session(handle, ttl_s, fds, doubted_until_s))
                     case msg.Leased() if self._session is None:
                         return [*messages, self._must_not_lead()]
                     case msg.Released():

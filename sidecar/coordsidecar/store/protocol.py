@@ -23,6 +23,7 @@ is in `watch`, another may call.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
@@ -92,11 +93,15 @@ class Session(Value):
     ``handle`` is all that another process needs to adopt the session. ``ttl_s`` is the TTL the
     server granted, which may differ from the one asked for; ``math.inf`` for a kernel lock, which
     lasts for as long as a descriptor of it is open. ``fds`` are those descriptors.
+
+    ``doubted_until_s``: so long, whoever opened it does not believe that who led before has ended
+    (rule S9), nor does who adopts it. To the store it is nothing.
     """
 
     handle: str
     ttl_s: float
     fds: tuple[int, ...] = ()
+    doubted_until_s: float = -math.inf
 
 
 class Behind(Value):

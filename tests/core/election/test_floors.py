@@ -14,6 +14,7 @@ from coordsidecar.core.election.moves import (
     HeardGuard,
     Look,
     Open,
+    Renewed,
     Resign,
     TakeOffice,
     TellGuard,
@@ -29,7 +30,7 @@ from coordsidecar.core.election.phases import (
     Rival,
     Waiting,
 )
-from coordsidecar.store.protocol import Held, Limits
+from coordsidecar.store.protocol import Held, Limits, Session
 from coordsidecar.value import replace
 from tests.core.election.electors import (
     AIMS,
@@ -41,6 +42,7 @@ from tests.core.election.electors import (
     calls,
     elector,
     take,
+    told,
 )
 
 IN_OFFICE = replace(BEHIND, leader_token=40, in_office=True)
@@ -259,6 +261,19 @@ def test_another_leader_proves_nothing_of_the_one_whom_we_knew_however_often_we_
     assert state.forgotten_until_s == 116.0
     later = behind_40(state, 116.0)
     assert later.rival == Rival(40, IN_OFFICE.leader)
+
+
+def test_a_new_elector_doubts_as_long_as_the_one_would_have_that_opened_its_session() -> None:
+    opening = elector(Opening(), session=None, call=Open(), rival=Rival(39, "somebody"))
+    _, effects = answer(opening, SESSION, 101.0)
+    (holding,) = [m for m in told(effects) if isinstance(m, msg.Holding)]
+    session = Session(holding.handle, holding.ttl_s, (), holding.doubted_until_s)
+
+    heir = core.begin(102.0, AIMS, adopt=session, floor=39)
+    heir, _ = take(replace(heir, ping_at_s=1e9), Tick(), 102.0)
+    heir, _ = answer(heir, Renewed(15.0, replace(CLEAN, last_led=39)), 102.0)
+
+    assert heir.phase == Claiming(replace(CLEAN, last_led=39), start_at_s=116.0)
 
 
 @pytest.mark.parametrize(

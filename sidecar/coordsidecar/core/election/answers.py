@@ -168,8 +168,9 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         elector = replace(elector, forgotten_until_s=until_s)
     if isinstance(elector.phase, Opening):
         elector = elector.to(Joining())
-    holding = TellGuard(msg.Holding(session.handle, session.ttl_s), session.fds)
-    return elector, [holding, Report("campaigning", f"connected to {aims.where}")]
+    holding = msg.Holding(session.handle, session.ttl_s, elector.forgotten_until_s)
+    tell = TellGuard(holding, session.fds)
+    return elector, [tell, Report("campaigning", f"connected to {aims.where}")]
 
 
 def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:

@@ -94,6 +94,7 @@ def begin(
         ping_at_s=now_s,
         floor=floor,
         rival=rival if floor > (token or 0) else None,
+        forgotten_until_s=adopt.doubted_until_s if adopt is not None else -math.inf,
     )
 
 
