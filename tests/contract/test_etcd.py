@@ -81,7 +81,7 @@ def test_the_first_endpoint_may_swallow_everything(
     way = proxy(etcd.endpoint)
     candidate = stand(dial(f"{way.endpoint},{etcd.endpoint}", election))
     held = candidate.wins()
-    candidate.call_s = 6 * _SHORT_S  # Half of it for each endpoint; gRPC is slow to connect on a busy host.
+    candidate.call_s = 6 * _SHORT_S  # Half for each endpoint; on a busy host gRPC connects slowly.
 
     way.black_hole()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,11 +9,9 @@ from coordsidecar.core.election import answers as election_answers
 from coordsidecar.core.election import candidate
 from coordsidecar.core.election import sight as election_sight
 from coordsidecar.core.election.phases import limits_of
-from coordsidecar.core.guard import step as guard_core
-from coordsidecar.core.guard.phases import lease_of
 from coordsidecar.store.protocol import Behind, Held
 from coordsidecar.value import replace
-from tests.sim.breaking import Mutant, both, patched
+from tests.sim.breaking import Mutant, patched
 from tests.sim.store_consul import ConsulLike
 from tests.sim.store_etcd import EtcdLike
 from tests.sim.store_model import ModelStore
@@ -34,18 +31,7 @@ def a_late_renewal_revives_a_term() -> AbstractContextManager[None]:
 
         return in_time
 
-    def extending(extend: Any) -> Any:
-        def in_time(guard: Any, offer: Any, now_s: float, plan: Any) -> Any:
-            lease = lease_of(guard.phase)
-            until_s = lease.step_down_at_s - _A_MOMENT_S if lease else math.inf
-            return extend(guard, offer, min(now_s, until_s), plan)
-
-        return in_time
-
-    return both(
-        patched(election_answers, "_renewed", reviving),
-        patched(guard_core, "_extend_or_begin", extending),
-    )
+    return patched(election_answers, "_renewed", reviving)
 
 
 def a_silence_is_judged_by_our_own_ttl() -> AbstractContextManager[None]:

@@ -24,6 +24,8 @@ __all__ = ["Kept", "Leases", "Told", "lease_of"]
 
 # The longest that etcd grants, 285 years (its lease.maxLeaseTTL): what claims more is not etcd.
 _LONGEST_TTL_S = 9_000_000_000
+# How often not to ask again what was refused; a TTL or so.
+_SKIPS = 6
 
 
 class Kept(Value):
@@ -46,8 +48,8 @@ class Leases:
 
     def __init__(self, calls: Transport) -> None:
         self._calls = calls
-        # Of this one we were refused to be told: to ask again and again would only take time.
-        self._untold = 0
+        # Of this one we were refused to be told: to ask each time would only take time.
+        self._untold = self._skips = 0
         # Whether a server answers us, and no proxy; None: we have had no answer to that.
         self._meets_server: bool | None = None
 
@@ -96,14 +98,16 @@ class Leases:
 
         None: there is no telling, for whatever reason.
         """
-        if lease == self._untold:
+        if lease == self._untold and self._skips > 0:
+            self._skips -= 1
             return None
         body = {"ID": str(lease)}
         try:
             answer = self._calls.call("/v3/lease/timetolive", body, timeout_s=timeout_s)
             left_s, granted_s = _ttl_s(answer), _number(answer, "grantedTTL")
         except RefusedError:
-            self._untold = lease  # A right is missing, or the server does not know the call.
+            # A right is missing, or the server does not know the call.
+            self._untold, self._skips = lease, _SKIPS
             return None
         except StoreError:
             return None

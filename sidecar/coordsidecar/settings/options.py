@@ -222,7 +222,7 @@ OPTIONS = (
     ),
     Option(
         "takeover-delay", _TIMING, "TIME", parse_duration,
-        "Waited after a lead that was revoked or deleted; longer if its TTL was. Default: the TTL",
+        "Waited after a lead was revoked; beyond the TTL, after any lost one. Default: the TTL",
     ),
     Option(
         "wait", _TIMING, "TIME", parse_duration,

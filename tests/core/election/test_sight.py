@@ -36,6 +36,7 @@ from coordsidecar.core.election.sight import Sight
 from coordsidecar.store.protocol import Absent, Behind, Held, Limits, Session, Vacant
 from coordsidecar.value import replace
 from tests.core.election.electors import (
+    AIMS,
     BEHIND,
     CLEAN,
     LEASED,
@@ -63,6 +64,14 @@ def look(was: Sight | None, behind: Behind | Held, now_s: float) -> Sight | None
 def seen(was: Sight | None, behind: Behind | Held, now_s: float) -> Sight:
     found = look(was, behind, now_s)
     assert found is not None
+    return found
+
+
+def watched(behind: Behind, from_s: float, until_s: float) -> Sight:
+    """Who looks every two seconds, and sees the same each time."""
+    found = seen(None, behind, from_s)
+    while (from_s := from_s + 2.0) <= until_s:
+        found = seen(found, behind, from_s)
     return found
 
 
@@ -118,16 +127,25 @@ def test_an_answer_without_evidence_leaves_what_was_seen() -> None:
 @pytest.mark.parametrize(
     "behind",
     [
-        replace(LED, in_office=False),
         replace(LED, limits=None),
         replace(LED, limits=Limits(15.0)),
     ],
 )
-def test_foreign_holders_and_terms_without_limits_are_not_judged(behind: Behind) -> None:
+def test_terms_without_limits_are_not_judged(behind: Behind) -> None:
     silent = seen(None, replace(LED, quiet_s=12.0), 100.0)
 
     assert look(None, replace(behind, quiet_s=12.0), 100.0) is None
     assert look(silent, replace(behind, quiet_s=14.0), 120.0) is None
+
+
+def test_foreign_holders_are_not_judged_and_change_nothing_of_what_was_seen() -> None:
+    """That term is over, and stays so, whoever is ahead of us by now."""
+    foreign = replace(LED, in_office=False, quiet_s=14.0)
+    first = seen(None, replace(LED, quiet_s=0.0), 100.0)
+    silent = seen(first, replace(LED, quiet_s=10.0), 111.0)
+
+    assert look(None, foreign, 100.0) is None
+    assert look(silent, foreign, 112.0) == silent
 
 
 def test_another_term_begins_anew() -> None:
@@ -152,17 +170,26 @@ def test_the_leaders_own_limits_count() -> None:
 
 
 def test_a_beat_that_does_not_change_for_d_tells_when_the_job_is_dead() -> None:
-    first = seen(None, replace(LED, beat=3), 100.0)
-    soon = seen(first, replace(LED, beat=3), 109.9)  # Asked at 108.9.
+    soon = seen(watched(replace(LED, beat=3), 100.0, 108.0), replace(LED, beat=3), 109.9)
 
     late = seen(soon, replace(LED, beat=3), 110.0)
 
-    assert (first.over_at_s, soon.over_at_s) == (math.inf, math.inf)
+    assert soon.over_at_s == math.inf  # Asked at 108.9.
     assert late.over_at_s == 100.0 + 15.0
 
 
+def test_a_silence_that_nobody_watched_is_none() -> None:
+    """A store that is restored from a backup repeats its numbers."""
+    first = seen(None, replace(LED, beat=3), 100.0)
+
+    woken = seen(first, replace(LED, beat=3), 130.0)
+
+    assert (woken.quiet_since_s, woken.over_at_s) == (130.0, math.inf)
+    assert not sight.may_depose(first, 130.0)
+
+
 def test_another_beat_begins_anew() -> None:
-    silent = seen(seen(None, replace(LED, beat=3), 100.0), replace(LED, beat=3), 110.0)
+    silent = watched(replace(LED, beat=3), 100.0, 110.0)
 
     other = seen(silent, replace(LED, beat=4), 111.0)
 
@@ -170,14 +197,15 @@ def test_another_beat_begins_anew() -> None:
 
 
 def test_who_finds_the_lock_free_and_the_last_beat_unchanged_has_seen_it_as_well() -> None:
-    first = seen(None, replace(LED, beat=3), 100.0)
+    silent = watched(replace(LED, beat=3), 100.0, 108.0)
 
-    assert seen(first, replace(VACATED, beat=3), 110.0).over_at_s == 115.0
-    assert seen(first, replace(VACATED, beat=4), 110.0).over_at_s == math.inf
+    assert silent.over_at_s == math.inf
+    assert seen(silent, replace(VACATED, beat=3), 110.0).over_at_s == 115.0
+    assert seen(silent, replace(VACATED, beat=4), 110.0).over_at_s == math.inf
 
 
 def test_a_leader_that_is_silent_for_its_ttl_is_deposed() -> None:
-    state = elector(Waiting(LED), sight=seen(None, replace(LED, beat=3), 100.0))
+    state = elector(Waiting(LED), sight=watched(replace(LED, beat=3), 100.0, 114.0))
 
     _, early = take(replace(state, look_at_s=114.9), Tick(), 114.9)
     _, due = take(replace(state, look_at_s=115.0), Tick(), 115.0)
@@ -199,13 +227,14 @@ def test_nobody_is_deposed_of_whom_the_store_tells_itself() -> None:
 @pytest.mark.parametrize(
     ("behind", "see_at_s", "look_at_s"),
     [
-        (replace(LED, beat=3), 109.0, 115.0),
+        (replace(LED, beat=3), 103.75, 115.0),
         (replace(LED, quiet_s=0.0), 102.0, 115.0),
         (replace(LED, quiet_s=0.0, next_in_line=False), 104.0, 115.0),
-        (replace(LED, limits=Limits(9.0, 5.0), beat=3), 105.0, 109.0),
-        (replace(LED, limits=Limits(15.0, 14.0), quiet_s=0.0), 100.5, 115.0),
-        (replace(LED, limits=Limits(0.001, 0.0001), quiet_s=0.0), 100.2, 115.0),
-        (BEHIND, math.inf, 115.0),
+        (replace(LED, limits=Limits(9.0, 5.0), beat=3), 102.25, 109.0),
+        (replace(LED, limits=Limits(15.0, 13.9), quiet_s=0.0), 100.5, 115.0),
+        (replace(LED, limits=Limits(15.0, 14.0), quiet_s=0.0), math.inf, 115.0),
+        (replace(LED, limits=Limits(1.001, 0.0001), quiet_s=0.0), 100.2, 115.0),
+        (BEHIND, 103.0, 115.0),
     ],
 )
 def test_a_leader_is_looked_at_before_its_lease_ends(
@@ -253,6 +282,15 @@ def test_a_silent_leaders_successor_starts_a_ttl_after_the_last_renewal() -> Non
     state, _ = answer(state, VACATED, 107.0)
 
     assert state.phase == Claiming(VACATED, start_at_s=108.0)
+
+
+def test_a_takeover_delay_beyond_the_ttl_is_waited_in_any_case() -> None:
+    aims = replace(AIMS, timing=replace(TIMING, takeover_delay_s=20.0))
+    state = elector(Waiting(LED), call=Campaign(SESSION), sight=judged(), floor=5)
+
+    state, _ = answer(state, VACATED, 107.0, aims=aims)
+
+    assert state.phase == Claiming(VACATED, start_at_s=113.0)
 
 
 def test_and_at_once_if_that_is_past() -> None:

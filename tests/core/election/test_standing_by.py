@@ -180,7 +180,7 @@ def test_whoever_leads_is_told_to_the_guard_once() -> None:
 
 def test_a_place_is_looked_at_once_a_ttl_whatever_the_watch_says() -> None:
     state, _ = answer(elector(Joining(), call=Campaign(SESSION)), BEHIND, 101.0)
-    state, early = take(state, Tick(), 115.9)
+    state, early = take(replace(state, see_at_s=1e9), Tick(), 115.9)
     _, due = take(state, Tick(), 116.0)
 
     assert calls(early) == []

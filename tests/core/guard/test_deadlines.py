@@ -131,7 +131,7 @@ def test_news_of_another_term_does_not_stop_this_one() -> None:
 
 def test_a_voluntary_stop_may_outlast_the_ttl_while_renewals_come() -> None:
     guard, _ = take(at(Running(LEASE)), Signalled(signal.SIGTERM), 101.0)
-    guard, _ = take(guard, Heard(msg.Leased(7, 120.0, 125.0)), 107.0)
+    guard, _ = take(guard, Heard(msg.Leased(7, 120.0, 125.0)), 111.0)
 
     guard, effects = take(guard, Tick(), 114.0)
 

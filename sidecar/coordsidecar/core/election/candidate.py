@@ -43,6 +43,9 @@ def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, 
             # The watch says when; a TTL is its safety net.
             look_at_s = min(now_s + aims.timing.ttl_s, sight.depose_at_s(elector.sight, now_s))
             see_at_s = sight.see_again_s(elector.sight, standing, now_s)
+            if not in_office:
+                # Whoever is about to lead may die before we hear of it: our watch is on one key.
+                see_at_s = min(see_at_s, now_s + aims.timing.renew_every_s)
             name = rules.leader_name(record)
             effects = []
             if name != elector.following or floor != was.floor:

@@ -110,6 +110,8 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if not orderly:
         start_at_s = since_s + takeover_delay_s(elector, aims, held.last_limits)
         over_s = sight.over_at_s(elector.sight, held, elector.floor)
+        # Who asks for more than the default gets it in any case.
+        over_s += max(aims.timing.takeover_delay_s - aims.timing.ttl_s, 0.0)
         unseen = "" if math.isfinite(over_s) else ", and nothing tells when it last renewed"
         start_at_s = max(min(start_at_s, over_s), now_s)
         rival = elector.rival or Rival(held.last_led, "", held.last_limits)

@@ -19,6 +19,8 @@ _ROUNDING_S = 1.0  # etcd tells whole seconds.
 _LEAST_PAUSE_S = 0.2
 _LEAST_PAUSE_SHARE = 1 / 30  # Of the leader's TTL.
 _RETRY_S = 0.5
+_LOOK_SHARE = 1 / 4  # Of the leader's TTL: how often it is looked at while it does not beat, and
+_LONGEST_GAP_SHARE = 1 / 2  # how long nobody may have looked.
 
 
 class Sight(Value):
@@ -27,7 +29,7 @@ class Sight(Value):
     ``known_s``: when we were first told of it; what was before then counts for nothing, for a
     candidate may be elected under a session that was long silent. ``quiet_since_s``: its last
     renewal was then, or earlier. ``over_at_s``: its job is dead by then; `math.inf`: not known.
-    ``beat``: see `Behind`.
+    ``beat``: see `Behind`; ``heard_s``: when we were last told of it.
     """
 
     token: int
@@ -37,6 +39,7 @@ class Sight(Value):
     quiet_since_s: float
     over_at_s: float = math.inf
     beat: int | None = None
+    heard_s: float = -math.inf
 
 
 def seen(
@@ -53,14 +56,17 @@ def seen(
         case Held(last_led=token, last_limits=limits):
             told_s = None
         case _:
-            return None
+            return was  # Whoever is ahead of us now: that term is over, and stays so.
     if limits is None or limits.quiet_s is None:
         return None
     sight = was
     if sight is None or sight.token != token:
         sight = Sight(token, limits.ttl_s, limits.quiet_s, known_s=now_s, quiet_since_s=now_s)
     if standing.beat is not None:
-        if standing.beat != sight.beat:
+        # A silence must be watched: a store that is restored from a backup repeats its numbers.
+        watched = sent_at_s - sight.heard_s <= sight.ttl_s * _LONGEST_GAP_SHARE
+        sight = replace(sight, heard_s=now_s)
+        if standing.beat != sight.beat or not watched:
             return replace(sight, beat=standing.beat, quiet_since_s=now_s, over_at_s=math.inf)
         silent_s = sent_at_s - sight.quiet_since_s
     elif told_s is not None:
@@ -91,10 +97,11 @@ def depose_at_s(sight: Sight | None, now_s: float) -> float:
     return due_s if now_s < due_s else now_s + _RETRY_S
 
 
-def may_depose(sight: Sight | None, now_s: float) -> bool:
-    return (
-        sight is not None and sight.beat is not None and now_s >= sight.quiet_since_s + sight.ttl_s
-    )
+def may_depose(sight: Sight, now_s: float) -> bool:
+    """Whether the leader has not beaten for its TTL, and we have watched it all the while."""
+    if sight.beat is None or now_s - sight.heard_s > sight.ttl_s * _LONGEST_GAP_SHARE:
+        return False
+    return now_s >= sight.quiet_since_s + sight.ttl_s
 
 
 def see_again_s(sight: Sight | None, standing: Behind, now_s: float) -> float:
@@ -102,10 +109,11 @@ def see_again_s(sight: Sight | None, standing: Behind, now_s: float) -> float:
     if sight is None:
         return math.inf
     if sight.beat is not None:
-        # The watch tells of each beat.
-        proof_s = sight.quiet_since_s + sight.quiet_s
-        return proof_s if now_s < proof_s else math.inf
+        # The watch tells of each beat, so a leader that is well costs no look.
+        return now_s + sight.ttl_s * _LOOK_SHARE
     # Between the proof and the end of its lease, twice; from further behind, once.
     between_s = sight.ttl_s - sight.quiet_s - _ROUNDING_S
+    if between_s <= 0:
+        return math.inf  # There is nothing to be seen in time.
     pause_s = between_s * (0.4 if standing.next_in_line else 0.8)
     return now_s + max(pause_s, sight.ttl_s * _LEAST_PAUSE_SHARE, _LEAST_PAUSE_S)

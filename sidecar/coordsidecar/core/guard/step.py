@@ -201,8 +201,6 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
 def _extend_or_begin(guard: Guard, offer: msg.Leased, now_s: float, plan: Plan) -> Step:
     phase, lease = guard.phase, lease_of(guard.phase)
     if lease is not None and lease.token == offer.token:
-        if now_s >= lease.step_down_at_s:
-            return guard, []  # Rule S16: the term is over, whatever may have been renewed since.
         # Deadlines only move forward; and a tree that is being stopped stays on its way out.
         longer = msg.Leased(
             offer.token,
