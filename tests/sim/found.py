@@ -344,7 +344,7 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.3 starve_guard standby 2; 0.2 revoke leader 0",
     ),
     "a_clean_end_after_a_loss_vouched_for_those_before": (
-        179,
+        185,
         "0.3 cut_and_revoke leader 2; 0.05 signal_guard standby 0; 0.15 lose_data leader 0;"
         "0.08 kill_job leader 0",
     ),

@@ -12,7 +12,6 @@ from coordsidecar.core.election.phases import limits_of
 from coordsidecar.store.protocol import Behind, Held
 from coordsidecar.value import replace
 from tests.sim.breaking import Mutant, patched
-from tests.sim.store_consul import ConsulLike
 from tests.sim.store_etcd import EtcdLike
 from tests.sim.store_model import ModelStore
 
@@ -67,20 +66,6 @@ def a_short_silence_is_proof() -> AbstractContextManager[None]:
     return patched(election_sight, "seen", make)
 
 
-def the_beat_is_not_compared() -> AbstractContextManager[None]:
-    """A challenger was cut off, and deposes a leader who has renewed all the while."""
-
-    def make(depose: Any) -> Any:
-        def careless(store: Any, handle: str, beat: int) -> None:
-            depose(store, handle, store._beats)
-            if store.holder() == handle:
-                store._beats = beat  # Nothing tells that it was another.
-
-        return careless
-
-    return patched(ConsulLike, "_depose", make)
-
-
 def evidence_is_carried_across_a_change_of_term() -> AbstractContextManager[None]:
     """A member of etcd that was deposed tells of a lease from its old memory."""
 
@@ -107,7 +92,6 @@ OF_SIGHT: dict[str, Mutant] = {
         a_late_renewal_revives_a_term,
         a_silence_is_judged_by_our_own_ttl,
         a_short_silence_is_proof,
-        the_beat_is_not_compared,
         evidence_is_carried_across_a_change_of_term,
         a_renewal_by_a_deposed_member_counts,
     )
@@ -118,7 +102,6 @@ SIGHT_SHOWN_BY: dict[str, tuple[int, str]] = {
         2027,
         "0.4 signal_guard leader 0; 0.02 cut leader 0.64; 0.7 cut_and_revoke leader 3",
     ),
-    "the_beat_is_not_compared": (34, "0.4 cut standby 1.3"),
     "a_silence_is_judged_by_our_own_ttl": (23, "mixed; 0.4 cut leader 3"),
     "a_short_silence_is_proof": (121, "0.4 cut leader 0.35; 0.36 cut_and_revoke leader 2"),
     "evidence_is_carried_across_a_change_of_term": (
