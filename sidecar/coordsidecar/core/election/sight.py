@@ -20,7 +20,7 @@ _LEAST_PAUSE_S = 0.2
 _LEAST_PAUSE_SHARE = 1 / 30  # Of the leader's TTL.
 _RETRY_S = 0.5
 _LOOK_SHARE = 1 / 4  # Of the leader's TTL: how often it is looked at while it does not beat, and
-_LONGEST_GAP_SHARE = 1 / 2  # how long nobody may have looked.
+_LONGEST_GAP_SHARE = 5 / 4  # for how long nobody may have: a store may be electing meanwhile.
 
 
 class Sight(Value):
