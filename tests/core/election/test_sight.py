@@ -8,13 +8,16 @@ import pytest
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import sight
+from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import (
+    Answered,
     Call,
     Campaign,
     Look,
     Open,
     Renew,
     Renewed,
+    Report,
     Silent,
     TakeOffice,
     TellGuard,
@@ -282,6 +285,15 @@ def test_a_silent_leaders_successor_starts_a_ttl_after_the_last_renewal() -> Non
     state, _ = answer(state, VACATED, 107.0)
 
     assert state.phase == Claiming(VACATED, start_at_s=108.0)
+
+
+def test_people_are_told_that_a_silent_leader_is_followed() -> None:
+    state = elector(Waiting(LED), call=Campaign(SESSION), sight=judged(100.0), floor=5)
+
+    _, effects = core.step(state, Answered(Campaign(SESSION), 107.0, VACATED, 0.5), 107.0, AIMS)
+
+    (report,) = [effect for effect in effects if isinstance(effect, Report)]
+    assert "did not resign; for want of renewals, its job is dead" in report.message
 
 
 def test_a_takeover_delay_beyond_the_ttl_is_waited_in_any_case() -> None:

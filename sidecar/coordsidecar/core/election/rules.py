@@ -119,6 +119,9 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     # Whoever resigned may have begun when the store had lost its data, and know of nobody else.
     start_at_s = max(start_at_s, elector.forgotten_until_s)
     effects: list[Effect] = []
+    if not (orderly or unseen or going_on) and start_at_s <= now_s:
+        why = "elected; the last leader did not resign; for want of renewals, its job is dead"
+        effects.append(Report("elected", why, held.token))
     if start_at_s > now_s:
         # The leader before us may still confirm that its job is over: look again.
         elector = replace(elector, look_at_s=now_s + aims.timing.ping_every_s)
