@@ -5,7 +5,8 @@
 # .cache/containers, away from those of the machine.
 containers=$root/.cache/containers
 container_suite=trixie
-container_programs=(podman buildah runc catatonit debootstrap netavark aardvark-dns)
+# netavark runs iptables, and asks for it nowhere.
+container_programs=(podman buildah runc catatonit debootstrap netavark aardvark-dns iptables)
 export CONTAINERS_STORAGE_CONF=$containers/storage.conf CONTAINERS_CONF=$containers/containers.conf
 
 install_container_programs() {
