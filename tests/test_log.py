@@ -7,7 +7,11 @@ import json
 import os
 import pty
 import re
+import select
+import subprocess
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -114,6 +118,31 @@ def test_a_reader_that_stalls_does_not_stall_us_and_learns_what_it_missed(
     last = os.read(reader, 1 << 20).decode().splitlines()[-1]
     assert "after" in last
     assert int(last.rpartition("log_lines_dropped=")[2]) > 1000
+
+
+def test_a_line_waits_while_the_job_writes_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal has one writer at a time, and is not ready for the others meanwhile."""
+    monkeypatch.setattr("coordsidecar.log._PATIENCE_S", 60.0)
+    master, slave = pty.openpty()
+    with (
+        os.fdopen(slave, "w") as stream,
+        ThreadPoolExecutor() as aside,
+        subprocess.Popen(["head", "-c", "1000000", "/dev/zero"], stdout=slave),
+    ):
+        log = text_log(stream)
+        while select.select([], [slave], [], 0)[1]:
+            time.sleep(0.001)
+        writing = aside.submit(log.event, "tick", "a line of ours")
+        screen = bytearray()
+        while len(screen) < 1_000_000 or not writing.done():
+            if select.select([master], [], [], 0.01)[0]:
+                screen += os.read(master, 65536)
+        log.event("tick", "another line")
+        while b"another line" not in screen[-1000:]:
+            screen += os.read(master, 65536)
+    os.close(master)
+
+    assert b"a line of ours" in screen
 
 
 def test_our_descriptor_alone_does_not_block(pipe: tuple[int, IO[str]]) -> None:

@@ -2,12 +2,13 @@
 
 The guard, the elector and the job share standard error. Each line is one write of at most
 ``PIPE_BUF`` bytes, so that lines of different processes never mix. A reader that has stalled must
-not stall the guard, which has a deadline to keep: a line that cannot be written at once is dropped,
-and the next one says how many were.
+not stall the guard, which has a deadline to keep: a line that cannot be written is dropped, and the
+next one says how many were.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -26,6 +27,10 @@ LogFormat = Literal["text", "json"]
 
 _LONGEST_LINE = 4096  # PIPE_BUF on Linux: what a pipe takes in one piece or not at all.
 _LONGEST_VALUE = 512
+# A terminal has one writer at a time, and to the others, us, it is busy while the job writes.
+_PATIENCE_S = 0.05
+# For a reader that has stalled already.
+_LITTLE_PATIENCE_S = 0.001
 _HEAD = ("time", "event", "message", "election", "id")
 
 
@@ -70,7 +75,8 @@ class Log:
             if len(line) <= _LONGEST_LINE or longest_value <= 8:
                 break
             longest_value //= 2
-        if _write(self._fd, line[:_LONGEST_LINE]):
+        patience_s = _LITTLE_PATIENCE_S if self._dropped else _PATIENCE_S
+        if _write(self._fd, line[:_LONGEST_LINE], patience_s):
             self._dropped = 0
         else:
             self._dropped += 1
@@ -181,16 +187,22 @@ def _unblocking(stream: IO[str] | None) -> int:
     return fd
 
 
-def _write(fd: int, line: bytes) -> bool:
+def _write(fd: int, line: bytes, patience_s: float) -> bool:
     if fd < 0:
         return False
+    give_up_s = time.monotonic() + patience_s
     try:
-        # Only sockets still need the question; for the rest the write itself answers it.
         poll = select.poll()
         poll.register(fd, select.POLLOUT)
-        ready = poll.poll(0)
-        if not ready or not ready[0][1] & select.POLLOUT:
-            return False
-        return os.write(fd, line) == len(line)
+        while line:
+            left_ms = max(0, math.ceil((give_up_s - time.monotonic()) * 1000))
+            ready = poll.poll(left_ms)
+            if not ready or not ready[0][1] & select.POLLOUT:
+                return False
+            with contextlib.suppress(BlockingIOError):
+                line = line[os.write(fd, line) :]
+            if line and not left_ms:
+                return False
     except OSError:
         return False
+    return True
