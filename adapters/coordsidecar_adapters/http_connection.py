@@ -1,4 +1,4 @@
-"""Just enough HTTP/1.1 for etcd's JSON gateway and for Consul, over one kept-alive connection.
+"""Just enough HTTP/1.1 for the stores' servers, over one kept-alive connection.
 
 Why not `http.client`: it always imports ssl and the e-mail parser, 17 ms and 5.5 MB in a process
 that mostly waits (requests: 60 ms and 12 MB); and its time-out counts from byte to byte, so that a
@@ -99,14 +99,20 @@ class HttpConnection:
         self._line = bytearray()
 
     def ask(
-        self, request: str, body: bytes, *, headers: Mapping[str, str], deadline_s: float
+        self,
+        request: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        deadline_s: float,
+        content_type: str = "application/json",
     ) -> int:
         """Send a request (``POST /path``) and return the answer's status; then read its body."""
         self._open(deadline_s)
         lines = [
             f"{request} HTTP/1.1",
             f"Host: {self._address}",
-            "Content-Type: application/json",
+            f"Content-Type: {content_type}",
             f"Content-Length: {len(body)}",
             *(f"{name}: {value}" for name, value in headers.items()),
         ]

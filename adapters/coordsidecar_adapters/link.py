@@ -32,7 +32,8 @@ class LinkError(Exception):
 class Tls(Value):
     """Paths of PEM files, and of a folder of them. Without a CA the system's are trusted.
 
-    ``server_name``: the name that the server's certificate is for, if it is not that of its host.
+    ``cadata``: such certificates themselves, as PEM. ``server_name``: the name that the server's
+    certificate is for, if it is not that of its host.
     """
 
     cacert: str | None = None
@@ -41,6 +42,7 @@ class Tls(Value):
     capath: str | None = None
     verify: bool = True
     server_name: str | None = None
+    cadata: str | None = None
 
 
 class Server(Value):

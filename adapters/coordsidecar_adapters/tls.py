@@ -61,8 +61,8 @@ class SslSide:
 def _context(tls: Tls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(
-            cafile=tls.cacert or (None if tls.capath else _ca_file_in_a_bundle()),
-            cadata=_all_in(tls.capath) if tls.capath else None,
+            cafile=tls.cacert or (None if tls.capath or tls.cadata else _ca_file_in_a_bundle()),
+            cadata=_all_in(tls.capath) if tls.capath else tls.cadata,
         )
         if tls.cert is not None:
             context.load_cert_chain(tls.cert, tls.key)

@@ -161,6 +161,8 @@ class GuardProcess(Process):
                     self.session = None
                 case _:
                     pass
+        # What we closed may have been the last of a lock whose elector ended before.
+        self.sidecar.node.descriptors_closed()
         for message in inbox:
             yield moves.Heard(message)
 

@@ -22,6 +22,7 @@ from tests.sim.schedule import Schedule, ScheduledFaulty
 from tests.sim.store_consul import ConsulLike
 from tests.sim.store_etcd import EtcdLike
 from tests.sim.store_file import FileLike
+from tests.sim.store_lease import LeaseLike
 from tests.sim.store_model import ModelStore
 from tests.sim.tree import Temper
 from tests.sim.world import Host, SafetyError, World
@@ -93,7 +94,7 @@ class _Story:
     def __init__(self, world: World, schedule: Schedule | None) -> None:
         rng = world.rng
         self.world, self.schedule = world, schedule
-        self.kind = rng.choice(("etcd", "etcd", "consul", "file"))
+        self.kind = rng.choice(("etcd", "etcd", "consul", "file", "lease"))
         self.timing = _timing(rng)
         ttl_s = self.timing.ttl_s
         # By dice of its own, so that all other chance is the same, mixed or not.
@@ -186,6 +187,8 @@ class _Story:
             return EtcdLike(world, self.referee, grants=grants)
         if self.kind == "consul":
             return ConsulLike(world, self.referee)
+        if self.kind == "lease":
+            return LeaseLike(world, self.referee)
         return FileLike(world, self.referee, in_use=self._in_use)
 
     def _in_use(self, handle: str) -> bool:

@@ -28,6 +28,7 @@ _BUILT_IN = {
     "etcds+grpc": "coordsidecar_adapters.etcd.grpc:connect",
     "consul": "coordsidecar_adapters.consul.store:connect",
     "consuls": "coordsidecar_adapters.consul.store:connect",
+    "kubernetes": "coordsidecar_adapters.kubernetes.store:connect",
 }
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)

@@ -143,12 +143,35 @@ def test_terms_without_limits_are_not_judged(behind: Behind) -> None:
 
 def test_foreign_holders_are_not_judged_and_change_nothing_of_what_was_seen() -> None:
     """That term is over, and stays so, whoever is ahead of us by now."""
-    foreign = replace(LED, in_office=False, quiet_s=14.0)
+    foreign = replace(LED, in_office=False, limits=None, quiet_s=14.0)
     first = seen(None, replace(LED, quiet_s=0.0), 100.0)
     silent = seen(first, replace(LED, quiet_s=10.0), 111.0)
 
     assert look(None, foreign, 100.0) is None
     assert look(silent, foreign, 112.0) == silent
+
+
+def test_a_holder_that_tells_its_limits_is_judged_though_it_is_not_in_office() -> None:
+    """Where nothing else ends a holder's time: a Lease of Kubernetes, whoever holds it."""
+    holder = replace(LED, in_office=False, leader_token=0, limits=Limits(4.0, 4.0), beat=7)
+
+    silent = watched(holder, 100.0, 106.0)
+
+    assert sight.depose_at_s(silent, 101.0) == 104.0
+    assert sight.may_depose(silent, 104.0)
+    assert not sight.may_depose(silent, 103.9)
+
+
+@pytest.mark.parametrize("limits", [Limits(60.0, 9.0), Limits(15.0, 14.0)])
+def test_other_limits_begin_anew(limits: Limits) -> None:
+    """Two holders that have no token are told apart by nothing else; nor does a leader that
+    changes its mind about them leave anything to go by."""
+    silent = watched(replace(LED, beat=7), 100.0, 112.0)
+
+    other = seen(silent, replace(LED, beat=7, limits=limits), 113.0)
+
+    assert (other.ttl_s, other.quiet_s) == (limits.ttl_s, limits.quiet_s)
+    assert (other.quiet_since_s, other.over_at_s) == (113.0, math.inf)
 
 
 def test_another_term_begins_anew() -> None:

@@ -51,7 +51,9 @@ def seen(
     up to the sending of the next question.
     """
     match standing:
-        case Behind(in_office=True, leader_token=token, limits=limits, quiet_s=told_s):
+        case Behind(leader_token=token, limits=limits, quiet_s=told_s) if (
+            standing.in_office or limits is not None
+        ):
             pass
         case Held(last_led=token, last_limits=limits):
             told_s = None
@@ -60,7 +62,8 @@ def seen(
     if limits is None or limits.quiet_s is None:
         return None
     sight = was
-    if sight is None or sight.token != token:
+    of_this = (token, limits.ttl_s, limits.quiet_s)
+    if sight is None or (sight.token, sight.ttl_s, sight.quiet_s) != of_this:
         sight = Sight(token, limits.ttl_s, limits.quiet_s, known_s=now_s, quiet_since_s=now_s)
     if standing.beat is not None:
         # A silence must be watched: a store that is restored from a backup repeats its numbers.
