@@ -12,21 +12,37 @@ mirrors() {
         awk '!seen[$0]++'
 }
 
-# Fetches from one mirror with lists and caches of its own.
-fetch_from() {
-    local mirror=$1 suite=$2 folder=$3 keyring=/usr/share/keyrings/debian-archive-keyring.gpg package
-    shift 3
-    local apt=(apt-get
-        -o "Dir::Etc::sourcelist=$debian/sources.list"
-        -o "Dir::Etc::sourceparts=/nonexistent"
-        -o "Dir::State::Lists=$debian/lists"
-        # Of what is installed here apt would look for that version, which another release lacks.
-        -o "Dir::State::status=/dev/null"
-        -o "Dir::Cache=$debian/cache")
-    printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$debian/sources.list"
+# apt-get or apt-cache on one mirror only, with lists and caches of its own: see use_mirror.
+# Of what is installed here apt would look for that version, which another release lacks.
+apt_alone() {
+    local program=$1
+    shift
+    "$program" \
+        -o "Dir::Etc::sourcelist=$debian/sources.list" \
+        -o "Dir::Etc::sourceparts=/nonexistent" \
+        -o "Dir::State::Lists=$debian/lists" \
+        -o "Dir::State::status=/dev/null" \
+        -o "Dir::Cache=$debian/cache" \
+        "$@"
+}
+
+# use_mirror MIRROR SUITE [TYPE...]: fetches its lists; a type is deb, unless it is named, or deb-src.
+use_mirror() {
+    local mirror=$1 suite=$2 keyring=/usr/share/keyrings/debian-archive-keyring.gpg type
+    shift 2
+    mkdir -p "$debian/lists/partial" "$debian/cache/archives/partial"
+    for type in "${@:-deb}"; do
+        printf '%s [signed-by=%s] %s %s main\n' "$type" "$keyring" "$mirror" "$suite"
+    done >"$debian/sources.list"
     # Without --error-on=any apt calls an unreachable mirror a warning.
-    quietly "${apt[@]}" update --error-on=any &&
-        (cd "$folder" && quietly "${apt[@]}" download "$@") || return
+    quietly apt_alone apt-get update --error-on=any
+}
+
+# unpack FOLDER PACKAGE...: fetches packages from the mirror in use, and unpacks them.
+unpack() {
+    local folder=$1 package
+    shift
+    (cd "$folder" && quietly apt_alone apt-get download "$@") || return
     for package in "$folder"/*.deb; do
         quietly dpkg -x "$package" "$folder/unpacked" || return
     done
@@ -38,9 +54,9 @@ fetch() {
     shift 2
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || return
     rm -rf "$folder"
-    mkdir -p "$folder" "$debian/lists/partial" "$debian/cache/archives/partial"
+    mkdir -p "$folder"
     for mirror in $(mirrors); do
-        fetch_from "$mirror" "$suite" "$folder" "$@" && return
+        use_mirror "$mirror" "$suite" && unpack "$folder" "$@" && return
     done
     return 1
 }

@@ -23,16 +23,30 @@ from hypothesis import HealthCheck, settings
 
 from coordsidecar.settings import container
 from coordsidecar.store.protocol import Election
-from tests.servers import ConsulServer, EtcdServer, MissingServerError, Pki, Proxy
+from tests.servers import (
+    ConsulServer,
+    EtcdServer,
+    KubernetesServer,
+    MissingServerError,
+    Pki,
+    Proxy,
+)
 from tests.servers.consul import require_consul
 from tests.servers.etcd import require_etcd
+from tests.servers.kubernetes import require_kubernetes
 
 _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
 # What ./check plays besides; to pytest they are only names, for its last lines.
 _BESIDES = ("newer-python", "newer-etcd")
 # Files that take minutes: first, so that ./check does not end with one worker at work.
 _LONGEST = ("sim/test_sim", "chaos/test_matrix", "chaos/test_operations", "chaos/test_standstills")
-_CONTAINERS = {Path(__file__).parent / name for name in ("containers", "bundle")}
+# What is played only if it is asked for, and by which option.
+_ON_DEMAND = {
+    "--containers": ("containers", "bundle"),
+    "--kubernetes": ("kubernetes", "servers/test_kubernetes.py"),
+}
+# More than pytest's own time-out: an API server takes its time to start, and some tests restart it.
+_KUBERNETES_TIMEOUT_S = 900
 
 # No deadline: a busy machine is no error. Nothing is kept from one run to the next.
 _DRAWING: dict[str, Any] = {
@@ -66,16 +80,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="play tests/containers and tests/bundle as well: see ./check --containers",
     )
+    parser.addoption(
+        "--kubernetes",
+        action="store_true",
+        help="play tests/kubernetes, and the contract there, as well: see ./check --kubernetes",
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave real containers and the bundle out unless they are asked for: they take root, packages
-    from the network, and minutes."""
-    is_theirs = not _CONTAINERS.isdisjoint((collection_path, *collection_path.parents))
-    return True if is_theirs and not config.getoption("--containers") else None
+    """Leave out what is not asked for: real containers and the bundle take root, and packages from
+    the network; Kubernetes takes a server that is built first; all take minutes."""
+    for option, names in _ON_DEMAND.items():
+        theirs = {Path(__file__).parent / name for name in names}
+        if theirs & {collection_path, *collection_path.parents} and not config.getoption(option):
+            return True
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        # In its file's name, or in its parameter's.
+        if "kubernetes" in item.nodeid and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_KUBERNETES_TIMEOUT_S))
+
     def rank(item: pytest.Item) -> int:
         name = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
         return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
@@ -108,6 +135,17 @@ def need_server(request: pytest.FixtureRequest) -> Callable[[str], None]:
             pytest.fail(f"{missing}; or leave it out: --without {name}", pytrace=False)
 
     return need
+
+
+@pytest.fixture(scope="session")
+def need_kubernetes(request: pytest.FixtureRequest) -> None:
+    """Skip the test unless Kubernetes is asked for; fail it if it cannot be run."""
+    if not request.config.getoption("--kubernetes"):
+        pytest.skip("without --kubernetes")
+    try:
+        require_kubernetes()
+    except MissingServerError as missing:
+        pytest.fail(f"{missing}; or leave --kubernetes out", pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +182,19 @@ def consul(
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def kubernetes(
+    need_kubernetes: None, pki: Pki, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KubernetesServer]:
+    """A Kubernetes API server that all tests share: do not kill or pause it."""
+    server = KubernetesServer(tmp_path_factory.mktemp("kubernetes"), pki=pki)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def etcd_server(
     need_server: Callable[[str], None], pki: Pki, tmp_path: Path
@@ -172,6 +223,23 @@ def consul_server(
         def start(**options: Any) -> ConsulServer:
             directory = tmp_path / f"consul-{uuid.uuid4().hex[:6]}"
             server = ConsulServer(directory, **{"pki": pki} | options)
+            stack.callback(server.stop)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def kubernetes_server(
+    need_kubernetes: None, pki: Pki, tmp_path: Path
+) -> Iterator[Callable[..., KubernetesServer]]:
+    """Start an API server of the test's own: ``kubernetes_server()``; see `KubernetesServer`."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> KubernetesServer:
+            directory = tmp_path / f"kubernetes-{uuid.uuid4().hex[:6]}"
+            server = KubernetesServer(directory, **{"pki": pki} | options)
             stack.callback(server.stop)
             server.start()
             return server

@@ -30,7 +30,7 @@ def rows(heading: str) -> list[list[str]]:
 def collected() -> set[str]:
     """All tests of the files that are named, as pytest finds them; with and without parameters."""
     files = sorted({name.partition("::")[0] for name in TEST.findall(PAGE)})
-    quietly = ["--collect-only", "-q", "-p", "no:cacheprovider", "--containers"]
+    quietly = ["--collect-only", "-q", "-p", "no:cacheprovider", "--containers", "--kubernetes"]
     found = subprocess.run(
         [sys.executable, "-m", "pytest", *quietly, *files],
         cwd=ROOT,

@@ -98,7 +98,8 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--minutes", "--stores", "--faults", "--soak", "--sweep", "--lanes"}  # Of chaos.
     of_others |= {"--log", "--most"}  # Of the refused calls.
     of_others |= {"--of"}  # Of starving.
-    of_others |= {"--containers", "--target", "--build-arg", "--from"}  # Of docker and ./check.
+    of_others |= {"--containers", "--kubernetes"}  # Of ./check.
+    of_others |= {"--target", "--build-arg", "--from"}  # Of docker.
     of_others |= {"--copy-to", "--with"}  # The bundle's, and its maker's.
     of_others |= {"--network"}  # Of docker.
     of_others |= {

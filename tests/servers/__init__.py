@@ -3,6 +3,7 @@
 from tests.servers.consul import ConsulCluster, ConsulServer
 from tests.servers.etcd import EtcdCluster, EtcdServer
 from tests.servers.gate import Gate, Trouble
+from tests.servers.kubernetes import KubernetesServer
 from tests.servers.operations import Operation
 from tests.servers.pki import Pki
 from tests.servers.process import MissingServerError, ServerError
@@ -14,6 +15,7 @@ __all__ = [
     "EtcdCluster",
     "EtcdServer",
     "Gate",
+    "KubernetesServer",
     "MissingServerError",
     "Operation",
     "Pki",

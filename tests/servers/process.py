@@ -73,11 +73,17 @@ class ServerProcess:
     """A command that is started, killed, stopped and continued; its output goes to a file."""
 
     def __init__(
-        self, argv: Sequence[str], *, log_path: Path, environ: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        log_path: Path,
+        environ: Mapping[str, str] | None = None,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         self.argv = list(argv)
         self.log_path = log_path
         self._environ = dict(os.environ if environ is None else environ)
+        self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -104,13 +110,14 @@ class ServerProcess:
                 env=self._environ,
                 process_group=0,
             )
-        give_up_at_s = time.monotonic() + START_TIMEOUT_S
+        give_up_at_s = time.monotonic() + self._start_timeout_s
         while not ready():
             if not self.running:
                 raise ServerError(self._story(f"exited with {self._process.returncode}"))
             if time.monotonic() > give_up_at_s:
                 self.kill()
-                raise ServerError(self._story(f"did not answer within {START_TIMEOUT_S:g} s"))
+                late = f"did not answer within {self._start_timeout_s:g} s"
+                raise ServerError(self._story(late))
             time.sleep(_POLL_EVERY_S)  # Another process's readiness gives no event to wait for.
 
     def kill(self) -> None:
