@@ -20,13 +20,14 @@ from tests.contract.harness import (
     EtcdGrpcHarness,
     EtcdHarness,
     Harness,
+    KubernetesHarness,
     LocalHarness,
     ServerHarness,
 )
 from tests.servers import ConsulServer, EtcdServer
 
-_STORES = ("etcd", "etcd+grpc", "consul", "local")
-_SERVER_STORES = ("etcd", "etcd+grpc", "consul")
+_STORES = ("etcd", "etcd+grpc", "consul", "local", "kubernetes")
+_SERVER_STORES = ("etcd", "etcd+grpc", "consul", "kubernetes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,6 +43,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         wanted &= set(_SERVER_STORES)
     if "etcd" in wanted:
         wanted.add("etcd+grpc")
+    if not metafunc.config.getoption("--kubernetes"):
+        wanted.discard("kubernetes")
     metafunc.parametrize("store_name", [name for name in _STORES if name in wanted])
 
 
@@ -66,6 +69,8 @@ def harness(store_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
         return LocalHarness(tmp_path)
     if store_name == "consul":
         return ConsulHarness(request.getfixturevalue("quick_consul"))
+    if store_name == "kubernetes":
+        return KubernetesHarness(request.getfixturevalue("kubernetes"), tmp_path)
     server: EtcdServer = request.getfixturevalue("etcd")
     return EtcdHarness(server) if store_name == "etcd" else EtcdGrpcHarness(server)
 
@@ -77,10 +82,12 @@ def server_harness(harness: Harness) -> ServerHarness:
 
 
 @pytest.fixture
-def own(store_name: str, request: pytest.FixtureRequest) -> ServerHarness:
+def own(store_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> ServerHarness:
     """The store under test, on a server of the test's own, to be killed and frozen at will."""
     if store_name == "consul":
         return ConsulHarness(request.getfixturevalue("consul_server")(session_ttl_min="1s"))
+    if store_name == "kubernetes":
+        return KubernetesHarness(request.getfixturevalue("kubernetes_server")(), tmp_path)
     server: EtcdServer = request.getfixturevalue("etcd_server")()
     return EtcdHarness(server) if store_name == "etcd" else EtcdGrpcHarness(server)
 

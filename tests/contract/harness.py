@@ -16,7 +16,7 @@ from typing import Protocol, cast
 
 from coordsidecar.store.protocol import Election, Session, Store, StoreFactory
 from tests.contract.candidate import close_fds
-from tests.servers import ConsulServer, EtcdServer, Proxy
+from tests.servers import ConsulServer, EtcdServer, KubernetesServer, Proxy
 from tests.servers.etcd import etcd_put
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "EtcdGrpcHarness",
     "EtcdHarness",
     "Harness",
+    "KubernetesHarness",
     "LocalHarness",
     "ServerHarness",
     "adapter",
@@ -67,7 +68,7 @@ class ServerHarness(Harness, Protocol):
     """A store with a server on the network, which can be killed, frozen and cut off."""
 
     @property
-    def server(self) -> EtcdServer | ConsulServer: ...
+    def server(self) -> EtcdServer | ConsulServer | KubernetesServer: ...
 
     def connect_by(self, way: Proxy, election: Election) -> Store:
         """Build a store that reaches the server through ``way`` only."""
@@ -164,6 +165,91 @@ class ConsulHarness:
         program = self.server.process.argv[0]
         address = f"-http-addr={self.server.url}"
         return [program, "lock", address, "-shell=false", election.prefix, "sleep", "600"]
+
+
+# What the API server keeps in the annotations of one object, and it refuses more.
+_MOST_ANNOTATED = 250_000
+
+
+class KubernetesHarness:
+    """A Lease of Kubernetes; a session is whoever is named in it as its holder.
+
+    The Lease is there before the first candidate: who makes it does not know whether there was
+    another, and waits.
+    """
+
+    least_ttl_s = 2.0
+
+    def __init__(self, server: KubernetesServer, folder: Path) -> None:
+        self.server = server
+        self._folder = folder
+
+    def connect(self, election: Election) -> Store:
+        self._make("/api/v1/namespaces", {"name": election.namespace})
+        self._make(self._leases(election), {"name": election.name})
+        return self.connect_to_what_is_there(election)
+
+    def connect_to_what_is_there(self, election: Election) -> Store:
+        """As `connect`, and the Lease may be missing."""
+        config = self._folder / "admin.json"
+        self.server.kubeconfig(config)
+        return self._connect_to(config, election)
+
+    def connect_by(self, way: Proxy, election: Election) -> Store:
+        self.connect(election)
+        config = self._folder / f"by-{way.endpoint}.json"
+        self.server.kubeconfig(config)
+        config.write_text(config.read_text().replace(self.server.endpoint, way.endpoint))
+        return self._connect_to(config, election)
+
+    def end_session(self, session: Session) -> None:
+        found = self.server.http("GET", "/apis/coordination.k8s.io/v1/leases").body["items"]
+        for lease in found:
+            if lease.get("spec", {}).get("holderIdentity") == session.handle:
+                names = lease["metadata"]
+                self._patch(
+                    Election(names["namespace"], names["name"]), {"spec": {"holderIdentity": ""}}
+                )
+
+    def delete_key(self, election: Election, session: Session) -> None:
+        lease = self.server.http("GET", self.path(election)).body
+        assert lease["spec"]["holderIdentity"] == session.handle
+        self.end_session(session)
+
+    def write_office(self, election: Election, raw: bytes) -> None:
+        self._annotate(election, "office", raw[:_MOST_ANNOTATED])
+
+    def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
+        self._annotate(election, "leader", raw)
+
+    def foreign_leader(self, election: Election) -> list[str]:
+        return self.server.leader_election_argv(
+            election.name, namespace=election.namespace, identity="somebody else"
+        )
+
+    def path(self, election: Election) -> str:
+        """Of the Lease, in the API."""
+        return f"{self._leases(election)}/{election.name}"
+
+    def _connect_to(self, config: Path, election: Election) -> Store:
+        url = f"kubernetes:?kubeconfig={config}"
+        return adapter("kubernetes.store")(url, election=election, environ={})
+
+    def _leases(self, election: Election) -> str:
+        return f"/apis/coordination.k8s.io/v1/namespaces/{election.namespace}/leases"
+
+    def _make(self, path: str, metadata: dict[str, str]) -> None:
+        made = self.server.http("POST", path, {"metadata": metadata})
+        assert made.status in (201, 409), made
+
+    def _annotate(self, election: Election, name: str, raw: bytes) -> None:
+        annotation = {f"coordsidecar/{name}": raw.decode("latin-1")}
+        self._patch(election, {"metadata": {"annotations": annotation}})
+
+    def _patch(self, election: Election, patch: dict[str, object]) -> None:
+        merge = "application/merge-patch+json"
+        answer = self.server.http("PATCH", self.path(election), patch, content_type=merge)
+        assert answer.status == 200, answer
 
 
 class LocalHarness:

@@ -169,6 +169,7 @@ def test_a_token_is_never_given_again_though_the_key_was_deleted(
 # ── sessions ───────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.stores("etcd", "consul", "local")
 def test_a_session_that_was_ended_is_lost_for_good(
     harness: Harness, candidate: NewCandidate
 ) -> None:
@@ -203,6 +204,7 @@ def test_a_session_that_is_not_renewed_dies_and_its_candidacy_with_it(
         short.renew()
 
 
+@pytest.mark.stores("etcd", "consul", "local")
 def test_a_closed_session_is_over(candidate: NewCandidate) -> None:
     first, second = candidate(), candidate()
     token = first.leads()

@@ -57,6 +57,7 @@ def test_a_session_may_be_renewed_while_its_key_is_gone(
     assert first.renews_and_looks() == Absent()
 
 
+@pytest.mark.stores("etcd", "consul", "local")
 def test_a_look_does_not_hide_that_the_session_is_lost(
     harness: Harness, candidate: NewCandidate
 ) -> None:

@@ -43,6 +43,9 @@ class Sidecar(Protocol):
 
     def guard_ended(self) -> None: ...
 
+    def descriptors_closed(self) -> None:
+        """A kernel lock lasts for as long as somebody has a descriptor of it."""
+
     def revived(self, lease: msg.Leased) -> None:
         """For the referee: the job runs on, though its lease had lapsed."""
 
@@ -162,7 +165,7 @@ class GuardProcess(Process):
                 case _:
                     pass
         # What we closed may have been the last of a lock whose elector ended before.
-        self.sidecar.node.descriptors_closed()
+        self.sidecar.descriptors_closed()
         for message in inbox:
             yield moves.Heard(message)
 

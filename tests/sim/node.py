@@ -236,10 +236,13 @@ class Sidecar:
     def trees_of_run(self, run: str) -> list[Tree]:
         return self.node.trees_of_run(run)
 
+    def descriptors_closed(self) -> None:
+        self.node.descriptors_closed()
+
     def elector_ended(self, elector: ElectorProcess) -> None:
         self.node.world.say(elector.name, "ends")
         self.guard.poke()
-        self.node.descriptors_closed()
+        self.descriptors_closed()
 
     def changed(self, elector: ElectorProcess, was: object) -> None:
         phase = elector.state.phase

@@ -74,17 +74,24 @@ class Lease(Value):
         return self.lock > 0 and self.office.led_under(self.lock)
 
     @property
-    def limits(self) -> Limits | None:
-        """When the term of its holder is over; None: of a term that its office tells nothing of."""
-        if self.in_office and self.office.limits and self.office.limits.quiet_s is not None:
-            return self.office.limits
+    def limits(self) -> Limits:
+        """When the term of its holder is over."""
+        told = self.office.limits if self.in_office else None
         # Whoever else holds it, client-go's holders among them, holds it by its duration.
-        return Limits(self.duration_s, self.duration_s)
+        ttl_s = told.ttl_s if told else self.duration_s
+        return Limits(ttl_s, told.quiet_s if told and told.quiet_s else ttl_s)
 
     @property
     def leader_token(self) -> int:
         """The token of its holder; 0: it is none of ours, and has none."""
         return self.office.leader_token(self.lock) if self.lock else 0
+
+    def acquired_by(self, version: int) -> Lease:
+        """As its holder knows it, whoever wrote it since: it was acquired by ``version``."""
+        office = self.office
+        if not self.office_written:
+            office = replace(office, led=version, lock=str(version))
+        return replace(self, lock=version, office=office)
 
     def may_be_succeeded(self, floor: int) -> bool:
         """Whether office may be taken with the lock: by a version that will be high enough."""

@@ -44,6 +44,7 @@ __all__ = ["KubernetesStore", "connect"]
 _RENEW_TRIES = 3
 _RESIGN_TRIES = 3
 _CAMPAIGN_TRIES = 3
+_LOST_RACE_RETRY_S = 0.05
 _LONGEST_NAME = 100
 
 
@@ -66,6 +67,9 @@ class KubernetesStore:
         # As we last found it. A guess, which saves a request: no write is carried out unless it is
         # still so.
         self._known: Lease | None = None
+        # The holder and version by which we acquired it last: that stands in it only from the first
+        # renewal on, and somebody may write it before.
+        self._acquired = ("", 0)
         # The holder and version under which we took office, and the token: whoever writes into the
         # record cannot change what it is, as long as the Lease has both.
         self._term = ("", 0, 0)
@@ -104,7 +108,7 @@ class KubernetesStore:
             won = self._acquire(lease, session, record, run, limits, deadline_s)
             if won is not None:
                 return self._won(session, won, run)
-        raise self._kept_changing("we campaigned")
+        return Vacant(_LOST_RACE_RETRY_S, cursor=lease.version, last_led=lease.office.led)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         return self._standing(session, self._read(time.monotonic() + timeout_s))
@@ -183,7 +187,7 @@ class KubernetesStore:
 
     def _read(self, deadline_s: float) -> Lease:
         found = self._client.get(deadline_s)
-        self._known = NO_LEASE if found is None else Lease.read(found)
+        self._known = NO_LEASE if found is None else self._told(found)
         return self._known
 
     def _acquire(
@@ -199,16 +203,26 @@ class KubernetesStore:
         taken = leases.acquisition(
             lease, session.handle, record, session.ttl_s, run=run, limits=limits
         )
-        if lease.version:
-            return self._write(taken, deadline_s)
-        created = self._client.create(taken, deadline_s)
-        return None if created is None else Lease.read(created)
+        write = self._client.patch if lease.version else self._client.create
+        # If no answer comes, nothing is known of it.
+        self._known, self._acquired = None, ("", 0)
+        written = write(taken, deadline_s)
+        if written is None:
+            return None
+        self._known = won = Lease.read(written)
+        self._acquired = (won.holder, won.version)
+        return won
 
     def _write(self, patch: leases.Json, deadline_s: float) -> Lease | None:
         self._known = None  # If no answer comes, nothing is known of it.
         written = self._client.patch(patch, deadline_s)
-        self._known = None if written is None else Lease.read(written)
+        self._known = None if written is None else self._told(written)
         return self._known
+
+    def _told(self, found: leases.Json) -> Lease:
+        lease, (holder, version) = Lease.read(found), self._acquired
+        is_ours = lease.holder == holder and not lease.lock_written
+        return lease.acquired_by(version) if is_ours else lease
 
     def _held_by(self, session: Session) -> Lease | None:
         """The Lease as we last found it, if ``session`` held it then."""
