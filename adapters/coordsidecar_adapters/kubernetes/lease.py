@@ -98,7 +98,10 @@ class Lease(Value):
         return self.office.clean and floor <= self.office.led <= self.version
 
 
-NO_LEASE = Lease(0)
+# Whoever deleted it deleted what it told of its leader, who may still run. So nobody starts a job
+# at once by a Lease that he has made himself.
+_UNTOLD = "{}"
+NO_LEASE = Lease(0, office=Office.decode(_UNTOLD))
 
 
 def acquisition(
@@ -109,7 +112,9 @@ def acquisition(
         _TERM: _term(holder, _BY_THIS_WRITE, lease.version),
         _LEADER: record[:_MOST_LEADER_CHARACTERS],
     }
-    if run:
+    if not lease.version:
+        annotations[_OFFICE] = _UNTOLD
+    elif run:
         released = lease.office.released
         office = Office(led=_BY_THIS_WRITE, released=released, run=run, limits=limits)
         annotations[_OFFICE] = office.encode()

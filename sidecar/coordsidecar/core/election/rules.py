@@ -126,6 +126,8 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         # The leader before us may still confirm that its job is over: look again.
         elector = replace(elector, look_at_s=now_s + aims.timing.ping_every_s)
         because = f"the last leader did not resign{unseen}"
+        if held.last_led < 0:
+            because = "nothing tells who led before"
         if orderly:
             because = "a leader that the store may have forgotten may still run"
         why = f"elected; {because}, so the job waits {start_at_s - now_s:.1f}s"
