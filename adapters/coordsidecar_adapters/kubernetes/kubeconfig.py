@@ -7,6 +7,7 @@ paths is relative to itself. https://kubernetes.io/docs/reference/config-api/kub
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import os
 import urllib.parse
@@ -36,7 +37,7 @@ def read_kubeconfig(path: str) -> Access:
         raise ValueError(f"the kubeconfig {path} is not JSON; {_MAKE}") from e
     try:
         return _access(config, path)
-    except (KeyError, TypeError, AttributeError) as e:
+    except (KeyError, TypeError, AttributeError, binascii.Error) as e:
         raise ValueError(f"the kubeconfig {path} cannot be understood ({e!r}); {_MAKE}") from e
 
 
