@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.parse
 from collections.abc import Mapping
 
 from coordsidecar.store.protocol import Election
@@ -111,7 +110,11 @@ def _parts(url: str) -> tuple[str, str]:
         raise ValueError(f"the store URL goes on with what it may not after its ?; {_HOW}")
     if "/" in namespace or "@" in namespace:
         raise ValueError(f"the store URL names a server, which a kubeconfig does; {_HOW}")
-    return namespace, urllib.parse.unquote(kubeconfig)
+    if "%" in kubeconfig:
+        from urllib.parse import unquote
+
+        kubeconfig = unquote(kubeconfig)
+    return namespace, kubeconfig
 
 
 def _in_pod(environ: Mapping[str, str]) -> bool:
