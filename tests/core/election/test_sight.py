@@ -415,6 +415,16 @@ def test_no_renewal_counts_that_came_after_office_was_asked_for() -> None:
     assert led.renew_at_s == 103.0
 
 
+def test_only_to_ask_for_office_begins_a_lease() -> None:
+    state = elector(Claiming(UNCLEAN, 120.0, swept=True), look_at_s=101.0)
+
+    state, asked = take(state, Tick(), 101.0)
+
+    assert asked == [Call(Look(SESSION))]
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.lease_from_s == math.inf
+
+
 def test_office_that_was_taken_without_our_knowing_is_given_back() -> None:
     """Since when we have it, and by which renewal, nothing tells."""
     state = elector(Joining(), call=Campaign(SESSION))
