@@ -299,11 +299,11 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.862 suspend_host leader 1.25",
     ),
     "a_new_elector_trusted_a_hanging_guard": (
-        611,
+        7,
         "0.4 cut leader 2; 0.5 kill_elector leader 0; 0.03 pause_guard leader 1",
     ),
     "a_session_being_given_up_was_adopted": (
-        5,
+        95,
         "0.393 delay_and_double standby 2.23; 0.017 pause_guard standby 0.6; "
         "0.619 kill_guard leader 0",
     ),
@@ -316,7 +316,7 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.5 trouble_an_operation leader 2; 0 delete_key leader 0",
     ),
     "a_guard_that_was_suspended_stopped_its_burial": (
-        34,
+        52,
         "0.5 job_in_state_d leader 2; 0.04 pause_guard leader 0.58; 0.26 signal_guard leader 0",
     ),
     "an_offer_below_the_floor_was_dropped_without_a_word": (
@@ -328,7 +328,7 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.05 lose_data leader 2",
     ),
     "a_job_began_however_late_its_order_was_carried_out": (
-        264,
+        1761,
         "0.82 stop_guard_at_work leader 2",
     ),
     "the_rest_of_an_ended_job_was_trusted_to_stand_by": (

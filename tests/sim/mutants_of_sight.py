@@ -58,8 +58,11 @@ def a_short_silence_is_proof() -> AbstractContextManager[None]:
 
     def make(seen: Any) -> Any:
         def hasty(was: Any, standing: Any, sent_at_s: float, now_s: float) -> Any:
-            sight = seen(was, standing, sent_at_s, now_s)
-            return sight and replace(sight, quiet_s=0.3 * sight.quiet_s)
+            field = "last_limits" if isinstance(standing, Held) else "limits"
+            limits = getattr(standing, field)
+            if limits is not None and limits.quiet_s is not None:
+                limits = replace(limits, quiet_s=0.01 * limits.quiet_s)
+            return seen(was, replace(standing, **{field: limits}), sent_at_s, now_s)
 
         return hasty
 
