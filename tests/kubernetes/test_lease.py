@@ -128,6 +128,22 @@ def test_a_leader_is_deposed_by_whoever_saw_its_last_beat(candidate: NewCandidat
     assert isinstance(leader.renews_and_looks(), Behind)
 
 
+def test_who_was_deposed_mends_the_record_and_leaves_the_lease_to_its_holder(
+    candidate: NewCandidate, lease: Lease
+) -> None:
+    leader, standby = candidate(), candidate()
+    token = leader.leads(run="run-of-the-first")
+    held = _deposes(standby, _behind(standby.campaign()).beat)
+    assert isinstance(held, Held)
+
+    leader.resign(token)
+
+    standing = standby.standing()
+    assert isinstance(standing, Held)
+    assert (standing.clean, standing.token) == (True, held.token)
+    assert lease.read()["spec"]["holderIdentity"] == standby.session.handle
+
+
 def test_a_late_beat_saves_the_leader(candidate: NewCandidate) -> None:
     leader, standby = candidate(), candidate()
     leader.leads()
