@@ -252,6 +252,26 @@ def test_whoever_writes_the_lease_changes_no_term_and_loses_nothing(
     assert lease.read()["metadata"]["labels"] == {"team": "billing"}
 
 
+def test_the_first_renewal_writes_down_by_which_version_the_term_began(
+    elected_into_office: tuple[Candidate, Held],
+    harness: KubernetesHarness,
+    election: Election,
+    lease: Lease,
+) -> None:
+    """For who knows nothing but what stands there: an elector that adopts, and all others."""
+    leader, held = elected_into_office
+    leader.renew()
+    lease.patch(metadata={"labels": {"team": "payments"}})
+
+    standing = leader.adopted_by(harness.connect(election)).standing()
+
+    assert isinstance(standing, Held)
+    assert (standing.token, standing.clean, standing.last_led) == (held.token, True, held.token)
+    token = harness.connect(election).leader(timeout_s=CALL_S)
+    assert token is not None
+    assert token.token == held.token
+
+
 # ── what stands in it ──────────────────────────────────────────────────────────────────────────
 
 
