@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,7 +15,14 @@ from tests.kubernetes.conftest import Lease
 
 NewCandidate = Callable[[], Candidate]
 
+
 _LIMITS = Limits(61.0, 50.0)
+
+
+@pytest.fixture
+def aside() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as made:
+        yield made
 
 
 def _deposes(candidate: Candidate, beat: int | None) -> Standing:
@@ -111,7 +119,24 @@ def test_each_renewal_is_a_beat_and_wakes_who_stands_by_but_not_the_leader(
     after = _behind(standby.standing())
     assert (after.limits, after.leader_token, after.in_office) == (_LIMITS, held.token, True)
     assert after.beat != before.beat
-    assert not leader.watch(renewed, timeout_s=0.2)
+
+
+def test_a_leader_is_not_woken_by_its_own_beats(
+    candidate: NewCandidate, lease: Lease, aside: ThreadPoolExecutor
+) -> None:
+    leader, standby = candidate(), candidate()
+    held = leader.wins()
+    watching = aside.submit(leader.watch, held)
+
+    for _ in range(3):
+        behind = _behind(standby.campaign())
+        leader.renew()
+        assert standby.watch(behind)
+    woken = watching.done()
+    lease.patch(spec={"holderIdentity": "stranger"})
+
+    assert not woken
+    assert watching.result()
 
 
 def test_a_leader_is_deposed_by_whoever_saw_its_last_beat(candidate: NewCandidate) -> None:

@@ -104,7 +104,7 @@ class KubernetesStore:
             if lease.holder and (lease.holder == session.handle or lease.version != depose):
                 return self._standing(session, lease)
             # A term that did not end in order is followed by no office in the same write.
-            run = "" if lease.holder or not lease.may_be_succeeded(floor) else run
+            run = run if lease.may_be_succeeded(floor) else ""
             won = self._acquire(lease, session, record, run, limits, deadline_s)
             if won is not None:
                 return self._won(session, won, run)
