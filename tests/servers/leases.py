@@ -12,6 +12,7 @@ from tests.servers.process import ServerError
 __all__ = ["OperatedLease", "store_url"]
 
 _MERGE = "application/merge-patch+json"
+_STEPS = "application/json-patch+json"
 
 
 class OperatedLease:
@@ -50,6 +51,18 @@ class OperatedLease:
     def clear_holder(self) -> None:
         """Let it be held by nobody: all that an operator can do to its holder."""
         self.patch_spec(holderIdentity="")
+
+    def clear_holder_if(self, holder: str) -> None:
+        """Let it be held by nobody, unless another than ``holder`` holds it by now."""
+        where = {"path": "/spec/holderIdentity"}
+        steps = [{"op": "test", "value": holder} | where, {"op": "replace", "value": ""} | where]
+        answer = self._server.http("PATCH", self.path, steps, content_type=_STEPS)
+        if answer.status not in (200, 422):
+            raise ServerError(f"Kubernetes: {self.path} keeps its holder: {answer}")
+
+    def delete(self) -> None:
+        """Delete it, and all that it told."""
+        self._answered("DELETE")
 
     def _create(self, path: str, name: str) -> None:
         made = self._server.http("POST", path, {"metadata": {"name": name}})
