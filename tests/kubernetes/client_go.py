@@ -18,7 +18,11 @@ from pathlib import Path
 
 from tests.e2e.sidecars import wait_for
 
-__all__ = ["ClientGo"]
+__all__ = ["DURATION_S", "LONGEST_PAUSE_S", "ClientGo"]
+
+DURATION_S = 60
+LONGEST_PAUSE_S = 11.0
+"""Between two looks at a Lease that another holds."""
 
 _ELECTED = "successfully acquired lease"
 _SEEN = "new leader elected: "

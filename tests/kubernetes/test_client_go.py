@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.deaths import kill_at_once
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, has_ended, wait_for
-from tests.kubernetes.client_go import ClientGo
+from tests.kubernetes.client_go import DURATION_S, LONGEST_PAUSE_S, ClientGo
 from tests.servers import KubernetesServer
 from tests.servers.leases import OperatedLease
 
@@ -62,14 +62,21 @@ def test_while_client_go_leads_no_job_of_ours_starts(
 def test_while_we_lead_client_go_waits_and_then_it_leads(
     arena: Arena, client_go: NewClientGo, lease: OperatedLease
 ) -> None:
+    """It would take the Lease, had it not seen us renew for longer than its own duration."""
     ours, theirs = we_lead(arena, "ours"), client_go()
-    theirs.wait_until_it_follows(lease.holder())
-    job = ours.job()
+    holder = lease.holder()
+    theirs.wait_until_it_follows(holder)
+    job, follows_since_s = ours.job(), time.monotonic()
+    theirs_is_over_s = follows_since_s + DURATION_S + LONGEST_PAUSE_S
+    wait_for(lambda: time.monotonic() > theirs_is_over_s, "its duration to pass", within_s=180)
+    assert not theirs.leads()
+    assert ours.job() == job
 
     ours.signal(signal.SIGTERM)
 
-    leads_since_ns = theirs.wait_until_it_leads()
     assert ours.wait() == 128 + signal.SIGTERM
+    assert lease.holder() != holder
+    leads_since_ns = theirs.wait_until_it_leads()
     assert has_ended(job)
     assert arena.stamps.stints()[-1].last_ns < leads_since_ns
     assert lease.holder() == theirs.name
@@ -115,7 +122,7 @@ def test_a_client_go_that_is_killed_is_followed_when_the_duration_in_the_lease_i
     ours = arena.start()
     stands_by(ours)
     theirs.kill()
-    assert lease.spec()["leaseDurationSeconds"] == 60
+    assert lease.spec()["leaseDurationSeconds"] == DURATION_S
     assert not arena.stamps.stints()
 
     changed_ns = time.monotonic_ns()
@@ -153,7 +160,7 @@ def test_the_lease_tells_of_each_change_of_holder_whoever_it_is(
 
     began = specs[0]["leaseTransitions"]
     assert [spec["leaseTransitions"] for spec in specs] == [began, began + 1, began + 2]
-    assert [spec["leaseDurationSeconds"] for spec in specs] == [4, 60, 4]
+    assert [spec["leaseDurationSeconds"] for spec in specs] == [4, DURATION_S, 4]
     for spec in specs:
         for time_of in ("acquireTime", "renewTime"):
             assert _MICRO_TIME.fullmatch(spec[time_of]), spec
