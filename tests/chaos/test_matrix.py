@@ -49,7 +49,8 @@ _PLAYED = {
         kill guard, stop guard + stop elector, freeze and thaw all,
         kill host, kill host + next host, freeze next host + kill host, kill host + pause majority,
         cut both ways, cut questions, cut answers, slow: 2 s, kill majority, pause majority,
-        clear holder, delete Lease, revoke while cut off, revoke while cut off since a renewal,
+        clear holder, delete Lease, delete Lease while cut off since a renewal,
+        revoke while cut off, revoke while cut off since a renewal,
         revoke while cut off for some time""",
 }
 
