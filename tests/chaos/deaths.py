@@ -1,7 +1,7 @@
 """Whole hosts that die or stand still, and leaders that are revoked while they cannot hear of it.
 
 Of a host, all processes die at one instant. Their kernel lives on and closes their connections,
-which that of a dead host would not; neither etcd nor Consul makes anything of that.
+which that of a dead host would not; no server makes anything of that.
 """
 
 from __future__ import annotations

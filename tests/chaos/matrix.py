@@ -69,8 +69,10 @@ NEXT, NOBODY, STAYS = Then
 SOON, HANG, TTL, LEASE = Within
 ALL = frozenset(STORES)
 ETCD, LOCAL = frozenset({"etcd", "etcd+grpc"}), frozenset({"local"})
-CONSUL = frozenset({"consul"})
-NETWORK = ETCD | CONSUL
+CONSUL, KUBERNETES = frozenset({"consul"}), frozenset({"kubernetes"})
+NETWORK = ETCD | CONSUL | KUBERNETES
+# Of an API server there is one here, and so no other to go on: it is its own majority.
+CLUSTERS = ETCD | CONSUL
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,11 @@ def _process(name: str, then: Then, within: Within, **signals: int) -> Fault:
     return Fault(name, strike, then, within, ALL, on_local, ends_sidecar=ends, hits="processes")
 
 
-def _network(name: str, strike: do.Strike, then: Then, within: Within) -> Fault:
+def _network(
+    name: str, strike: do.Strike, then: Then, within: Within, stores: frozenset[str] = NETWORK
+) -> Fault:
     """A row of the part about the way to the store, and its members."""
-    return Fault(name, strike, then, within, NETWORK, hits="network")
+    return Fault(name, strike, then, within, stores, hits="network")
 
 
 def _host(name: str, strike: do.Strike, within: Within, stores: frozenset[str] = ALL) -> Fault:
@@ -168,9 +172,12 @@ MATRIX = (
     _host("kill host + next host",         deaths.kill_two_hosts,        TTL),
     _host("freeze next host + kill host",  deaths.freeze_next_kill_host, TTL),
     _host("kill host + kill store leader",
-          do.both(do.kill_members(1), deaths.kill_host),           LEASE, NETWORK),
+          do.both(do.kill_members(1), deaths.kill_host),           LEASE, CLUSTERS),
     _host("kill host + pause store leader",
-          do.both(do.pause_members(1), deaths.kill_host),          LEASE, NETWORK),
+          do.both(do.pause_members(1), deaths.kill_host),          LEASE, CLUSTERS),
+
+    Fault("kill host + pause majority", do.both(do.pause_members(2), deaths.kill_host),
+                                                       NOBODY, LEASE, NETWORK, ends_sidecar=True),
 
     _network("cut both ways",        do.CUT,               NEXT,   TTL),
     _network("cut questions",        do.CUT_OUT,           NEXT,   TTL),
@@ -178,8 +185,8 @@ MATRIX = (
     _network("slow: 500 ms",         do.slow_wires(0.5),   STAYS,  LEASE),
     _network("slow: 2 s",            do.slow_wires(2.0),   NOBODY, LEASE),
 
-    _network("kill store leader",    do.kill_members(1),   STAYS,  LEASE),
-    _network("pause store leader",   do.pause_members(1),  STAYS,  LEASE),
+    _network("kill store leader",    do.kill_members(1),   STAYS,  LEASE, CLUSTERS),
+    _network("pause store leader",   do.pause_members(1),  STAYS,  LEASE, CLUSTERS),
     _network("kill majority",        do.kill_members(2),   NOBODY, LEASE),
     _network("pause majority",       do.pause_members(2),  NOBODY, LEASE),
     _network("slow store",           do.stutter,           STAYS,  LEASE),
@@ -190,7 +197,10 @@ MATRIX = (
     # another, do not let it.
     Fault("revoke lease",        do.revoke,            NEXT,   SOON,  ETCD),
     Fault("destroy session",     do.revoke,            NEXT,   LEASE, CONSUL),
-    Fault("delete key",          do.delete_key,        NEXT,   SOON,  NETWORK),
+    Fault("clear holder",        do.revoke,            NEXT,   SOON,  KUBERNETES),
+    Fault("delete key",          do.delete_key,        NEXT,   SOON,  CLUSTERS),
+    # With it goes what it told of its leader.
+    Fault("delete Lease",        do.delete_key,        NEXT,   LEASE, KUBERNETES),
     Fault("delete lock file",    do.delete_key,        NEXT,   LEASE, LOCAL),
     Fault("revoke while cut off", do.both(do.CUT, do.revoke),
                                                        NEXT,   LEASE, NETWORK),
@@ -199,6 +209,9 @@ MATRIX = (
                                                        NEXT,   LEASE, NETWORK),
     Fault("revoke while cut off for some time", deaths.cut_and_later_revoke,
                                                        NEXT,   LEASE, NETWORK),
+    Fault("delete Lease while cut off since a renewal",
+          do.both(deaths.just_renewed, do.both(do.CUT, do.delete_key)),
+                                                       NEXT,   LEASE, KUBERNETES),
     Fault("logins expire",       do.forget_tokens,     STAYS,  SOON,  ETCD),
     Fault("clock + 1 h",         do.step_clock(+3600), STAYS,  SOON, needs_cc=True),
     Fault("clock - 1 h",         do.step_clock(-3600), STAYS,  SOON, needs_cc=True),

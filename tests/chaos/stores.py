@@ -1,4 +1,4 @@
-"""Where the sidecars compete: etcd members, Consul servers, or a folder of lock files.
+"""Where the sidecars compete: etcd members, Consul servers, an API server, or a folder of files.
 
 Each has the same few handles: which of its members leads, and what an operator can do to a session,
 a key, the users' tokens, and the disk.
@@ -16,16 +16,35 @@ from pathlib import Path
 from typing import Any
 
 from coordsidecar.store.protocol import Election
-from tests.servers import ConsulCluster, ConsulServer, EtcdCluster, EtcdServer
+from tests.servers import (
+    ConsulCluster,
+    ConsulServer,
+    EtcdCluster,
+    EtcdServer,
+    KubernetesServer,
+)
+from tests.servers.leases import OperatedLease, store_url
 
-__all__ = ["STORES", "ConsulStore", "EtcdStore", "LocalStore", "Store", "open_store"]
+__all__ = [
+    "NAMESPACE",
+    "STORES",
+    "ConsulStore",
+    "EtcdStore",
+    "KubernetesStore",
+    "LocalStore",
+    "Member",
+    "Store",
+    "open_store",
+]
 
-Member = EtcdServer | ConsulServer
+Member = EtcdServer | ConsulServer | KubernetesServer
 _CALL_S = 30.0
+# Of all elections; on Kubernetes it has to be there.
+NAMESPACE = "chaos"
 
 
 class Store:
-    """What the three have in common. ``scheme`` begins the URL that the sidecars get."""
+    """What they have in common. ``scheme`` begins the URL that the sidecars get."""
 
     def __init__(self, scheme: str) -> None:
         self.scheme = scheme
@@ -153,6 +172,40 @@ class ConsulStore(Store):
         self._servers.stop()
 
 
+class KubernetesStore(Store):
+    """One API server, since a kubeconfig names one; the sidecars make the Lease themselves."""
+
+    def __init__(self, scheme: str, folder: Path, *, alone: bool) -> None:
+        super().__init__(scheme)
+        self._folder = folder
+        self._server = KubernetesServer(folder)
+        self.members = [self._server]
+        try:
+            self._server.start()
+            self._server.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        except BaseException:
+            self.stop()
+            raise
+
+    def url(self, endpoints: list[str]) -> str:
+        [endpoint] = endpoints
+        return store_url(self._server, self._folder, by=endpoint)
+
+    def leader(self) -> KubernetesServer:
+        return self._server
+
+    def revocation(self, election: Election) -> Callable[[], int]:
+        lease = OperatedLease(self._server, election)
+        holder = lease.holder()
+        return lambda: _timed(lambda: lease.clear_holder_if(holder))
+
+    def delete_key(self, election: Election) -> int:
+        return _timed(OperatedLease(self._server, election).delete)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
 class LocalStore(Store):
     """A folder: an operator can only delete the lock file."""
 
@@ -177,7 +230,14 @@ STORES: dict[str, Callable[..., Store]] = {
     "etcd": EtcdStore,
     "etcd+grpc": EtcdStore,
     "consul": ConsulStore,
+    "kubernetes": KubernetesStore,
 }
+
+
+def _timed(what: Callable[[], None]) -> int:
+    at_ns = time.monotonic_ns()
+    what()
+    return at_ns
 
 
 def _members(servers: Any) -> list[Any]:

@@ -16,9 +16,8 @@ from contextlib import AbstractContextManager
 import psutil
 
 from tests.chaos.instance import Instance
-from tests.chaos.stores import EtcdStore
+from tests.chaos.stores import EtcdStore, Member
 from tests.chaos.team import Team
-from tests.servers import ConsulServer, EtcdServer
 
 __all__ = [
     "CUT",
@@ -41,7 +40,6 @@ __all__ = [
 ]
 
 Strike = Callable[[Team], AbstractContextManager[int]]
-Member = EtcdServer | ConsulServer
 
 
 # ── the processes of the leader ────────────────────────────────────────────────────────────────
@@ -234,13 +232,13 @@ def full_disk(team: Team) -> Iterator[int]:
 
 @contextlib.contextmanager
 def revoke(team: Team) -> Iterator[int]:
-    """End the leader's session; of `local:`, delete the lock file."""
+    """End the leader's session, or its being named; of `local:`, delete the lock file."""
     yield team.store.revoke(team.election)
 
 
 @contextlib.contextmanager
 def delete_key(team: Team) -> Iterator[int]:
-    """Delete the leader's key."""
+    """Delete the leader's key, or the Lease."""
     yield team.store.delete_key(team.election)
 
 

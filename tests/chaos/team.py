@@ -21,7 +21,7 @@ from tests.chaos.clock import WallClock
 from tests.chaos.host import own_host
 from tests.chaos.instance import Gauge, Instance
 from tests.chaos.ledger import Ledger
-from tests.chaos.stores import Store
+from tests.chaos.stores import NAMESPACE, Store
 from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
 from tests.servers import Gate, Proxy
 
@@ -52,7 +52,7 @@ class Team:
         has gates before its wires. ``through``: a command by which each is started, which executes
         the rest of its arguments; by default each gets a host of its own, as far as it has one."""
         self.store = store
-        self.election = Election(namespace="chaos", name=f"job-{uuid.uuid4().hex[:12]}")
+        self.election = Election(namespace=NAMESPACE, name=f"job-{uuid.uuid4().hex[:12]}")
         self.timing = Timing.for_ttl(ttl_s)
         self.clock = WallClock(folder)
         self._folder = folder

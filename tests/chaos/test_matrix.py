@@ -5,7 +5,7 @@ The whole matrix, for as long as you like: ``python -m bench.chaos``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -45,19 +45,38 @@ _PLAYED = {
         full disk, delete lock file, clock - 1 h""",
     "etcd+grpc": """
         kill elector, kill host, cut both ways, kill store leader, revoke lease, logins expire""",
+    "kubernetes": """
+        kill guard, stop guard + stop elector, freeze and thaw all,
+        kill host, kill host + next host, freeze next host + kill host, kill host + pause majority,
+        cut both ways, cut questions, cut answers, slow: 2 s, kill majority, pause majority,
+        clear holder, delete Lease, delete Lease while cut off since a renewal,
+        revoke while cut off, revoke while cut off since a renewal,
+        revoke while cut off for some time""",
 }
 
 
-def _cells() -> list[Any]:
-    names = [(store, name.strip()) for store in _PLAYED for name in _PLAYED[store].split(",")]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    stores = [*_PLAYED]
+    if not metafunc.config.getoption("--kubernetes"):
+        stores.remove("kubernetes")
+    metafunc.parametrize(("lane", "cell"), _cells(stores))
+
+
+def _cells(stores: Iterable[str]) -> list[Any]:
+    names = [(store, name.strip()) for store in stores for name in _PLAYED[store].split(",")]
     return [pytest.param(store, named(name), id=f"{store}-{name}") for store, name in names]
 
 
-@pytest.mark.parametrize(("lane", "cell"), _cells())
 def test_one_job_at_a_time_and_soon_one(
-    need_server: Callable[[str], None], lanes: Lanes, lane: str, cell: Fault
+    request: pytest.FixtureRequest,
+    need_server: Callable[[str], None],
+    lanes: Lanes,
+    lane: str,
+    cell: Fault,
 ) -> None:
-    if lane != "local":
+    if lane == "kubernetes":
+        request.getfixturevalue("need_kubernetes")
+    elif lane != "local":
         need_server(lane.partition("+")[0])
     if cell.needs_cc and not can_be_stepped():
         pytest.skip("no C compiler here to make a wall clock with that can be stepped")

@@ -11,12 +11,16 @@ from typing import Any
 
 from coordsidecar.store.protocol import Election
 from tests.e2e.sidecars import Sidecar, Stamps, wait_for
-from tests.servers import ConsulServer, EtcdServer, Proxy
+from tests.servers import ConsulServer, EtcdServer, KubernetesServer, Proxy
+from tests.servers.leases import OperatedLease, store_url
 
 __all__ = ["PATIENT_TTL", "Arena"]
 
 PATIENT_TTL = "15s"
 """For who keeps the lead while another elector starts: on a busy host gRPC alone takes seconds."""
+
+
+Server = EtcdServer | ConsulServer | KubernetesServer
 
 
 class Arena:
@@ -27,7 +31,7 @@ class Arena:
     def __init__(
         self,
         scheme: str,
-        server: EtcdServer | ConsulServer | None,
+        server: Server | None,
         *,
         election: Election,
         folder: Path,
@@ -41,6 +45,8 @@ class Arena:
         self.stamps = Stamps(folder / "stamps")
         self._start = start
         self._proxy = proxy
+        if isinstance(server, KubernetesServer):
+            OperatedLease(server, election).make()
 
     @property
     def has_network(self) -> bool:
@@ -49,6 +55,8 @@ class Arena:
     def options(self, *, by: Proxy | None = None) -> list[str]:
         if self.server is None:
             store = f"local:{self.folder / 'locks'}"
+        elif isinstance(self.server, KubernetesServer):
+            store = store_url(self.server, self.folder, by=by.endpoint if by else "")
         else:
             store = f"{self.scheme}://{by.endpoint if by else self.server.endpoint}"
         election = ["--namespace", self.election.namespace, "--name", self.election.name]
@@ -82,7 +90,7 @@ class Arena:
         return leader, standby
 
     def revoke(self) -> None:
-        """What an operator can do: end the leader's session, or delete its lock file."""
+        """What an operator can do: end the leader's session, or its being named, or its file."""
         if isinstance(self.server, EtcdServer):
             key = self.server.leader_key(self.election.prefix)
             self.server.etcdctl("lease", "revoke", key.rpartition("/")[2])
@@ -90,6 +98,8 @@ class Arena:
             key = f"/v1/kv/{self.election.prefix}/.lock"
             session = self.server.http("GET", key).json()[0]["Session"]
             self.server.http("PUT", f"/v1/session/destroy/{session}")
+        elif isinstance(self.server, KubernetesServer):
+            OperatedLease(self.server, self.election).clear_holder()
         else:
             (self.folder / "locks" / f"{self.election.prefix}.lock").unlink()
 

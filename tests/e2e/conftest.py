@@ -8,11 +8,22 @@ from pathlib import Path
 import pytest
 
 from coordsidecar.store.protocol import Election
-from tests.e2e.arena import Arena
+from tests.e2e.arena import Arena, Server
 from tests.e2e.sidecars import Sidecar, sidecars
-from tests.servers import ConsulServer, EtcdServer, Proxy
+from tests.servers import ConsulServer, Proxy
 
-STORES = ("local", "etcd", "etcd+grpc", "consul")
+STORES = ("local", "etcd", "etcd+grpc", "consul", "kubernetes")
+# By name, whether the arena is also one on lock files.
+_ARENAS = {"arena": True, "network_arena": False, "arena_of_own": False}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for arena_name, on_files in _ARENAS.items():
+        if arena_name in metafunc.fixturenames:
+            stores = [store for store in STORES if on_files or store != "local"]
+            if not metafunc.config.getoption("--kubernetes"):
+                stores.remove("kubernetes")
+            metafunc.parametrize(arena_name, stores, indirect=True)
 
 
 @pytest.fixture
@@ -47,29 +58,31 @@ def arena_of(
     """An arena on the store of this name."""
 
     def make(store: str) -> Arena:
-        server: EtcdServer | ConsulServer | None = None
+        server: Server | None = None
         if store.startswith("etcd"):
             server = request.getfixturevalue("etcd")
         elif store == "consul":
             server = request.getfixturevalue("quick_consul")
+        elif store == "kubernetes":
+            server = request.getfixturevalue("kubernetes")
         return Arena(store, server, election=election, folder=tmp_path, start=start, proxy=proxy)
 
     return make
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture
 def arena(request: pytest.FixtureRequest, arena_of: Callable[[str], Arena]) -> Arena:
     """An arena on each store in turn."""
     return arena_of(request.param)
 
 
-@pytest.fixture(params=[store for store in STORES if store != "local"])
+@pytest.fixture
 def network_arena(request: pytest.FixtureRequest, arena_of: Callable[[str], Arena]) -> Arena:
     """An arena on each store that is reached over a network."""
     return arena_of(request.param)
 
 
-@pytest.fixture(params=[store for store in STORES if store != "local"])
+@pytest.fixture
 def arena_of_own(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -78,9 +91,11 @@ def arena_of_own(
     proxy: Callable[[str], Proxy],
 ) -> Arena:
     """An arena with a server of its own, which the test may kill or freeze."""
-    server: EtcdServer | ConsulServer
+    server: Server
     if request.param == "consul":
         server = request.getfixturevalue("consul_server")(session_ttl_min="1s")
+    elif request.param == "kubernetes":
+        server = request.getfixturevalue("kubernetes_server")()
     else:
         server = request.getfixturevalue("etcd_server")()
     return Arena(

@@ -14,17 +14,29 @@ import pytest
 
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import wait_for
-from tests.servers import ConsulServer, EtcdServer
+from tests.servers import ConsulServer, EtcdServer, KubernetesServer
+
+_SAYS_IT_LEADS = {
+    "etcd": "their-proposal",
+    "etcd+grpc": "their-proposal",
+    "kubernetes": "successfully acquired lease",
+}
 
 
 def their_lock(arena: Arena, *command: str) -> list[str]:
-    """The command line of etcdctl, consul or flock(1) for the same election."""
+    """The command line of etcdctl, consul, client-go's example or flock(1), for the same election.
+
+    etcdctl and the example run no command, but print that they lead: see `_SAYS_IT_LEADS`.
+    """
     prefix = arena.election.prefix
     if isinstance(arena.server, EtcdServer):
         return arena.server.etcdctl_argv("elect", prefix, "their-proposal")
     if isinstance(arena.server, ConsulServer):
         consul = arena.server.process.argv[0]
         return [consul, "lock", f"-http-addr={arena.server.url}", "-shell=false", prefix, *command]
+    if isinstance(arena.server, KubernetesServer):
+        lease, namespace = arena.election.name, arena.election.namespace
+        return arena.server.leader_election_argv(lease, namespace=namespace, identity="theirs")
     lock = arena.folder / "locks" / f"{prefix}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     return ["flock", str(lock), *command]
@@ -52,13 +64,13 @@ def test_their_lock_makes_us_wait(arena: Arena, tmp_path: Path) -> None:
     out, started = tmp_path / "theirs", tmp_path / "started"
     theirs = their_lock(arena, "sh", "-c", f"echo on > {started}; exec sleep 600")
     with running(theirs, out) as process:
-        etcd = isinstance(arena.server, EtcdServer)
-        wait_for(lambda: out.read_text() if etcd else started.exists(), "their lock")
+        says = _SAYS_IT_LEADS.get(arena.scheme)
+        wait_for(lambda: says in out.read_text() if says else started.exists(), "their lock")
         ours = arena.start()
         wait_for(lambda: "standing-by" in ours.log(), "us to stand by")
         assert not ours.leads()
 
-        if etcd or arena.scheme == "consul":
+        if says or arena.scheme == "consul":
             process.send_signal(signal.SIGINT)
         else:
             psutil.Process(process.pid).children()[0].terminate()
@@ -74,6 +86,8 @@ def test_our_lock_makes_them_wait(arena: Arena, tmp_path: Path) -> None:
     with running(their_lock(arena, *stamp), out) as process:
         if arena.scheme == "local":
             wait_for(lambda: waits_for_flock(process.pid), "flock(1) to wait")
+        elif arena.scheme == "kubernetes":  # They are not in any queue; but they say what they see.
+            wait_for(lambda: "new leader elected" in out.read_text(), "them to see our lead")
         else:
             wait_for(lambda: candidates(arena) >= 2, "their candidacy")
         assert process.poll() is None
@@ -82,8 +96,8 @@ def test_our_lock_makes_them_wait(arena: Arena, tmp_path: Path) -> None:
         ours.signal(signal.SIGTERM)
 
         assert ours.wait() == 128 + signal.SIGTERM
-        if isinstance(arena.server, EtcdServer):
-            wait_for(lambda: "their-proposal" in out.read_text(), "them to be elected")
+        if says := _SAYS_IT_LEADS.get(arena.scheme):
+            wait_for(lambda: says in out.read_text(), "them to be elected")
         else:
             arena.stamps.wait_for_stints(2)
             arena.stamps.assert_never_two()

@@ -11,7 +11,7 @@ from coordsidecar.store.protocol import Absent, Behind, Election, Held, Limits, 
 from tests.contract.candidate import CALL_S, Candidate
 from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import KubernetesHarness
-from tests.kubernetes.conftest import Lease
+from tests.servers.leases import OperatedLease
 
 NewCandidate = Callable[[], Candidate]
 
@@ -77,7 +77,7 @@ def test_nor_does_whoever_comes_after_one_that_took_no_office(early: NewCandidat
 
 
 def test_a_lease_that_is_deleted_ends_the_term_and_vouches_for_nobody(
-    candidate: NewCandidate, early: NewCandidate, lease: Lease
+    candidate: NewCandidate, early: NewCandidate, lease: OperatedLease
 ) -> None:
     first = candidate()
     token = first.leads()
@@ -90,7 +90,7 @@ def test_a_lease_that_is_deleted_ends_the_term_and_vouches_for_nobody(
     assert held.token > token
 
 
-def test_a_watch_tells_of_a_deletion(candidate: NewCandidate, lease: Lease) -> None:
+def test_a_watch_tells_of_a_deletion(candidate: NewCandidate, lease: OperatedLease) -> None:
     leader, standby = candidate(), candidate()
     held = leader.wins()
     behind = _behind(standby.campaign())
@@ -122,7 +122,7 @@ def test_each_renewal_is_a_beat_and_wakes_who_stands_by_but_not_the_leader(
 
 
 def test_a_leader_is_not_woken_by_its_own_beats(
-    candidate: NewCandidate, lease: Lease, aside: ThreadPoolExecutor
+    candidate: NewCandidate, lease: OperatedLease, aside: ThreadPoolExecutor
 ) -> None:
     leader, standby = candidate(), candidate()
     held = leader.wins()
@@ -154,7 +154,7 @@ def test_a_leader_is_deposed_by_whoever_saw_its_last_beat(candidate: NewCandidat
 
 
 def test_who_was_deposed_mends_the_record_and_leaves_the_lease_to_its_holder(
-    candidate: NewCandidate, lease: Lease
+    candidate: NewCandidate, lease: OperatedLease
 ) -> None:
     leader, standby = candidate(), candidate()
     token = leader.leads(run="run-of-the-first")
@@ -182,7 +182,7 @@ def test_a_late_beat_saves_the_leader(candidate: NewCandidate) -> None:
 
 
 def test_a_holder_that_is_none_of_ours_is_judged_by_its_own_duration(
-    candidate: NewCandidate, lease: Lease
+    candidate: NewCandidate, lease: OperatedLease
 ) -> None:
     """As client-go would; and it has no token."""
     standby = candidate()
@@ -201,7 +201,7 @@ def test_a_holder_that_is_none_of_ours_is_judged_by_its_own_duration(
 
 @pytest.mark.parametrize("duration", [None, 1, 2**31 - 1])
 def test_no_duration_makes_a_holder_eternal(
-    candidate: NewCandidate, lease: Lease, duration: int | None
+    candidate: NewCandidate, lease: OperatedLease, duration: int | None
 ) -> None:
     standby = candidate()
     lease.patch(spec={"holderIdentity": "stranger", "leaseDurationSeconds": duration})
@@ -213,7 +213,7 @@ def test_no_duration_makes_a_holder_eternal(
 
 
 def test_a_strangers_term_is_not_taken_for_that_of_ours_before_it(
-    candidate: NewCandidate, lease: Lease
+    candidate: NewCandidate, lease: OperatedLease
 ) -> None:
     """client-go leaves our annotations as they are."""
     leader, standby = candidate(), candidate()
@@ -259,7 +259,7 @@ def test_who_is_deposed_before_its_first_renewal_is_not_taken_for_who_deposed_it
 
 
 def test_whoever_writes_the_lease_changes_no_term_and_loses_nothing(
-    elected_into_office: tuple[Candidate, Held], lease: Lease
+    elected_into_office: tuple[Candidate, Held], lease: OperatedLease
 ) -> None:
     """Not even before the first renewal, which alone writes down by which version it began."""
     leader, held = elected_into_office
@@ -281,7 +281,7 @@ def test_the_first_renewal_writes_down_by_which_version_the_term_began(
     elected_into_office: tuple[Candidate, Held],
     harness: KubernetesHarness,
     election: Election,
-    lease: Lease,
+    lease: OperatedLease,
 ) -> None:
     """For who knows nothing but what stands there: an elector that adopts, and all others."""
     leader, held = elected_into_office
@@ -301,7 +301,7 @@ def test_the_first_renewal_writes_down_by_which_version_the_term_began(
 
 
 def test_it_says_what_client_go_says(
-    harness: KubernetesHarness, election: Election, stand: CandidateFactory, lease: Lease
+    harness: KubernetesHarness, election: Election, stand: CandidateFactory, lease: OperatedLease
 ) -> None:
     store = harness.connect(election)
     first = stand(store, ttl_s=15.4)
@@ -324,7 +324,9 @@ def test_it_says_what_client_go_says(
     assert passed_on["acquireTime"] >= held["renewTime"] >= held["acquireTime"]
 
 
-def test_a_renewal_without_a_look_keeps_it_too(candidate: NewCandidate, lease: Lease) -> None:
+def test_a_renewal_without_a_look_keeps_it_too(
+    candidate: NewCandidate, lease: OperatedLease
+) -> None:
     first = candidate()
     first.wins()
     before = lease.read()["spec"]["renewTime"]

@@ -93,6 +93,10 @@ class KubernetesServer:
             self.etcd.start()
         self.process.start(ready=self._answers)
 
+    def launch(self) -> None:
+        """Start it without waiting until it is ready, which takes its time."""
+        self.process.start(ready=lambda: listens(self._port))
+
     def kill(self) -> None:
         """SIGKILL the API server and reap it. Its etcd runs on."""
         self.process.kill()

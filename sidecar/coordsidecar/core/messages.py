@@ -82,8 +82,8 @@ class Released(Value):
 class Following(Value):
     """Somebody else leads. ``leader`` was written by others: show it, never trust it.
 
-    ``floor``: the highest token that was ever seen in office; ``floor_ttl_s``: the TTL of whoever
-    had it, if that is known.
+    ``token``: 0 if it has none, being none of ours. ``floor``: the highest token that was ever seen
+    in office; ``floor_ttl_s``: the TTL of whoever had it, if that is known.
     """
 
     leader: str

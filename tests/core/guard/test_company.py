@@ -236,6 +236,12 @@ def test_whoever_leads_is_shown_while_we_stand_by() -> None:
     assert idle.leader == running.leader == "blue"
 
 
+def test_no_token_is_shown_of_a_leader_that_is_none_of_ours_and_has_none() -> None:
+    _, effects = take_aloud(at(Idle()), Heard(msg.Following("theirs", 0, floor=0)), 100.1)
+
+    assert effects[0] == Report("standing-by", "theirs leads", None)
+
+
 def test_a_session_is_kept_by_the_driver_and_is_no_news() -> None:
     guard, effects = take_aloud(at(Idle()), Heard(msg.Holding("s1", 15.0)), 100.1)
 

@@ -184,7 +184,8 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
             if floor >= guard.token_floor:
                 guard = replace(guard, token_floor=floor, floor_ttl_s=floor_ttl_s)
             guard = replace(guard, leader=leader)
-            report = Report("standing-by", f"{leader} leads", token)
+            # Whoever is none of ours may lead without a token.
+            report = Report("standing-by", f"{leader} leads", token or None)
             if not isinstance(guard.phase, Idle):
                 return guard, []
             return guard, [report, rules.show("standby", None, guard)]
