@@ -1,8 +1,8 @@
-"""Candidates for one Lease of a real API server, and an operator's hand on it."""
+"""Candidates for one Lease of a real API server, an operator's hand on it, and whole sidecars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from coordsidecar.store.protocol import Election
 from tests.contract.candidate import Candidate
 from tests.contract.conftest import CandidateFactory, stand
 from tests.contract.harness import KubernetesHarness
+from tests.e2e.sidecars import Sidecar, sidecars
 from tests.servers import KubernetesServer
 
 __all__ = ["Lease", "stand"]
@@ -56,3 +57,10 @@ def candidate(
 ) -> Callable[[], Candidate]:
     """Make another candidate for an empty Lease, with a store object of its own."""
     return lambda: stand(harness.connect(election))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Sidecar]]:
+    """Start `coordsidecar` with these arguments; ended with the test."""
+    with sidecars(tmp_path) as start_sidecar:
+        yield start_sidecar
