@@ -109,7 +109,7 @@ def test_the_role_sidecar_shares_its_role_file_with_the_app() -> None:
 
     assert sidecar["restartPolicy"] == "Always"
     (role_file,) = re.findall(r"--role-file=(\S+)", " ".join(sidecar["args"]))
-    assert f" {role_file})\n" in app["command"][2]
+    assert f"cat {role_file})\n" in app["command"][2]
     assert sidecar["volumeMounts"] == app["volumeMounts"]
     (mount,) = app["volumeMounts"]
     assert sidecar["startupProbe"]["exec"]["command"] == ["test", "-e", role_file]
