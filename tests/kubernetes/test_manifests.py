@@ -14,6 +14,7 @@ import pytest
 from coordsidecar.cli.main import split
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings
+from tests.e2e.sidecars import wait_for
 from tests.kubernetes.manifests import (
     ALL,
     EXAMPLES,
@@ -132,9 +133,11 @@ def test_an_api_server_takes_all_that_it_knows(
     token = kubernetes.token("ticker", namespace)
     expected = 403 if name == "overlays/etcd" else 200 if name == "overlays/production" else 404
     path = _LEASES.format(namespace)
-    while kubernetes.http("GET", path, token=token).status == 403 != expected:
-        pass  # RBAC hears of a new binding some time after it was made; pytest's time-out ends it.
-    assert kubernetes.http("GET", path, token=token).status == expected
+    # RBAC hears of a new binding some time after it was made.
+    wait_for(
+        lambda: kubernetes.http("GET", path, token=token).status == expected,
+        f"the API server to answer {expected}",
+    )
 
 
 def test_what_is_not_given_to_the_api_server_is_listed_and_nothing_else() -> None:
