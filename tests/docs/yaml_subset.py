@@ -1,7 +1,7 @@
 """Reads the YAML that our examples keep to; anything else is an error, and not a guess.
 
-Mappings and sequences by indentation, plain scalars without quotes, ``|`` blocks, ``{}`` and whole
-comment lines. A parser of all of YAML would be one more thing to install for three files.
+Mappings and sequences by indentation, plain scalars, words in double quotes, ``|`` blocks, ``{}``
+and whole comment lines. A parser of all of YAML would be one more thing to install for three files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ __all__ = ["Node", "read_yaml"]
 
 Node = str | list["Node"] | dict[str, "Node"]
 
-_ENTRY = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*):(?: +(.*))?")
+_ENTRY = re.compile(r"(\$?[A-Za-z][A-Za-z0-9_.-]*):(?: +(.*))?")
+_QUOTED = re.compile(r'"([^"\\]+)"')
 
 
 @dataclass
@@ -80,6 +81,8 @@ def _value(lines: _Lines, indent: int, text: str) -> Node:
         return _block(lines, indent)
     if text == "{}":
         return {}
+    if quoted := _QUOTED.fullmatch(text):
+        return quoted[1]
     if text:
         if text[0] in "\"'[{&*!%@`>|" or " #" in text or ": " in text or text.endswith(":"):
             raise ValueError(f"outside of the subset: {text!r}")

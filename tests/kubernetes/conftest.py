@@ -1,4 +1,4 @@
-"""Fixtures for the tests on a real API server alone: candidates, whole sidecars, and client-go's."""
+"""Fixtures for the tests on a real API server: candidates, whole sidecars, and client-go's."""
 
 from __future__ import annotations
 

@@ -164,6 +164,8 @@ class Workers:
             try:
                 changed = self._store.watch(watch.session, watch.standing, timeout_s=at_most_s)
                 event = Watched(changed)
+            except RefusedError as error:  # To watch may be a right of its own.
+                event = Watched(changed=False, failed=True, refused=_reason(error))
             except StoreError:
                 event = Watched(changed=False, failed=True)  # The calls will report the outage.
             except Exception:  # noqa: BLE001  # An adapter's bug: looking again is always safe.

@@ -270,6 +270,23 @@ def test_a_watch_that_ends_is_followed_by_a_look_a_watch_or_a_pause(
 
 
 @pytest.mark.parametrize(
+    ("failures", "times"), [(0, [0, 3]), (1, [])], ids=["calls are answered", "calls fail as well"]
+)
+def test_a_watch_that_is_refused_is_reported_once_unless_the_calls_report_it(
+    failures: int, times: list[int]
+) -> None:
+    refused = Watched(changed=False, failed=True, refused="may not watch")
+    state = elector(Waiting(BEHIND), call=Renew(SESSION), failures=failures)
+
+    reported = []
+    for number, ended in enumerate([refused, refused, Watched(changed=False), refused]):
+        state, effects = core.step(state, ended, 101.0 + number, AIMS)
+        reported += [number for effect in effects if isinstance(effect, Report)]
+
+    assert reported == times
+
+
+@pytest.mark.parametrize(
     ("said_changed", "found", "pause_s"),
     [(True, BEHIND, 0.75), (True, replace(BEHIND, cursor=2), 0.0), (False, BEHIND, 0.0)],
     ids=["a false alarm", "a change", "no alarm"],

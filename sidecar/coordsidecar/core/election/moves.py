@@ -169,10 +169,14 @@ class Answered(Value):
 
 
 class Watched(Value):
-    """The watch ended: something may have changed, or ``failed``, or neither."""
+    """The watch ended: something may have changed, or ``failed``, or neither.
+
+    ``refused``: the store's reason, if it failed for one that somebody has to mend.
+    """
 
     changed: bool
     failed: bool = False
+    refused: str = ""
 
 
 class HeardGuard(Value):

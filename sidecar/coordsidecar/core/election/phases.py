@@ -182,7 +182,7 @@ class Elector(Value, kw_only=True):
     else was in office since we last led;
     ``forgotten_until_s``: how long that one's job may live on, should the store have lost its data
     and know nothing of it any more. ``sight``: since when the leader has not renewed, as far as
-    this session has seen.
+    this session has seen. ``watch_refused``: it was reported that the store refuses our watch.
     """
 
     phase: Phase
@@ -194,6 +194,7 @@ class Elector(Value, kw_only=True):
     called_at_s: float = math.inf
     watching: bool = False
     watch_at_s: float = 0.0
+    watch_refused: bool = False
     session: Session | None = None
     renewed_at_s: float = -math.inf
     renew_at_s: float = 0.0

@@ -153,7 +153,7 @@ def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
             elector = replace(elector, call=None, called_at_s=math.inf)
             return answers.answered(elector, event, now_s, aims)
         case Watched():
-            return _watched(replace(elector, watching=False), event, now_s, aims), []
+            return _watched(replace(elector, watching=False), event, now_s, aims)
         case HeardGuard(message):
             return _hear(elector, message, now_s, aims)
         case GuardDied():
@@ -172,16 +172,21 @@ def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
             assert_never(event)
 
 
-def _watched(elector: Elector, event: Watched, now_s: float, aims: Aims) -> Elector:
+def _watched(elector: Elector, event: Watched, now_s: float, aims: Aims) -> Step:
     if event.failed:
-        return replace(elector, watch_at_s=now_s + aims.timing.renew_every_s / 4)
+        elector = replace(elector, watch_at_s=now_s + aims.timing.renew_every_s / 4)
+        if not event.refused or elector.watch_refused or elector.failures:
+            return elector, []  # The calls report an outage, and what they are refused as well.
+        elector = replace(elector, watch_refused=True)
+        return elector, [Report("refused", event.refused, token_of(elector.phase))]
+    elector = replace(elector, watch_refused=False)
     if event.changed:
         # Look first: a watch from the same place would only fire again.
         elector = replace(elector, watch_at_s=math.inf)
         if isinstance(elector.phase, Leading):
-            return replace(elector, renew_at_s=now_s)  # With its proof.
-        return replace(elector, look_at_s=now_s)
-    return replace(elector, watch_at_s=now_s)
+            return replace(elector, renew_at_s=now_s), []  # With its proof.
+        return replace(elector, look_at_s=now_s), []
+    return replace(elector, watch_at_s=now_s), []
 
 
 def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) -> Step:
