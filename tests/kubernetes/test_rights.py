@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.cli.command import coordsidecar
+from tests.docs.test_pages import blocks
 from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 from tests.kubernetes.manifests import one, render
 from tests.servers import KubernetesServer
 
 RULES: list[dict[str, Any]] = one(render("base"), "Role")["rules"]
+PAGE = (Path(__file__).parents[2] / "docs/stores.md").read_text()
 VERBS = sorted({verb for rule in RULES for verb in rule["verbs"]})
 ACCOUNT = "ticker"
 _GROUP = "coordination.k8s.io"
@@ -24,24 +28,33 @@ _TTL = "3s"
 # What every account may do: ask what it may do. (Of the roles system:basic-user and the like, all
 # else is about paths, not about objects.)
 _REVIEWS = "authorization.k8s.io"
-_Rights = Callable[..., "Account"]
 
 
 class Account:
     """A service account with a Role of its own, and how to be it."""
 
     def __init__(
-        self, server: KubernetesServer, namespace: str, folder: Path, rules: list[dict[str, Any]]
+        self,
+        server: KubernetesServer,
+        namespace: str,
+        folder: Path,
+        rules: list[dict[str, Any]],
+        *,
+        token: str = "",
     ) -> None:
+        """``token``: of an account that is there already."""
         self.server, self.namespace = server, namespace
-        self.token = server.service_account(ACCOUNT, namespace, rules=rules)
-        self._config = folder / f"{namespace}.json"
+        self.token = token or server.service_account(ACCOUNT, namespace, rules=rules)
+        self._config = folder / f"{uuid.uuid4().hex}.json"
         server.kubeconfig(self._config, token=self.token, namespace=namespace)
 
     def words(self, name: str = "ticker") -> list[str]:
         """The first words of a command line of ours."""
-        store = f"kubernetes:?kubeconfig={self._config}"
-        return ["--store", store, "--name", name, "--ttl", _TTL]
+        return ["--store", self.store, "--name", name, "--ttl", _TTL]
+
+    @property
+    def store(self) -> str:
+        return f"kubernetes:?kubeconfig={self._config}"
 
     def lease(self, name: str = "ticker") -> dict[str, Any]:
         """The Lease, as the admin sees it; empty if there is none."""
@@ -110,14 +123,12 @@ def test_with_the_shipped_role_one_leads_hands_over_and_is_taken_over_from(
         assert "refused" not in sidecar.log()
 
 
-def test_the_shipped_role_grants_nothing_else(account: Callable[..., Account]) -> None:
-    who = account(RULES)
+def granted(who: Account) -> set[tuple[str, str, str, tuple[str, ...]]]:
+    """Group, resource, verb and names, as the API server sees it; less what everybody may."""
     spec = {"spec": {"namespace": who.namespace}}
     path = f"/apis/{_REVIEWS}/v1/selfsubjectrulesreviews"
-
     review = who.server.http("POST", path, spec, token=who.token).body["status"]
-
-    granted = {
+    return {
         (group, resource, verb, tuple(rule.get("resourceNames", ())))
         for rule in review["resourceRules"]
         for group in rule["apiGroups"]
@@ -125,8 +136,45 @@ def test_the_shipped_role_grants_nothing_else(account: Callable[..., Account]) -
         for verb in rule["verbs"]
         if group != _REVIEWS
     }
-    named = {(_GROUP, "leases", verb, (ACCOUNT,)) for verb in ("get", "patch", "watch")}
-    assert granted == named | {(_GROUP, "leases", "create", ())}
+
+
+def named(*verbs: str, name: str) -> set[tuple[str, str, str, tuple[str, ...]]]:
+    return {(_GROUP, "leases", verb, (name,)) for verb in verbs}
+
+
+CREATE = (_GROUP, "leases", "create", ())
+
+
+def test_the_shipped_role_grants_nothing_else(account: Callable[..., Account]) -> None:
+    who = account(RULES)
+
+    assert granted(who) == named("get", "patch", "watch", name=ACCOUNT) | {CREATE}
+
+
+def test_the_commands_on_the_page_grant_as_much_and_checks_less(
+    start: Callable[..., Sidecar], kubernetes: KubernetesServer, tmp_path: Path
+) -> None:
+    namespace = kubernetes.namespace()
+    section = PAGE.partition("\n## Kubernetes\n")[2].partition("\n## ")[0]
+    lines = "".join(blocks(section, "sh")).splitlines()
+    for line in lines:
+        _, *words = shlex.split(line.replace("=default:", f"={namespace}:"))
+        kubernetes.kubectl("-n", namespace, *words)
+    elector, checker = (
+        Account(kubernetes, namespace, tmp_path, [], token=kubernetes.token(name, namespace))
+        for name in ("elector", "checker")
+    )
+    wanted = named("get", "patch", "watch", name="nightly") | {CREATE}
+    wait_for(lambda: granted(elector) == wanted, "instances to have these rights and no others")
+    wanted_by_checks = named("get", name="nightly")
+    wait_for(lambda: granted(checker) == wanted_by_checks, "checks to have theirs and no others")
+
+    leader = start(*elector.words("nightly"), "--", "sleep", "600")
+
+    wait_for(leader.leads, "it to lead")
+    (token,) = re.findall(r"leader: .* token=(\d+)", leader.log())
+    check = ["check", token, "--store", checker.store, "--name", "nightly"]
+    assert coordsidecar(*check).status == 0
 
 
 def test_another_lease_and_other_verbs_are_refused(account: Callable[..., Account]) -> None:
@@ -152,7 +200,7 @@ def test_a_verb_less_is_named_and_the_command_that_grants_it_helps(
 
     said = re.findall(r"lacks the verb '(\w+)'.*; to grant it: (kubectl .*), and", log(instances))
 
-    assert {named for named, _ in said} == {verb}
+    assert {lacking for lacking, _ in said} == {verb}
     if verb in ("get", "patch", "create"):
         assert not instances[0].leads()
     if verb == "get":  # Nothing is known of the election: so it does not begin.

@@ -31,6 +31,8 @@ Examples:
     coordsidecar -- python job.py
   One active instance on any number of hosts that share an etcd:
     coordsidecar --store etcd://etcd1:2379,etcd2:2379 --name nightly -- ./job.sh
+  One active pod in Kubernetes:
+    coordsidecar --store kubernetes: --name nightly -- ./job.sh
   Take over sooner, and run the job again when it fails:
     coordsidecar --ttl 5s --restart on-failure --name mailer -- ./mailer
   In the job, before a step that must not be done twice:

@@ -24,7 +24,8 @@ STOP_TIMEOUT_REMARK = (
 )
 NO_STORE = (
     "no --store is given, and in a container the default, local:, would let every replica lead; "
-    "name one that all share, such as --store etcd://HOST:2379 (or --store local:, if you mean it)"
+    "name one that all share, such as --store etcd://HOST:2379 or, in Kubernetes, "
+    "--store kubernetes: (or --store local:, if you mean it)"
 )
 
 _MARKS = ("/.dockerenv", "/run/.containerenv")

@@ -188,8 +188,8 @@ OPTIONS = (
     Option(
         "store", _ELECTION, "URL", _read_store,
         "Where the instances meet: etcd://HOST:2379[,HOST:2379...], etcds:// (TLS), "
-        "consul://HOST:8500, consuls://, or local: for one host only. Default: local:, but none in "
-        "a container",
+        "consul://HOST:8500, consuls://, kubernetes: (a Lease), or local: for one host only. "
+        "Default: local:, but none in a container",
     ),
     Option(
         "name", _ELECTION, "NAME", read_name,

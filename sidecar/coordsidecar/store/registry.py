@@ -32,7 +32,7 @@ _BUILT_IN = {
 }
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-_EXAMPLES = "local:, etcd://host:2379 or consul://host:8500"
+_EXAMPLES = "local:, etcd://host:2379, consul://host:8500 or kubernetes:"
 
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
