@@ -7,6 +7,7 @@ server which drips can outlast any of them. Here each step has a deadline for th
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Mapping
@@ -90,6 +91,7 @@ class HttpConnection:
         self._sock: socket.socket | None = None
         self._received = bytearray()
         self._answered = False
+        self._answers = 0
         # Of the last answer, by their names in small letters.
         self.headers: dict[str, str] = {}
         # Of the answer's body: bytes left in this chunk, or in all if it is not chunked; None:
@@ -109,6 +111,9 @@ class HttpConnection:
     ) -> int:
         """Send a request (``POST /path``) and return the answer's status; then read its body."""
         self._open(deadline_s)
+        if self._received or self._answered_unasked():
+            # It would be taken for the answer to what we are about to ask.
+            raise LinkError("the server answered more than it was asked", sent=False)
         lines = [
             f"{request} HTTP/1.1",
             f"Host: {self._address}",
@@ -171,6 +176,14 @@ class HttpConnection:
         except OSError as e:
             raise self._failed(e, sent=False) from e
 
+    def _answered_unasked(self) -> bool:
+        """Whether there is something to read of a server that has answered all; or its end."""
+        if not self._answers or self._sock is None:
+            return False
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
+
     def _limit(self, deadline_s: float) -> socket.socket:
         """Return the socket with the time-out that is left."""
         assert self._sock is not None
@@ -221,6 +234,7 @@ class HttpConnection:
         status_line = self._take_line(deadline_s).split(b" ", 2)
         if not status_line[0].startswith(b"HTTP/1.") or not status_line[1:]:
             raise LinkError("what answered does not speak HTTP", sent=True)
+        self._answers += 1
         self.headers = {}
         for _ in range(_MAX_HEADERS):
             name, _, value = self._take_line(deadline_s).decode("latin-1").partition(":")

@@ -11,7 +11,6 @@ import json
 
 from coordsidecar.hints import Any
 from coordsidecar.store.protocol import (
-    LoginRefusedError,
     RefusedError,
     StoreError,
     UnreachableError,
@@ -74,8 +73,8 @@ def translate(answer: Answer, *, verb: str, settings: KubernetesSettings) -> Sto
     access, namespace = settings.access, settings.namespace
     where = f"Kubernetes at {access.address}"
     if answer.status == _UNAUTHORIZED:
-        if access.token and not access.token_file:
-            return LoginRefusedError(f"{where} does not know, or no more, {access.source}'s token")
+        # Not for good, even where the token cannot change: an API server says so, too, while what
+        # it asks about tokens is away.
         return RefusedError(f"{where} does not know who we are; check {access.source}")
     if answer.status == _FORBIDDEN and answer.is_status:
         return _forbidden(answer, where, verb, settings)

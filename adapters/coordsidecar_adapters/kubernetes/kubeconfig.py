@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from coordsidecar.hints import Any
 from coordsidecar_adapters.endpoints import host_port
-from coordsidecar_adapters.kubernetes.settings import Access, header
+from coordsidecar_adapters.kubernetes.settings import Access, header, read_file
 from coordsidecar_adapters.link import Tls
 
 __all__ = ["read_kubeconfig"]
@@ -27,8 +27,7 @@ _PORTS = {"https": 443, "http": 80}
 def read_kubeconfig(path: str) -> Access:
     """What its current context says; `ValueError`: it cannot be read, or asks for what we lack."""
     try:
-        with open(path, "rb") as file:
-            raw = file.read()
+        raw = read_file(path)
     except OSError as e:
         raise ValueError(f"the kubeconfig {path}: {e.strerror}; {_MAKE}") from e
     try:
@@ -48,12 +47,14 @@ def _access(config: Mapping[str, Any], path: str) -> Access:
     context = _named(config, "context", current, path)
     cluster = _named(config, "cluster", context["cluster"], path)
     user = _named(config, "user", context["user"], path)
-    for unknown in ("exec", "auth-provider", "username"):
+    for unknown in ("exec", "auth-provider", "username", "as", "as-groups", "as-uid"):
         if user.get(unknown):
             raise ValueError(
                 f"the kubeconfig {path} logs in by {unknown}, which is not supported; use a "
                 "service account's token (kubectl create token)"
             )
+    if cluster.get("proxy-url"):
+        raise ValueError(f"the kubeconfig {path} asks for proxy-url, which is not supported")
     server = urllib.parse.urlsplit(cluster["server"])
     if server.scheme not in _PORTS or not server.hostname or "@" in server.netloc:
         raise ValueError(f"the kubeconfig {path} names a server by no https:// URL")

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import math
 import time
+import zlib
 from collections.abc import Mapping
 
 from coordsidecar.hints import Any
 from coordsidecar.store.protocol import Limits, Office, UnreachableError
 from coordsidecar.value import Value, replace
 
-__all__ = ["NO_LEASE", "Lease", "acquisition", "beat", "in_office", "release"]
+__all__ = ["NO_LEASE", "Lease", "acquisition", "in_office", "release", "renewal", "unheld"]
 
 Json = dict[str, Any]
 
@@ -30,6 +31,9 @@ _LEADER = "coordsidecar/leader"
 _BY_THIS_WRITE = 0
 _MOST_LEADER_CHARACTERS = 4096
 _MOST_VERSION = 2**62
+_MOST_BEAT = 2**160
+_MOST_TRANSITIONS = 2**31 - 1
+_LONGEST_TIME = 40
 _LONGEST_S = 86400.0
 # Of a holder that does not say for how long it holds: as long as client-go's default.
 _UNSAID_S = 15.0
@@ -41,7 +45,7 @@ class Lease(Value):
     """``version`` is its resourceVersion, 0 if there is no such Lease; ``holder``: "" is nobody.
 
     ``lock`` is the version by which its holder acquired it, 0 if that is none of ours, and
-    ``replaced`` the one that it was until then.
+    ``replaced`` the beat of whoever held it until then.
     ``lock_written``, ``office_written``: these stand in it in full, not as `_BY_THIS_WRITE`, which
     the next write of anybody of ours has to put right, lest it be taken for that one.
     """
@@ -51,6 +55,7 @@ class Lease(Value):
     duration_s: float = _UNSAID_S
     transitions: int = 0
     acquired: str = ""
+    renewed: str = ""
     lock: int = 0
     replaced: int = 0
     leader: str = ""
@@ -67,6 +72,16 @@ class Lease(Value):
             return _read(_version(metadata["resourceVersion"]), metadata, spec)
         except (AssertionError, TypeError, KeyError, ValueError, AttributeError) as e:
             raise UnreachableError(f"Kubernetes answered what it never does: {e!r}") from e
+
+    @property
+    def beat(self) -> int:
+        """What each renewal changes, and no other write: a label would keep the dead alive.
+
+        As client-go compares. All digits of the time of the last renewal, and a sum of the rest.
+        """
+        rest = f"{self.holder} {self.acquired} {self.transitions} {self.duration_s}"
+        digits = "".join(filter(str.isdecimal, self.renewed[:_LONGEST_TIME]))
+        return (int(digits or "0") << 32) + zlib.crc32(rest.encode(errors="replace")) + 1
 
     @property
     def in_office(self) -> bool:
@@ -98,10 +113,13 @@ class Lease(Value):
         return self.office.clean and floor <= self.office.led <= self.version
 
 
-# Whoever deleted it deleted what it told of its leader, who may still run. So nobody starts a job
-# at once by a Lease that he has made himself.
-_UNTOLD = "{}"
-NO_LEASE = Lease(0, office=Office.decode(_UNTOLD))
+NO_LEASE = Lease(0)
+
+
+def unheld() -> Json:
+    """A new one. Whoever deleted the one before deleted what it told of its leader, who may still
+    run; so this one says of nobody that he has resigned."""
+    return {"metadata": {"annotations": {_OFFICE: "{}"}}, "spec": {}}
 
 
 def acquisition(
@@ -109,43 +127,41 @@ def acquisition(
 ) -> Json:
     """Take it; with a ``run`` office as well."""
     annotations = {
-        _TERM: _term(holder, _BY_THIS_WRITE, lease.version),
+        _TERM: _term(holder, _BY_THIS_WRITE, lease.beat),
         _LEADER: record[:_MOST_LEADER_CHARACTERS],
     }
-    if not lease.version:
-        annotations[_OFFICE] = _UNTOLD
-    elif run:
+    if run:
         released = lease.office.released
         office = Office(led=_BY_THIS_WRITE, released=released, run=run, limits=limits)
         annotations[_OFFICE] = office.encode()
     elif not lease.office_written:
         annotations[_OFFICE] = lease.office.encode()
-    now = _now()
+    now = _now(lease)
     spec = _held(holder, ttl_s) | {"acquireTime": now, "renewTime": now}
-    # As client-go counts: how often it has passed from one to another. The first is none.
-    spec["leaseTransitions"] = lease.transitions + 1 if lease.version else 0
+    # As client-go counts: how often it has passed from one to another.
+    spec["leaseTransitions"] = min(lease.transitions + 1, _MOST_TRANSITIONS)
     return _write(lease, annotations, spec)
 
 
-def beat(lease: Lease, ttl_s: float) -> Json:
+def renewal(lease: Lease, ttl_s: float) -> Json:
     """Renew it, as its holder; and say in full what was taken by the version of its write."""
     annotations = {}
     if not lease.lock_written:
         annotations[_TERM] = _term(lease.holder, lease.lock, lease.replaced)
     if not lease.office_written:
         annotations[_OFFICE] = lease.office.encode()
-    return _write(lease, annotations, _held(lease.holder, ttl_s) | {"renewTime": _now()})
+    return _write(lease, annotations, _held(lease.holder, ttl_s) | {"renewTime": _now(lease)})
 
 
 def in_office(lease: Lease, office: Office, ttl_s: float) -> Json:
     """Take office, as its holder."""
     annotations = {_TERM: _term(lease.holder, lease.lock, lease.replaced), _OFFICE: office.encode()}
-    return _write(lease, annotations, _held(lease.holder, ttl_s) | {"renewTime": _now()})
+    return _write(lease, annotations, _held(lease.holder, ttl_s) | {"renewTime": _now(lease)})
 
 
 def release(lease: Lease, office: Office, *, ours: bool) -> Json:
     """Give it up, if it is ``ours``; and replace the office record."""
-    now = _now()
+    now = _now(lease)
     spec = _held("", _RELEASED_S) | {"acquireTime": now, "renewTime": now} if ours else {}
     changed = office != lease.office or not lease.office_written
     annotations = {_OFFICE: office.encode()} if changed else {}
@@ -171,9 +187,16 @@ def _term(holder: str, lock: int, replaced: int) -> str:
     return json.dumps({"holder": holder, "lock": lock, "replaced": replaced})
 
 
-def _now() -> str:
-    """A MicroTime. To us it says nothing; people read it, and client-go writes it."""
-    seconds, fraction = divmod(time.time_ns() // 1000, 1_000_000)
+def _now(lease: Lease) -> str:
+    """A MicroTime, unlike the last one. To whoever waits only that says anything."""
+    now_us = time.time_ns() // 1000
+    while (now := _micro_time(now_us)) == lease.renewed:
+        now_us += 1
+    return now
+
+
+def _micro_time(time_us: int) -> str:
+    seconds, fraction = divmod(time_us, 1_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:06}Z"
 
 
@@ -196,6 +219,7 @@ def _read(version: int, metadata: Mapping[str, Any], spec: Mapping[str, Any]) ->
         duration_s=min(float(_count(duration)), _LONGEST_S) or _UNSAID_S,
         transitions=_count(transitions),
         acquired=str(spec.get("acquireTime") or ""),
+        renewed=str(spec.get("renewTime") or ""),
         lock=lock or 0,
         replaced=replaced,
         leader=str(leader or "")[:_MOST_LEADER_CHARACTERS],
@@ -206,7 +230,7 @@ def _read(version: int, metadata: Mapping[str, Any], spec: Mapping[str, Any]) ->
 
 
 def _term_of(holder: str, raw: object) -> tuple[int | None, int]:
-    """By which version this holder acquired it, and from which; None: it is not one of ours."""
+    """By which version this holder acquired it, after which beat; None: it is not one of ours."""
     try:
         term = json.loads(str(raw)) if holder and raw else None
         if not isinstance(term, dict) or term["holder"] != holder:
@@ -214,10 +238,10 @@ def _term_of(holder: str, raw: object) -> tuple[int | None, int]:
         lock, replaced = term["lock"], term["replaced"]
     except (ValueError, KeyError, RecursionError):
         return None, 0
-    # A bool is an int to Python, but no version.
-    if any(
-        type(number) is not int or not 0 <= number < _MOST_VERSION for number in (lock, replaced)
-    ):
+    # A bool is an int to Python, but no number.
+    if type(lock) is not int or type(replaced) is not int:
+        return None, 0
+    if not (0 <= lock < _MOST_VERSION and 0 <= replaced < _MOST_BEAT):
         return None, 0
     return lock, replaced
 
@@ -236,4 +260,4 @@ def _count(value: object) -> int:
     if type(value) is not int:
         return 0
     assert isinstance(value, int)
-    return value if 0 < value < 2**31 else 0
+    return value if 0 < value <= _MOST_TRANSITIONS else 0

@@ -6,15 +6,17 @@ https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-a
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Mapping
 
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
 from coordsidecar_adapters.link import Server, Tls
 
-__all__ = ["KUBERNETES", "Access", "KubernetesSettings", "header"]
+__all__ = ["KUBERNETES", "Access", "KubernetesSettings", "header", "read_file"]
 
 KUBERNETES = Server(
     name="Kubernetes",
@@ -26,13 +28,15 @@ KUBERNETES = Server(
 )
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_LARGEST_BYTES = 1024 * 1024
 _HOW = (
     "write kubernetes: in a pod, or kubernetes:?kubeconfig=FILE with a file made by "
     "`kubectl config view --raw --flatten -o json > FILE`"
 )
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_PART = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_PART}(\.{_PART})*")
 
 
 class Access(Value, kw_only=True):
@@ -55,8 +59,8 @@ class Access(Value, kw_only=True):
         """The token as it is now: a file is replaced before it expires. `OSError`, `ValueError`."""
         if not self.token_file:
             return self.token
-        with open(self.token_file, encoding="utf-8", errors="replace") as file:
-            return header(file.read().strip(), f"the token in {self.token_file}")
+        token = read_file(self.token_file).decode(errors="replace").strip()
+        return header(token, f"the token in {self.token_file}")
 
 
 class KubernetesSettings(Value):
@@ -90,6 +94,18 @@ class KubernetesSettings(Value):
                 "and last a letter or digit; use another --name"
             )
         return cls(access, namespace, election.name)
+
+
+def read_file(path: str) -> bytes:
+    """Read a file that is read again later, so that a pipe would not do. `OSError`."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        raw = file.read(_LARGEST_BYTES + 1)
+    if len(raw) > _LARGEST_BYTES:
+        raise OSError(errno.EFBIG, "far too large", path)
+    return raw
 
 
 def header(value: str, source: str) -> str:

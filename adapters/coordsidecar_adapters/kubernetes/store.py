@@ -24,6 +24,7 @@ from coordsidecar.store.protocol import (
     Held,
     Leader,
     Limits,
+    RefusedError,
     Renewal,
     Session,
     Standing,
@@ -77,7 +78,8 @@ class KubernetesStore:
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
     ) -> Session:
-        self._read(time.monotonic() + timeout_s)  # Of what is not granted one hears now.
+        # Of what cannot be had one hears now: no such namespace, no such name, no such right.
+        self._found(time.monotonic() + timeout_s)
         return Session(handle=_identity(record), ttl_s=ttl_s)
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
@@ -100,14 +102,18 @@ class KubernetesStore:
         seen = self._watcher.last
         guess = seen if seen and not seen.holder and depose is None else None
         for _ in range(_CAMPAIGN_TRIES):
-            lease, guess = guess or self._read(deadline_s), None
-            if lease.holder and (lease.holder == session.handle or lease.version != depose):
-                return self._standing(session, lease)
+            lease, guess = guess or self._found(deadline_s), None
+            if lease.holder == session.handle and lease.lock:
+                break
+            if lease.holder not in ("", session.handle) and lease.beat != depose:
+                break
             # A term that did not end in order is followed by no office in the same write.
             run = run if lease.may_be_succeeded(floor) else ""
             won = self._acquire(lease, session, record, run, limits, deadline_s)
             if won is not None:
                 return self._won(session, won, run)
+        if lease.holder:
+            return self._standing(session, lease)
         return Vacant(_LOST_RACE_RETRY_S, cursor=lease.version, last_led=lease.office.led)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
@@ -131,7 +137,8 @@ class KubernetesStore:
             office = lease.office.taken(token, lock=lease.lock, run=run, floor=floor, limits=limits)
             if office is None:
                 return None
-            written = self._write(leases.in_office(lease, office, session.ttl_s), deadline_s)
+            taken = leases.in_office(lease, office, session.ttl_s)
+            written = self._write(lease, taken, deadline_s)
             if written is not None:
                 self._term = (session.handle, lease.lock, office.led)
                 return office.led
@@ -147,13 +154,14 @@ class KubernetesStore:
             office = lease.office.resigned(token, run=run)
             if not ours and office == lease.office:
                 return
-            if self._write(leases.release(lease, office, ours=ours), deadline_s) is not None:
+            released = leases.release(lease, office, ours=ours)
+            if self._write(lease, released, deadline_s) is not None:
                 self._known = None
                 return
         raise self._kept_changing("we resigned")
 
     def close(self, session: Session, *, timeout_s: float) -> None:
-        """There is nothing of it at the API server but what `resign` gives up."""
+        """End nothing: of a session there is only what `resign` gives up."""
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
@@ -177,9 +185,9 @@ class KubernetesStore:
         """How we stand, having written the Lease, if it is ours."""
         lease = self._held_by(session) or self._read(deadline_s)
         for _ in range(_RENEW_TRIES):
-            if lease.holder != session.handle:
+            if lease.holder != session.handle or not lease.lock:
                 return self._standing(session, lease)
-            written = self._write(leases.beat(lease, session.ttl_s), deadline_s)
+            written = self._write(lease, leases.renewal(lease, session.ttl_s), deadline_s)
             if written is not None:
                 return self._standing(session, written)
             lease = self._read(deadline_s)
@@ -189,6 +197,17 @@ class KubernetesStore:
         found = self._client.get(deadline_s)
         self._known = NO_LEASE if found is None else self._told(found)
         return self._known
+
+    def _found(self, deadline_s: float) -> Lease:
+        """As `_read`, and there is one: if there was none, it is made, and nobody holds it yet."""
+        for _ in range(_CAMPAIGN_TRIES):
+            lease = self._read(deadline_s)
+            if lease.version:
+                return lease
+            made = self._client.create(leases.unheld(), deadline_s)
+            if made is not None:
+                return Lease.read(made)
+        raise self._kept_changing("we looked for it")
 
     def _acquire(
         self,
@@ -203,21 +222,29 @@ class KubernetesStore:
         taken = leases.acquisition(
             lease, session.handle, record, session.ttl_s, run=run, limits=limits
         )
-        write = self._client.patch if lease.version else self._client.create
-        # If no answer comes, nothing is known of it.
-        self._known, self._acquired = None, ("", 0)
-        written = write(taken, deadline_s)
-        if written is None:
+        self._acquired = ("", 0)
+        won = self._write(lease, taken, deadline_s)
+        if won is None:
             return None
-        self._known = won = Lease.read(written)
+        if (won.holder, won.lock) != (session.handle, won.version):
+            raise RefusedError(
+                f"Kubernetes: what we write into Lease {self._name} is not what comes of it; is "
+                "there an admission webhook that matches Leases?"
+            )
         self._acquired = (won.holder, won.version)
         return won
 
-    def _write(self, patch: leases.Json, deadline_s: float) -> Lease | None:
+    def _write(self, lease: Lease, patch: leases.Json, deadline_s: float) -> Lease | None:
+        """Change it from how it was in ``lease``; None: it no longer is so."""
         self._known = None  # If no answer comes, nothing is known of it.
-        written = self._client.patch(patch, deadline_s)
-        self._known = None if written is None else self._told(written)
-        return self._known
+        answer = self._client.patch(patch, deadline_s)
+        if answer is None:
+            return None
+        written = self._told(answer)
+        if written.version <= lease.version:
+            raise UnreachableError("Kubernetes answered to an earlier write, not to ours")
+        self._known = written
+        return written
 
     def _told(self, found: leases.Json) -> Lease:
         lease, (holder, version) = Lease.read(found), self._acquired
@@ -250,7 +277,7 @@ class KubernetesStore:
                 cursor=lease.version,
                 in_office=lease.in_office,
                 limits=lease.limits,
-                beat=lease.version,
+                beat=lease.beat,
             )
         if not lease.lock:
             # Our name, put there by somebody who does not say since when.
