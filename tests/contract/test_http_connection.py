@@ -233,6 +233,27 @@ def test_a_stranger_that_answers_a_renewal_neither_renews_nor_ends_a_session(
         store.renew(_SESSION, look=False, timeout_s=_LONG_S)
 
 
+def test_an_answer_that_comes_twice_answers_no_other_question(serve: Serve) -> None:
+    came_twice = threading.Event()
+
+    def script(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na" * 2)
+        came_twice.set()
+        client.recv(65536)
+
+    http = HttpConnection(serve(script), server=ETCD, resolver=Resolver(), tls=None)
+    deadline_s = time.monotonic() + _LONG_S
+    http.ask("POST /", b"", headers={}, deadline_s=deadline_s)
+    assert http.read(deadline_s=deadline_s) == b"a"
+    came_twice.wait()
+
+    with pytest.raises(LinkError, match="more than it was asked") as refusal:
+        http.ask("POST /", b"", headers={}, deadline_s=deadline_s)
+
+    assert not refusal.value.sent
+    http.close()
+
+
 def test_a_kept_connection_that_was_closed_meanwhile_is_dialled_again(
     serve: Serve, election: Election
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,8 @@ def test_a_clients_key_is_on_no_disk(writes: Writes, pki: Pki) -> None:
         ({"cluster": {"server": "https://root:secret@k"}}, "no https:// URL"),
         ({"cluster": {"server": "https://k:port"}}, "port"),
         ({"user": {"exec": {"command": "login"}}}, "logs in by exec.*kubectl create token"),
+        ({"user": {"token": "a", "as": "root"}}, "logs in by as"),
+        ({"cluster": {"server": "https://k", "proxy-url": "http://p"}}, "asks for proxy-url"),
         ({"user": {"token": "a\nb"}}, "other characters"),
         ({"user": {"client-certificate-data": "a"}}, "cannot be understood"),
     ],
@@ -197,6 +200,27 @@ def test_what_is_no_kubeconfig_is_told_how_to_make_one(
 
     with pytest.raises(ValueError, match=f"{why}.*kubectl config view --raw --flatten -o json"):
         read(f"kubernetes:?kubeconfig={path}")
+
+
+def test_what_cannot_be_read_again_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    """An elector that is replaced reads it once more."""
+    os.mkfifo(tmp_path / "config")
+
+    with pytest.raises(ValueError, match="config: not a regular file"):
+        read(f"kubernetes:?kubeconfig={tmp_path / 'config'}")
+
+
+def test_a_file_without_an_end_is_not_read_to_it() -> None:
+    with pytest.raises(ValueError, match="/dev/zero: not a regular file"):
+        read("kubernetes:?kubeconfig=/dev/zero")
+
+
+def test_nor_one_that_is_far_too_large(tmp_path: Path) -> None:
+    with (tmp_path / "config").open("wb") as file:
+        file.truncate(10**9)
+
+    with pytest.raises(ValueError, match="config: far too large"):
+        read(f"kubernetes:?kubeconfig={tmp_path / 'config'}")
 
 
 def test_a_kubeconfig_that_is_missing_is_named() -> None:
@@ -227,7 +251,7 @@ def test_a_url_that_says_more_than_it_may_is_refused(url: str) -> None:
         read(url)
 
 
-@pytest.mark.parametrize("name", ["Demo", "a_b", "-a", "a.", "a" * 254])
+@pytest.mark.parametrize("name", ["Demo", "a_b", "-a", "a.", "a..b", "a.-b", "a-.b", "a" * 254])
 def test_a_name_that_no_lease_can_have_is_refused(writes: Writes, name: str) -> None:
     with pytest.raises(ValueError, match="use another --name"):
         read(writes(), election=Election(namespace="default", name=name))

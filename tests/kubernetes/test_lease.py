@@ -121,6 +121,21 @@ def test_each_renewal_is_a_beat_and_wakes_who_stands_by_but_not_the_leader(
     assert after.beat != before.beat
 
 
+def test_no_write_but_a_renewal_is_a_beat(candidate: NewCandidate, lease: OperatedLease) -> None:
+    """Else whoever writes labels often enough would keep a dead leader alive."""
+    leader, standby = candidate(), candidate()
+    leader.leads()
+    before = _behind(standby.campaign())
+
+    lease.patch(metadata={"labels": {"team": "payments"}, "annotations": {"note": "a"}})
+
+    assert standby.watch(before)
+    after = _behind(standby.standing())
+    assert after.cursor != before.cursor
+    assert after.beat == before.beat
+    assert isinstance(_deposes(standby, before.beat), Held)
+
+
 def test_a_leader_is_not_woken_by_its_own_beats(
     candidate: NewCandidate, lease: OperatedLease, aside: ThreadPoolExecutor
 ) -> None:
@@ -297,6 +312,25 @@ def test_the_first_renewal_writes_down_by_which_version_the_term_began(
     assert token.token == held.token
 
 
+def test_a_holder_whose_annotations_are_taken_away_renews_no_more_and_begins_anew(
+    candidate: NewCandidate, lease: OperatedLease
+) -> None:
+    """It does not know under which term it holds the Lease, and nor does anybody else."""
+    leader = candidate()
+    token = leader.leads()
+    lease.patch(metadata={"annotations": {"coordsidecar/term": None}})
+    before = lease.spec()
+
+    standing = leader.renews_and_looks()
+
+    assert isinstance(standing, Absent)
+    assert lease.spec() == before
+    held = leader.campaign()
+    assert isinstance(held, Held)
+    assert held.token > token
+    assert not held.clean
+
+
 # ── what stands in it ──────────────────────────────────────────────────────────────────────────
 
 
@@ -334,3 +368,14 @@ def test_a_renewal_without_a_look_keeps_it_too(
     first.renew()
 
     assert lease.read()["spec"]["renewTime"] > before
+
+
+def test_a_lease_that_has_passed_on_too_often_to_be_counted_passes_on(
+    candidate: NewCandidate, lease: OperatedLease
+) -> None:
+    first = candidate()
+    lease.patch(spec={"leaseTransitions": 2**31 - 1})
+
+    first.wins()
+
+    assert lease.spec()["leaseTransitions"] == 2**31 - 1
