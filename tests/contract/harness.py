@@ -18,6 +18,7 @@ from coordsidecar.store.protocol import Election, Session, Store, StoreFactory
 from tests.contract.candidate import close_fds
 from tests.servers import ConsulServer, EtcdServer, KubernetesServer, Proxy
 from tests.servers.etcd import etcd_put
+from tests.servers.leases import OperatedLease, store_url
 
 __all__ = [
     "ConsulHarness",
@@ -185,35 +186,27 @@ class KubernetesHarness:
         self._folder = folder
 
     def connect(self, election: Election) -> Store:
-        self._make("/api/v1/namespaces", {"name": election.namespace})
-        self._make(self._leases(election), {"name": election.name})
+        OperatedLease(self.server, election).make()
         return self.connect_to_what_is_there(election)
 
     def connect_to_what_is_there(self, election: Election) -> Store:
         """As `connect`, and the Lease may be missing."""
-        config = self._folder / "admin.json"
-        self.server.kubeconfig(config)
-        return self._connect_to(config, election)
+        return self._connect_to(store_url(self.server, self._folder), election)
 
     def connect_by(self, way: Proxy, election: Election) -> Store:
-        self.connect(election)
-        config = self._folder / f"by-{way.endpoint}.json"
-        self.server.kubeconfig(config)
-        config.write_text(config.read_text().replace(self.server.endpoint, way.endpoint))
-        return self._connect_to(config, election)
+        OperatedLease(self.server, election).make()
+        return self._connect_to(store_url(self.server, self._folder, by=way.endpoint), election)
 
     def end_session(self, session: Session) -> None:
         found = self.server.http("GET", "/apis/coordination.k8s.io/v1/leases").body["items"]
         for lease in found:
             if lease.get("spec", {}).get("holderIdentity") == session.handle:
                 names = lease["metadata"]
-                self._patch(
-                    Election(names["namespace"], names["name"]), {"spec": {"holderIdentity": ""}}
-                )
+                its = Election(names["namespace"], names["name"])
+                OperatedLease(self.server, its).clear_holder()
 
     def delete_key(self, election: Election, session: Session) -> None:
-        lease = self.server.http("GET", self.path(election)).body
-        assert lease["spec"]["holderIdentity"] == session.handle
+        assert OperatedLease(self.server, election).holder() == session.handle
         self.end_session(session)
 
     def write_office(self, election: Election, raw: bytes) -> None:
@@ -227,29 +220,11 @@ class KubernetesHarness:
             election.name, namespace=election.namespace, identity="somebody else"
         )
 
-    def path(self, election: Election) -> str:
-        """Of the Lease, in the API."""
-        return f"{self._leases(election)}/{election.name}"
-
-    def _connect_to(self, config: Path, election: Election) -> Store:
-        url = f"kubernetes:?kubeconfig={config}"
+    def _connect_to(self, url: str, election: Election) -> Store:
         return adapter("kubernetes.store")(url, election=election, environ={})
 
-    def _leases(self, election: Election) -> str:
-        return f"/apis/coordination.k8s.io/v1/namespaces/{election.namespace}/leases"
-
-    def _make(self, path: str, metadata: dict[str, str]) -> None:
-        made = self.server.http("POST", path, {"metadata": metadata})
-        assert made.status in (201, 409), made
-
     def _annotate(self, election: Election, name: str, raw: bytes) -> None:
-        annotation = {f"coordsidecar/{name}": raw.decode("latin-1")}
-        self._patch(election, {"metadata": {"annotations": annotation}})
-
-    def _patch(self, election: Election, patch: dict[str, object]) -> None:
-        merge = "application/merge-patch+json"
-        answer = self.server.http("PATCH", self.path(election), patch, content_type=merge)
-        assert answer.status == 200, answer
+        OperatedLease(self.server, election).annotate(name, raw.decode("latin-1"))
 
 
 class LocalHarness:

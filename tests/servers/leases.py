@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ class OperatedLease:
         """Change any of it, by a merge patch."""
         self._answered("PATCH", patch)
 
+    def annotate(self, name: str, text: str) -> None:
+        """Overwrite what ours keep there under this name."""
+        annotations = {f"coordsidecar/{name}": text}
+        self._answered("PATCH", {"metadata": {"annotations": annotations}})
+
     def clear_holder(self) -> None:
         """Let it be held by nobody: all that an operator can do to its holder."""
         self.patch_spec(holderIdentity="")
@@ -88,7 +94,7 @@ def store_url(server: KubernetesServer, folder: Path, *, by: str = "") -> str:
     way = by or server.endpoint
     config = folder / f"kubeconfig-{way.rpartition(':')[2]}.json"
     if not config.exists():
-        written = config.with_suffix(".new")
+        written = config.with_suffix(f".{uuid.uuid4().hex}")  # Threads may be about it at once.
         server.kubeconfig(written)
         written.write_text(written.read_text().replace(server.endpoint, way))
         written.rename(config)
