@@ -12,6 +12,8 @@ from coordsidecar.core.election.moves import (
     Look,
     Open,
     Refused,
+    Renew,
+    Renewed,
     Report,
     Resign,
     Silent,
@@ -98,7 +100,7 @@ def test_who_is_told_all_but_of_its_renewals_makes_way_when_its_session_would_be
     phase: object, op: object, told: object
 ) -> None:
     """The store carries them out, so that its place lasts for ever; but it can never lead."""
-    state = elector(phase, call=op)  # Renewed at 100, for 15 s.
+    state = elector(phase, call=op, told_since_s=90.0)  # Renewed at 100, for 15 s.
 
     early, _ = answer(state, told, 115.0, sent_at_s=114.9)
     state, effects = answer(state, told, 115.5, sent_at_s=115.0)
@@ -116,6 +118,20 @@ def test_in_an_outage_a_place_ends_with_its_session_and_nobody_has_to_make_way()
 
     assert effects == []
     assert state.phase == Waiting(BEHIND)
+
+
+def test_whatever_is_answered_first_after_an_outage_nobody_has_to_make_way() -> None:
+    """Where sessions do not end by themselves, such as on Kubernetes, one goes on as before."""
+    away = elector(Waiting(BEHIND), in_vain_since_s=101.0, look_at_s=1e9, retry_at_s=1e9)
+    renewing, looking = replace(away, call=Renew(SESSION)), replace(away, call=Look(SESSION))
+
+    renewed, _ = answer(renewing, Renewed(15.0), 200.0, sent_at_s=199.0)
+    told, _ = answer(looking, BEHIND, 200.0, sent_at_s=199.0)
+
+    assert isinstance(renewed.phase, Waiting)
+    assert isinstance(told.phase, Waiting)
+    in_vain, _ = take(replace(renewed, renewed_at_s=210.0), Tick(), 214.0)
+    assert isinstance(in_vain.phase, Resigning)  # Renewed for 15 s, and told nothing.
 
 
 def test_a_leader_is_not_in_the_way() -> None:

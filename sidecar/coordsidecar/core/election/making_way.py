@@ -23,6 +23,7 @@ from coordsidecar.core.election.moves import (
     Event,
     Look,
     Refused,
+    Renew,
     Report,
     Silent,
     TakeOffice,
@@ -75,12 +76,26 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 
 
 def answered(elector: Elector, answer: Answered) -> Elector:
-    """Note since when we were not told where we stand, though we asked."""
+    """Note since when we were not told where we stand, though we asked.
+
+    Where nothing was answered at all, such as in an outage, it counts from when something is.
+    """
+    unanswered = isinstance(answer.result, Silent | Refused)
+    if isinstance(answer.op, Renew):
+        if unanswered or not elector.renewed_at_s < elector.in_vain_since_s < math.inf:
+            return elector
+        return replace(elector, in_vain_since_s=answer.sent_at_s)
     if not isinstance(answer.op, Campaign | Look | TakeOffice):
         return elector
-    if isinstance(answer.result, Silent | Refused):
-        return replace(elector, in_vain_since_s=min(elector.in_vain_since_s, answer.sent_at_s))
-    return replace(elector, in_vain_since_s=math.inf, told_at_s=answer.sent_at_s)
+    if unanswered:
+        since_s = min(elector.in_vain_since_s, answer.sent_at_s)
+        return replace(elector, in_vain_since_s=since_s, told_since_s=math.inf)
+    return replace(
+        elector,
+        in_vain_since_s=math.inf,
+        told_since_s=min(elector.told_since_s, answer.sent_at_s),
+        told_at_s=answer.sent_at_s,
+    )
 
 
 def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
@@ -115,10 +130,11 @@ def _elected_in_vain_s(elector: Elector, aims: Aims) -> float:
 
 
 def _unrenewed_s(elector: Elector, aims: Aims) -> float:
-    """When our session was over by our own clock, if we have been told where we stand since."""
+    """When our session was over by our own clock, if we were told all the while where we stand."""
     if elector.session is None:
         return math.inf
-    over_s = elector.renewed_at_s + lasting_s(elector.session, aims.timing)
+    from_s = max(elector.renewed_at_s, elector.told_since_s)
+    over_s = from_s + lasting_s(elector.session, aims.timing)
     return over_s if elector.told_at_s >= over_s else math.inf
 
 

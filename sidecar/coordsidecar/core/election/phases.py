@@ -177,7 +177,8 @@ class Elector(Value, kw_only=True):
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
     ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
     when we were not told where we stand, though we asked; ``told_at_s``: when we last asked, and
-    were. ``elected_at_s``: since when this session has been elected, though it never led.
+    were; ``told_since_s``: since when each time. ``elected_at_s``: since when this session has been
+    elected, though it never led.
     ``floor``: the highest token that we, or our guard, have ever seen in office. ``rival``: who
     else was in office since we last led;
     ``forgotten_until_s``: how long that one's job may live on, should the store have lost its data
@@ -203,6 +204,7 @@ class Elector(Value, kw_only=True):
     retry_at_s: float = 0.0
     in_vain_since_s: float = math.inf
     told_at_s: float = -math.inf
+    told_since_s: float = math.inf
     elected_at_s: float = math.inf
     failures: int = 0
     lost_in_a_row: int = 0
