@@ -112,8 +112,14 @@ class LeaseLike(ModelStore):
             self._acquire(None)
 
     def delete_key(self) -> None:
-        """The object is gone, and all that it told; versions only grow."""
-        if self._holder is not None:
+        """The object is gone, and all that it told; versions only grow.
+
+        Not while instances have different TTLs: whoever makes the next one waits by its own, so
+        that is what docs/guarantees.md asks an operator not to do.
+        """
+        if len({timing.ttl_s for timing in self._asked.values()}) > 1:
+            self.revoke_holder()
+        elif self._holder is not None:
             self._in_office.clear()
             self._acquire(None)
             self.office = _UNKNOWN
