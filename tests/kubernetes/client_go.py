@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.e2e.sidecars import wait_for
+from tests.servers.leases import OperatedLease
 
 __all__ = ["DURATION_S", "LONGEST_PAUSE_S", "ClientGo"]
 
@@ -57,10 +58,17 @@ class ClientGo:
         """Until it has seen that ``holder`` leads."""
         wait_for(lambda: f"{_SEEN}{holder}" in self.log(), f"{self.name} to see {holder}")
 
-    def release(self) -> None:
-        """Let it release the Lease, if it leads, and end."""
+    def release(self, lease: OperatedLease) -> int:
+        """Let it release the Lease, by which it leads, and end; return when it was asked to, in ns.
+
+        If it is just renewing it does not get to that; so this comes right after a renewal.
+        """
+        then = lease.spec()["renewTime"]
+        wait_for(lambda: lease.spec()["renewTime"] != then, f"{self.name} to renew")
+        asked_ns = time.monotonic_ns()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=_WAIT_S)
+        return asked_ns
 
     def kill(self) -> None:
         """Let it end as its host ends: the Lease names it still."""
