@@ -203,15 +203,26 @@ def test_a_verb_less_is_named_and_the_command_that_grants_it_helps(
     assert {lacking for lacking, _ in said} == {verb}
     if verb in ("get", "patch", "create"):
         assert not instances[0].leads()
-    if verb == "get":  # Nothing is known of the election: so it does not begin.
+    does_not_begin = verb in (
+        "get",
+        "create",
+    )  # Nothing is known of the election, or it is not there.
+    if does_not_begin:
         assert instances[0].wait() == 125
     _, *words = shlex.split(said[0][1])
     who.server.kubectl(*words)
     role = words[words.index("role") + 1]
     bound = f"--serviceaccount={who.namespace}:{ACCOUNT}"
     who.server.kubectl("-n", who.namespace, "create", "rolebinding", role, f"--role={role}", bound)
-    if verb == "get":
-        wait_for(lambda: who.asks("GET", "/ticker") != 403, "the right to be in force")
+    if does_not_begin:
+        ours = {"metadata": {"name": "ticker"}}
+        wait_for(
+            lambda: (
+                who.asks("GET", "/ticker") != 403
+                and (verb == "get" or who.asks("POST", body=ours) != 403)
+            ),
+            "the right to be in force",
+        )
         instances.append(start(*who.words(), "--", "sleep", "600"))
     wait_for(instances[-1].leads, "it to lead once it may")
 
