@@ -10,10 +10,9 @@ __all__ = ["ProcessFaults"]
 
 
 class ProcessFaults:
-    """One thing is left out, since no two processes could survive it: the guard is not stopped or
-    starved while its elector is dead, stopped or starved, nor the elector while the guard is, or
-    while it does a dead guard's work. (There the fuse would be left, which is not played here.)
-    When both are hit at once, it is the whole host that is frozen, or that crashes.
+    """One thing is left to the last three: the guard is not stopped or starved while its elector is
+    dead, stopped or starved, nor the elector while the guard is, or while it does a dead guard's
+    work. Where both are out of action, the fuse is left, which nothing happens to.
     """
 
     def __init__(self, faulty: Faulty) -> None:
@@ -30,6 +29,9 @@ class ProcessFaults:
             (self.oversleep, 1.5),
             (self.suspend_host, 2),
             (self.crash_host, 1),
+            (self.stop_both, 1),
+            (self.stop_guard_and_kill_elector, 1),
+            (self.kill_both, 1),
         ]
 
     def kill_guard(self) -> bool:
@@ -164,8 +166,9 @@ class ProcessFaults:
 
         def wake() -> None:
             host.suspended = False
-            kill_s = self._faulty.nodes[0].plan.timing.kill_reserve_s
-            # Where the guard alone was stopped before, its elector first gives it K to react.
+            here = [node for node in self._faulty.nodes if node.host is host]
+            kill_s = max(node.plan.timing.kill_reserve_s for node in here)
+            # Where the guard alone was stopped before, elector and fuse first give it K to react.
             host.excused_until_s = self._faulty.world.now_s + 0.06 + 2 * kill_s
             for process in processes:
                 self._faulty.world.after(self._faulty.world.rng.random() * 0.005, process.resume)
@@ -197,4 +200,32 @@ class ProcessFaults:
             node.start_later()
 
         self._faulty.world.after(for_s, boot)
+        return True
+
+    def stop_both(self) -> bool:
+        """`pkill -STOP coordsidecar`: the job runs on."""
+        return self._hit_both("guard and elector are stopped", stop_guard=True, stop_elector=True)
+
+    def stop_guard_and_kill_elector(self) -> bool:
+        return self._hit_both("the guard is stopped, its elector is killed", stop_guard=True)
+
+    def kill_both(self) -> bool:
+        return self._hit_both("guard and elector are killed")
+
+    def _hit_both(self, what: str, *, stop_guard: bool = False, stop_elector: bool = False) -> bool:
+        faulty = self._faulty
+        node = faulty.node()
+        guard, elector = node.sidecar.guard, node.sidecar.elector
+        if elector is None or not node.has_fuses:
+            return False
+        if not faulty.guard_is_well(node) or not faulty.elector_is_well(node):
+            return False
+        for_s = faulty.a_while_s()
+        faulty.say(node, f"{what}; for {for_s:.2f}s, where they are stopped")
+        for process, is_stopped in ((guard, stop_guard), (elector, stop_elector)):
+            if is_stopped:
+                process.pause()
+                faulty.world.after(for_s, process.resume)
+            else:
+                process.kill()
         return True

@@ -15,6 +15,7 @@ from coordsidecar.core.guard.moves import Effect, Event, Plan
 from coordsidecar.core.guard.phases import Running, lease_of
 from coordsidecar.store.protocol import Session
 from tests.sim.elector_process import ElectorProcess
+from tests.sim.fuse import Fuse
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process
 
@@ -26,6 +27,7 @@ class Sidecar(Protocol):
 
     plan: Plan
     elector: ElectorProcess | None
+    fuse: Fuse
 
     def start_tree(self, token: int | None) -> Tree | None: ...
 
@@ -74,7 +76,7 @@ class GuardProcess(Process):
         self._brought = Brought()
 
     def begin(self) -> None:
-        """The elector is forked first, so that it connects while we make ready."""
+        # The elector is forked first, so that it connects while we make ready.
         self.sidecar.start_elector(None, None, 0.0, 0, 0.0)
         self.poke()
 
@@ -189,6 +191,7 @@ class GuardProcess(Process):
         match self._chore:
             case moves.StopTree() | moves.KillTree() if not living:
                 self._chore = None
+                self.sidecar.fuse.remove()
                 yield moves.TreeEmpty()
             case moves.KillTree():
                 for tree in living:
@@ -207,13 +210,16 @@ class GuardProcess(Process):
             case moves.Tell(message):
                 if self.sidecar.elector is not None:
                     self.sidecar.elector.hear(message)
-            case moves.ShowRole() | moves.Report():
+            case moves.ShowRole():
+                self.sidecar.fuse.lasts_until(effect.run_until_s)
+            case moves.Report():
                 pass
             case moves.StartJob(_, token):
                 self._chore, self._frozen = None, False
                 self.job = None if self._is_too_late(token) else self.sidecar.start_tree(token)
                 if self.job is None:
                     return [moves.JobNotStarted(127, "no such file")]
+                self.sidecar.fuse.start()
             case moves.StopTree():
                 self._chore = effect
                 for tree in self.sidecar.living_trees():

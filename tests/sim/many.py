@@ -5,17 +5,31 @@ from __future__ import annotations
 import gc
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
+from tests.sim.breaking import Mutant, both, patched
 from tests.sim.found import BUGS
-from tests.sim.mutants import MUTANTS
+from tests.sim.mutants import MUTANTS, OF_THE_FUSE
 from tests.sim.mutants_of_sight import OF_SIGHT
+from tests.sim.node import Node
 from tests.sim.scenario import Report, run
 from tests.sim.schedule import Schedule
 
 __all__ = ["BROKEN", "play", "play_range"]
 
-BROKEN = MUTANTS | OF_SIGHT | BUGS
+
+def _without_fuses(mutant: Mutant) -> Mutant:
+    """Each rule has to show by itself: the fuse would cover for some of them."""
+
+    def broken() -> AbstractContextManager[None]:
+        return both(patched(Node, "has_fuses", lambda _: False), mutant())
+
+    return broken
+
+
+BROKEN = OF_THE_FUSE | {
+    name: _without_fuses(mutant) for name, mutant in (MUTANTS | OF_SIGHT | BUGS).items()
+}
 
 _AT_ONCE = 25
 """Seeds that a process takes at a time: few enough that none is left with much at the end."""

@@ -6,7 +6,7 @@ from tests.sim import mutants_of_deadlines as deadlines
 from tests.sim import mutants_of_terms as terms
 from tests.sim.breaking import Mutant
 
-__all__ = ["MUTANTS"]
+__all__ = ["MUTANTS", "OF_THE_FUSE"]
 
 MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant
@@ -28,4 +28,8 @@ MUTANTS: dict[str, Mutant] = {
         terms.an_orderly_end_is_believed_after_a_loss_of_data,
         terms.tokens_begin_anew_after_a_loss_of_data,
     )
+}
+
+OF_THE_FUSE: dict[str, Mutant] = {
+    mutant.__name__: mutant for mutant in (deadlines.the_fuse_does_not_burn,)
 }

@@ -17,6 +17,7 @@ from coordsidecar.core.guard import step as guard_core
 from coordsidecar.value import replace
 from tests.sim import guard_process
 from tests.sim.breaking import both, patched
+from tests.sim.fuse import Fuse
 
 __all__ = [
     "a_late_yes_is_used",
@@ -25,6 +26,7 @@ __all__ = [
     "deadlines_move_backwards",
     "messages_before_the_clock",
     "silence_is_a_yes",
+    "the_fuse_does_not_burn",
     "the_guard_does_not_kill",
     "ttl_asked_for",
 ]
@@ -161,3 +163,8 @@ def the_guard_does_not_kill() -> AbstractContextManager[None]:
         return patient
 
     return patched(guard_rules, "kill_due_s", make)
+
+
+def the_fuse_does_not_burn() -> AbstractContextManager[None]:
+    """Guard and elector are out of action, and nobody ends the job."""
+    return patched(Fuse, "_burn", lambda _: lambda _self: None)

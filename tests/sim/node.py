@@ -13,6 +13,7 @@ from coordsidecar.core.guard.phases import Running, lease_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
 from tests.sim.elector_process import ElectorProcess
+from tests.sim.fuse import Fuse
 from tests.sim.guard_process import GuardProcess
 from tests.sim.network import Link, Network
 from tests.sim.referee import Referee
@@ -24,6 +25,9 @@ __all__ = ["Node", "Sidecar"]
 
 class Node:
     """``wait_s``: `--wait`. Whatever ends is started again, as by a supervisor."""
+
+    has_fuses = True
+    """False where a rule is taken out that the fuse would cover for."""
 
     def __init__(
         self,
@@ -92,6 +96,7 @@ class Sidecar:
         self.until_s: dict[str, float] = {}
         self.seen_token = 0
         self.lease: msg.Leased | None = None
+        self.fuse = Fuse(self, there=node.has_fuses)
         self.guard = GuardProcess(node.host, f"{self.name} guard", self)
         wait_s = node.wait_s
         self.aims = Aims(
@@ -110,6 +115,10 @@ class Sidecar:
         """Nothing of it is left."""
         electors = any(elector.alive for elector in self.electors)
         return not (self.guard.alive or electors or self.living_trees())
+
+    @property
+    def has_elector(self) -> bool:
+        return self.elector is not None and self.elector.alive
 
     def living_trees(self) -> list[Tree]:
         return [tree for tree in self.trees if tree.alive]
@@ -182,6 +191,7 @@ class Sidecar:
                 tree.vanish()  # The kernel kills all of a PID namespace with its first process.
             else:
                 tree.kill_main()  # PDEATHSIG
+        self.fuse.guard_died()
         for elector in self.electors:
             if self.node.in_container:
                 elector.kill()

@@ -13,8 +13,8 @@ from coordsidecar.core.election.moves import Tick
 from tests.sim import elector_process
 from tests.sim.breaking import patched
 from tests.sim.found import SHOWN_BY
-from tests.sim.many import play, play_range
-from tests.sim.mutants import MUTANTS
+from tests.sim.many import BROKEN, play, play_range
+from tests.sim.mutants import MUTANTS, OF_THE_FUSE
 from tests.sim.mutants_of_sight import OF_SIGHT, SIGHT_SHOWN_BY
 from tests.sim.scenario import run
 from tests.sim.schedule import Schedule
@@ -34,9 +34,9 @@ def test_every_property_holds_whatever_happens() -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", [*MUTANTS, *OF_THE_FUSE])
 def test_a_core_without_one_of_its_rules_is_caught(name: str) -> None:
-    with MUTANTS[name]():
+    with BROKEN[name]():
         caught = next((seed for seed in range(_SEEDS_FOR_A_MUTANT) if run(seed).failure), None)
 
     assert caught is not None, f"{name} survived {_SEEDS_FOR_A_MUTANT} seeds"
@@ -90,7 +90,15 @@ def test_the_stories_are_eventful() -> None:
     reports = [run(seed) for seed in range(100)]
 
     assert sum(report.leaderships for report in reports) > len(reports)
-    for fault in ("kill guard", "kill elector", "suspend host", "cut", "revoke", "signal guard"):
+    for fault in (
+        "kill guard",
+        "kill elector",
+        "suspend host",
+        "stop both",
+        "cut",
+        "revoke",
+        "signal guard",
+    ):
         assert sum(report.counts[f"fault: {fault}"] for report in reports), fault
 
 
