@@ -128,6 +128,8 @@ class Referee:
 
     def gave_up_guard(self, runner: Runner, token: int, *, silent_s: float) -> None:
         """An elector is about to end the job of a guard that was not stopped when it looked."""
+        if runner not in self._trees.values():
+            return  # Its job has ended before, and the guard was about to leave.
         until_s = self._deadline_s(runner, token)
         # Renewals may have been sent, by this elector or one that died, of which nothing was heard.
         until_s = min(until_s, self._told.get((runner.name, token), math.inf))
