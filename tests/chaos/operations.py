@@ -34,8 +34,8 @@ from tests.servers import Gate, Operation, Trouble
 __all__ = ["SWEEP", "Cell", "Length", "Meanwhile", "Who", "sweep_lane"]
 
 _WHILE_S = 8.0
-# Consul ends a session when it likes within a second TTL, and grants no less than this.
 _PLAYS_MORE = 2
+# Consul ends a session when it likes within a second TTL, and grants no less than this.
 _TTL_S = {"etcd": 5.0, "consul": 10.0}
 # Beside the bound, for a busy machine.
 _SLACK_S = 20.0

@@ -1,7 +1,7 @@
-"""The fuse of a sidecar's job, as `coordsidecar.children.job_fuse` is it; or process 1, which is.
+"""A model, in simulated time, of the fuse of a sidecar's job: `coordsidecar.children.job_fuse`.
 
-It is never stopped alone here, and draws nothing: a story in which it has nothing to do is the same
-with and without it.
+It must draw nothing, so that a story in which it has nothing to do is the same with and without it.
+Nothing ever happens to it here: it is not stopped, starved or killed.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from coordsidecar.core.timing import Timing
-from tests.sim.tree import Tree
-from tests.sim.world import Host, Process
+from tests.sim.elector_process import Surroundings
 
 __all__ = ["Fuse"]
 
@@ -21,24 +19,11 @@ _LOOK_EVERY_S = 0.01
 _PRESENT_S = 1e-6
 
 
-class _Sidecar(Protocol):
+class _Sidecar(Surroundings, Protocol):
     """What it watches over."""
-
-    name: str
-    host: Host
-
-    @property
-    def timing(self) -> Timing: ...
-
-    @property
-    def guard(self) -> Process: ...
 
     @property
     def has_elector(self) -> bool: ...
-
-    def living_trees(self) -> list[Tree]: ...
-
-    def kill_guard(self) -> None: ...
 
 
 class Fuse:
@@ -80,31 +65,23 @@ class Fuse:
             due_s = max(self._host.true_s(self._burns_at_s), self._world.now_s)
             self._world.at(due_s + _PRESENT_S, self._look)
 
-    def _look(self) -> None:
+    def _look(self, waited_for_s: float | None = None) -> None:
+        """``waited_for_s``: the deadline that had passed when the guard was given time."""
         if self._host.suspended:
-            self._world.after(_LOOK_EVERY_S, self._look)
+            self._world.after(_LOOK_EVERY_S, lambda: self._look(waited_for_s))
             return
         self._armed = False
-        late_s = self._host.clock_s() - self._burns_at_s
+        deadline_s = self._burns_at_s
+        late_s = self._host.clock_s() - deadline_s
         if not self._lit or late_s < 0:
             self._arm()
-        elif late_s > _LATE_S:
+        elif late_s <= _LATE_S or deadline_s == waited_for_s:
+            self._burn()
+        else:
             # The whole host slept, and the guard may have woken up with us.
-            deadline_s, self._armed = self._burns_at_s, True
+            self._armed = True
             grace_s = max(self._reserve_s, _LATE_S)
-            self._world.after(grace_s, lambda: self._look_again(deadline_s))
-        else:
-            self._burn()
-
-    def _look_again(self, deadline_s: float) -> None:
-        if self._host.suspended:
-            self._world.after(_LOOK_EVERY_S, lambda: self._look_again(deadline_s))
-            return
-        self._armed = False
-        if self._lit and self._burns_at_s == deadline_s:
-            self._burn()
-        else:
-            self._arm()
+            self._world.after(grace_s, lambda: self._look(deadline_s))
 
     def _burn(self) -> None:
         self._lit = False
