@@ -1,7 +1,7 @@
 """A model, in simulated time, of the fuse of a sidecar's job: `coordsidecar.children.job_fuse`.
 
 It must draw nothing, so that a story in which it has nothing to do is the same with and without it.
-Nothing ever happens to it here: it is not stopped, starved or killed.
+Half of them are starved; none is stopped or killed here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.sim.elector_process import Surroundings
 
 __all__ = ["Fuse"]
 
-_LATE_S = 0.25
+_GUARD_IS_SPARED_S = 1.0
 _ELECTOR_AT_MOST_S = 5.0
 _LOOK_EVERY_S = 0.01
 _PRESENT_S = 1e-6
@@ -30,10 +30,12 @@ class Fuse:
     """Lit with each job, removed when its tree is confirmed dead; not at all unless it is
     ``there``."""
 
-    def __init__(self, sidecar: _Sidecar, *, there: bool) -> None:
+    def __init__(self, sidecar: _Sidecar, *, there: bool, starved: bool) -> None:
+        """``starved``: it waits for a processor, for as long as there is time for that."""
         self._sidecar, self._host, self._world = sidecar, sidecar.host, sidecar.host.world
-        self._there, self._reserve_s = there, sidecar.timing.kill_reserve_s
+        self._there, self._reserve_s = there, sidecar.timing.kill_reserve_s / 2
         self._burns_at_s = math.inf
+        self._late_s = self._reserve_s if starved else 0.0
         self._lit = self._armed = False
 
     def lasts_until(self, run_until_s: float | None) -> None:
@@ -57,7 +59,8 @@ class Fuse:
         if self._lit and self._sidecar.has_elector and self._world.now_s < until_s:
             self._world.after(_LOOK_EVERY_S, lambda: self._wait_for_elector(until_s))
         elif self._lit:
-            self._burn()
+            self._say()
+            self._kill_pass()
 
     def _arm(self) -> None:
         if self._lit and not self._armed and self._burns_at_s < math.inf:
@@ -65,38 +68,46 @@ class Fuse:
             due_s = max(self._host.true_s(self._burns_at_s), self._world.now_s)
             self._world.at(due_s + _PRESENT_S, self._look)
 
-    def _look(self, waited_for_s: float | None = None) -> None:
-        """``waited_for_s``: the deadline that had passed when the guard was given time."""
+    def _look(self, *, has_waited: bool = False) -> None:
+        """``has_waited``: for a processor."""
         if self._host.suspended:
-            self._world.after(_LOOK_EVERY_S, lambda: self._look(waited_for_s))
-            return
-        self._armed = False
-        deadline_s = self._burns_at_s
-        late_s = self._host.clock_s() - deadline_s
-        if not self._lit or late_s < 0:
+            self._world.after(_LOOK_EVERY_S, lambda: self._look(has_waited=has_waited))
+        elif not self._lit or self._host.clock_s() < self._burns_at_s:
+            self._armed = False
             self._arm()
-        elif late_s <= _LATE_S or deadline_s == waited_for_s:
-            self._burn()
+        elif not has_waited:
+            self._world.after(self._late_s, lambda: self._look(has_waited=True))
         else:
-            # The whole host slept, and the guard may have woken up with us.
-            self._armed = True
-            grace_s = max(self._reserve_s, _LATE_S)
-            self._world.after(grace_s, lambda: self._look(deadline_s))
+            self._say()
+            self._spare_guard(self._burns_at_s, self._world.now_s + _GUARD_IS_SPARED_S)
 
-    def _burn(self) -> None:
-        self._lit = False
-        if not self._sidecar.living_trees():
-            return
-        self._world.say(self._sidecar.name, "the fuse burns")
-        self._world.counts["a fuse burns"] += 1
-        self._kill_pass()
+    def _say(self) -> None:
+        if self._sidecar.living_trees():
+            self._world.say(self._sidecar.name, "the fuse burns")
+            self._world.counts["a fuse burns"] += 1
+
+    def _spare_guard(self, deadline_s: float, until_s: float) -> None:
+        """The job ends at once; its guard may only have been slow, or have slept with the host."""
+        if not self._lit or self._burns_at_s != deadline_s:
+            self._armed = False
+            self._arm()
+        elif self._world.now_s >= until_s:
+            self._kill_pass()
+        else:
+            if not self._host.suspended:
+                self._kill_trees()
+            self._world.after(_LOOK_EVERY_S, lambda: self._spare_guard(deadline_s, until_s))
+
+    def _kill_trees(self) -> bool:
+        """Whether there were any."""
+        living = self._sidecar.living_trees()
+        for tree in living:
+            tree.kill()
+        return bool(living)
 
     def _kill_pass(self) -> None:
-        if not self._host.suspended:
-            living = self._sidecar.living_trees()
-            for tree in living:
-                tree.kill()
-            if not living:
-                self._sidecar.kill_guard()
-                return
-        self._world.after(_LOOK_EVERY_S, self._kill_pass)
+        self._lit = self._armed = False
+        if not self._host.suspended and not self._kill_trees():
+            self._sidecar.kill_guard()
+        else:
+            self._world.after(_LOOK_EVERY_S, self._kill_pass)

@@ -31,5 +31,6 @@ MUTANTS: dict[str, Mutant] = {
 }
 
 OF_THE_FUSE: dict[str, Mutant] = {
-    mutant.__name__: mutant for mutant in (deadlines.the_fuse_does_not_burn,)
+    mutant.__name__: mutant
+    for mutant in (deadlines.the_fuse_does_not_burn, deadlines.the_fuse_gives_the_guard_time_first)
 }

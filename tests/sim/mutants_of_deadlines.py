@@ -27,6 +27,7 @@ __all__ = [
     "messages_before_the_clock",
     "silence_is_a_yes",
     "the_fuse_does_not_burn",
+    "the_fuse_gives_the_guard_time_first",
     "the_guard_does_not_kill",
     "ttl_asked_for",
 ]
@@ -167,4 +168,16 @@ def the_guard_does_not_kill() -> AbstractContextManager[None]:
 
 def the_fuse_does_not_burn() -> AbstractContextManager[None]:
     """Guard and elector are out of action, and nobody ends the job."""
-    return patched(Fuse, "_burn", lambda _: lambda _self: None)
+    return patched(Fuse, "_kill_trees", lambda _: lambda _self: False)
+
+
+def the_fuse_gives_the_guard_time_first() -> AbstractContextManager[None]:
+    """To end the job itself; as if a fuse that wakes late were never a starved one."""
+
+    def make(spare_guard: Any) -> Any:
+        def wait_first(fuse: Any, deadline_s: float, until_s: float) -> None:
+            fuse._world.at(until_s, lambda: spare_guard(fuse, deadline_s, until_s))
+
+        return wait_first
+
+    return patched(Fuse, "_spare_guard", make)

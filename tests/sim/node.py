@@ -88,7 +88,8 @@ class Sidecar:
     def __init__(self, node: Node) -> None:
         world = node.world
         self.node, self.host, self.plan = node, node.host, node.plan
-        self.name = f"{node.name}.{world.number()}"
+        number = world.number()
+        self.name = f"{node.name}.{number}"
         self.run = f"sim-{self.name}"
         self.elector: ElectorProcess | None = None
         self.electors: list[ElectorProcess] = []
@@ -96,7 +97,7 @@ class Sidecar:
         self.until_s: dict[str, float] = {}
         self.seen_token = 0
         self.lease: msg.Leased | None = None
-        self.fuse = Fuse(self, there=node.has_fuses)
+        self.fuse = Fuse(self, there=node.has_fuses, starved=number % 2 == 1)
         self.guard = GuardProcess(node.host, f"{self.name} guard", self)
         wait_s = node.wait_s
         self.aims = Aims(

@@ -15,9 +15,10 @@ import mmap
 import os
 import select
 import time
+from collections.abc import Callable
 
 from coordsidecar.children.forking import detach
-from coordsidecar.linux import BootTimer, boottime_s, name_process
+from coordsidecar.linux import BootTimer, boottime_s, name_process, run_first
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 from coordsidecar.trees.process import NotSeenError, is_dead
@@ -37,7 +38,8 @@ __all__ = [
 BURNS_AT, ELECTOR_PID, JOB_PID = 0, 1, 2
 DEADLINE_PASSED = "guard and elector let the deadline pass"
 GUARD_IS_DEAD = "the guard is dead"
-_LATE_S = 0.25
+# A guard that was slow, or slept with the whole host, is the gentler one, once its job is dead.
+_GUARD_IS_SPARED_S = 1.0
 _LOOK_EVERY_S = 0.003
 _ELECTOR_AT_MOST_S = 5.0
 
@@ -62,16 +64,12 @@ class JobFuse:
         guard: int,
         guard_pidfd: int,
         run_mark: str,
-        reserve_s: float,
     ) -> None:
-        """``reserve_s``: how much grace a guard gets that has just been woken up together with
-        us."""
         self._log = log
         self._told = told
         self._guard = guard
         self._guard_pidfd = guard_pidfd
         self._run_mark = run_mark
-        self._reserve_s = reserve_s
         self._job_pid = 0
         self._job_pidfd: int | None = None
 
@@ -79,10 +77,22 @@ class JobFuse:
         """Sleep until it is time, then end the job's tree; in a fork, with every signal blocked."""
         detach()
         name_process("job-fuse")  # No `pkill -STOP coordsidecar` shall hit it too.
+        run_first()
         self.guards(job_pid)
-        remains = self.burn(self._sleep())
-        while not self.kill_pass(remains):
-            time.sleep(remains.pause_s)
+        timer = BootTimer()
+        poll = select.poll()
+        poll.register(timer.fd, select.POLLIN)
+        poll.register(self._guard_pidfd, select.POLLIN)
+        burnt = False
+        while not burnt:
+            if has_ended(self._guard_pidfd):
+                self._leave_it_to_the_elector()
+                burnt = self.burn(GUARD_IS_DEAD, time.sleep)
+            elif self.is_due():
+                burnt = self.burn(DEADLINE_PASSED, time.sleep)
+            else:
+                timer.arm(self._told[BURNS_AT])
+                poll.poll()
 
     def guards(self, job_pid: int) -> None:
         """From now on this is the job; 0: none."""
@@ -93,9 +103,28 @@ class JobFuse:
             with contextlib.suppress(OSError):  # It has ended already, and its guard was quick.
                 self._job_pidfd = os.pidfd_open(job_pid)
 
-    def burn(self, why: str) -> Remains:
-        """Say why; what is returned is to be killed, by one `kill_pass` after the other."""
+    def is_due(self) -> bool:
+        """Whether the deadline has passed."""
+        return boottime_s() >= self._told[BURNS_AT]
+
+    def burn(self, why: str, sleep: Callable[[float], None]) -> bool:
+        """End the job's tree at once, and then its guard, unless that reacts; False if it did, and
+        the rest is its own. ``sleep``: how to wait, in seconds."""
+        spare_until_s = boottime_s() + (_GUARD_IS_SPARED_S if why == DEADLINE_PASSED else 0.0)
+        deadline_s = self._told[BURNS_AT]
+        remains = self._remains()
+        self._pass(remains.kill_tree)  # We may be late already: before any word.
         self._log.event("fuse", f"{why}; ending the job")
+        while (left_s := spare_until_s - boottime_s()) > 0:
+            sleep(min(remains.pause_s, left_s))
+            if self._told[BURNS_AT] != deadline_s:
+                return False
+            self._pass(remains.kill_tree)
+        while not self._pass(remains.kill_pass):
+            sleep(remains.pause_s)
+        return True
+
+    def _remains(self) -> Remains:
         remains = Remains(
             guard_pid=self._guard,
             guard_pidfd=self._guard_pidfd,
@@ -108,37 +137,13 @@ class JobFuse:
             remains.group_is(self._job_pid)
         return remains
 
-    def kill_pass(self, remains: Remains) -> bool:
+    def _pass(self, kill: Callable[[], bool]) -> bool:
         """One pass; nobody but us is left to end the job, so no refusal may end us."""
         try:
-            return remains.kill_pass()
+            return kill()
         except OSError as error:
             self._log.once("fuse", f"cannot look for what is left of the job: {refusal(error)}")
             return False
-
-    def is_due(self) -> bool:
-        """Whether the deadline has passed, and nobody moves it forward."""
-        deadline_s = self._told[BURNS_AT]
-        late_s = boottime_s() - deadline_s
-        if late_s > _LATE_S:
-            # The whole host slept. The guard has woken up with us, and is the gentler one.
-            time.sleep(max(self._reserve_s, _LATE_S))
-            return self._told[BURNS_AT] == deadline_s
-        return late_s >= 0
-
-    def _sleep(self) -> str:
-        """Return, with the reason, when it is time to burn."""
-        timer = BootTimer()
-        poll = select.poll()
-        poll.register(timer.fd, select.POLLIN)
-        poll.register(self._guard_pidfd, select.POLLIN)
-        while not self.is_due():
-            timer.arm(self._told[BURNS_AT])
-            poll.poll()
-            if has_ended(self._guard_pidfd):
-                self._leave_it_to_the_elector()
-                return GUARD_IS_DEAD
-        return DEADLINE_PASSED
 
     def _leave_it_to_the_elector(self) -> None:
         """It sweeps up after a dead guard, and then it exits; if it cannot, we go on."""

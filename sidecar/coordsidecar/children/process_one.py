@@ -23,7 +23,14 @@ from coordsidecar.children.job_fuse import (
     JobFuse,
     told_by_the_guard,
 )
-from coordsidecar.linux import SENT_BY_KERNEL, BootTimer, SignalFd, boottime_s, name_process
+from coordsidecar.linux import (
+    SENT_BY_KERNEL,
+    BootTimer,
+    SignalFd,
+    boottime_s,
+    name_process,
+    run_first,
+)
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for
 from coordsidecar.trees.process import NotSeenError, children
@@ -34,12 +41,11 @@ _LOOK_EVERY_S = 1.0
 _PATIENCE_S = 5.0
 
 
-def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[memoryview[float], int]:
+def stand_above(log: Log, *, run_mark: str) -> tuple[memoryview[float], int]:
     """As process 1: return in a fork, which is to be the guard. Process 1 itself never returns.
 
     Returns what the guard tells of its jobs, and the descriptor (an eventfd) by which it says that
-    there is another. ``reserve_s``: as of `JobFuse`. Raises `OSError` for whatever the kernel
-    refuses.
+    there is another. Raises `OSError` for whatever the kernel refuses.
     """
     told = told_by_the_guard()
     with asking_for("eventfd"):
@@ -61,11 +67,10 @@ def stand_above(log: Log, *, run_mark: str, reserve_s: float) -> tuple[memoryvie
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return told, another_fd
     name_process("process-one")
+    run_first()
     with asking_for("pidfd_open"):
         guard_pidfd = os.pidfd_open(guard)
-    fuse = JobFuse(
-        log, told, guard=guard, guard_pidfd=guard_pidfd, run_mark=run_mark, reserve_s=reserve_s
-    )
+    fuse = JobFuse(log, told, guard=guard, guard_pidfd=guard_pidfd, run_mark=run_mark)
     os._exit(_ProcessOne(guard, fuse, told, another_fd, signals, timer).serve())
 
 
@@ -136,11 +141,12 @@ class _ProcessOne:
             os.kill(self._guard, signum)  # Not reaped yet, so the pid is still its own.
 
     def _burn(self, why: str) -> None:
-        self._told[JOB_PID] = 0  # Once is enough.
-        remains = self._fuse.burn(why)
-        while not self._fuse.kill_pass(remains):
-            self._reap()
-            self._sleep(remains.pause_s)
+        if self._fuse.burn(why, self._reap_and_sleep):
+            self._told[JOB_PID] = 0  # Once is enough.
+
+    def _reap_and_sleep(self, most_s: float) -> None:
+        self._reap()
+        self._sleep(most_s)
 
     def _wait_for_burial(self) -> None:
         """The elector buries a dead guard, gives up its lead, and ends; if it cannot, we go on.

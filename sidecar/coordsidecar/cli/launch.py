@@ -54,13 +54,12 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     _assert_enough_files()
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     run_mark = new_mark(settings.election.prefix)
-    reserve_s = settings.timing.kill_reserve_s / 4
     gc.freeze()  # A collection would write to every object, and so unshare what a fork shares.
     above = None
     if os.getpid() == 1:
         from coordsidecar.children.process_one import stand_above
 
-        above = stand_above(log, run_mark=run_mark, reserve_s=reserve_s)
+        above = stand_above(log, run_mark=run_mark)
     dispositions = Dispositions.inherited(blocked)
     signals_fd = _catch_signals(dispositions)
     become_subreaper()
@@ -86,7 +85,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     how: dict[str, Any] = {
         "run_mark": run_mark,
         "guard_pidfd": elector.guard_pidfd,
-        "reserve_s": reserve_s,
+        "reserve_s": settings.timing.kill_reserve_s / 2,
     }
     fuse = FuseInProcessOne(log, *above, **how) if above else Fuse(log, told_by_the_guard(), **how)
     exit_code = Guard(settings, log, dispositions, elector, fuse, signals_fd=signals_fd).run()

@@ -36,8 +36,8 @@ class Fuse:
         guard_pidfd: int,
         reserve_s: float,
     ) -> None:
-        """``told``: see `told_by_the_guard`. ``reserve_s``: how long before ``run_until`` it burns,
-        and how much grace a guard gets that has just been woken up together with it."""
+        """``told``: see `told_by_the_guard`. ``reserve_s``: how long before ``run_until`` it
+        burns."""
         self.pid: int | None = None
         self._dying: int | None = None
         self._job_pid: int | None = None
@@ -80,7 +80,6 @@ class Fuse:
             guard=os.getpid(),
             guard_pidfd=self._guard_pidfd,
             run_mark=self._run_mark,
-            reserve_s=self._reserve_s,
         )
         with all_signals_blocked():
             try:

@@ -60,6 +60,23 @@ class Remains:
         """The job's process group, for those who have no pidfd of it."""
         self._job_pid = pid
 
+    def kill_tree(self) -> bool:
+        """Kill the job and what else is below the guard, but not the guard; True if none is left.
+
+        The guard may wake up and reap meanwhile, so that no number of the job's is to be trusted.
+        """
+        if self._job_pidfd is not None:
+            _kill_by(self._job_pidfd)
+            self._kill_group_by_pidfd(self._job_pidfd)
+        left: list[int] = []
+        try:
+            left = self._kill_below_the_guard()
+        except NotSeenError:
+            return False
+        finally:
+            self._backoff.found(left)
+        return not left
+
     def kill_pass(self) -> bool:
         """Kill all that can be found; True if guard and tree are confirmed dead.
 
@@ -86,6 +103,16 @@ class Remains:
         self.tree_is_gone = job_ended and not left and self._hunt.over
         return self.tree_is_gone and has_ended(self._guard_pidfd)
 
+    def _kill_group_by_pidfd(self, pidfd: int) -> bool:
+        """False if it has nobody left, not even a zombie."""
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL, None, _WHOLE_GROUP)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            pass  # An older kernel, or a setuid program.
+        return True
+
     def _kill_below_the_guard(self) -> list[int]:
         """Its tree, while there is a guard; those who live on are returned."""
         if has_ended(self._guard_pidfd):
@@ -105,13 +132,8 @@ class Remains:
         """
         if self._job_pid is None:
             return []
-        if self._job_pidfd is not None:
-            try:
-                signal.pidfd_send_signal(self._job_pidfd, signal.SIGKILL, None, _WHOLE_GROUP)
-            except ProcessLookupError:
-                return []  # Nobody, not even a zombie.
-            except OSError:
-                pass  # An older kernel, or a setuid program.
+        if self._job_pidfd is not None and not self._kill_group_by_pidfd(self._job_pidfd):
+            return []
         members = [pid for pid in pids() if group_of(pid) == self._job_pid]
         if members:
             with contextlib.suppress(ProcessLookupError, PermissionError):
