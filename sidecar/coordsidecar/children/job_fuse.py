@@ -18,11 +18,15 @@ import time
 from collections.abc import Callable
 
 from coordsidecar.children.forking import detach
+from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import BootTimer, boottime_s, name_process, run_first
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 from coordsidecar.trees.process import NotSeenError, is_dead
 from coordsidecar.trees.remains import Remains, has_ended
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = [
     "BURNS_AT",
@@ -64,12 +68,14 @@ class JobFuse:
         guard: int,
         guard_pidfd: int,
         run_mark: str,
+        app: App | None = None,
     ) -> None:
         self._log = log
         self._told = told
         self._guard = guard
         self._guard_pidfd = guard_pidfd
         self._run_mark = run_mark
+        self._app = app
         self._job_pid = 0
         self._job_pidfd: int | None = None
 
@@ -130,6 +136,7 @@ class JobFuse:
             guard_pidfd=self._guard_pidfd,
             run=self._run_mark,
             leave_out=(os.getpid(), self._elector_pid()),
+            app=self._app,
         )
         if self._job_pidfd is not None:
             remains.job_is(self._job_pid, os.dup(self._job_pidfd))

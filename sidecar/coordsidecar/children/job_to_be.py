@@ -37,8 +37,10 @@ def become_the_job(
     *,
     guard: int,
     too_late: Callable[[], bool],
+    instead: Callable[[], int] | None,
 ) -> None:
-    """In a fork, with every signal blocked: get ready, wait for the order on ``link``, exec.
+    """In a fork, with every signal blocked: get ready, wait for the order on ``link``, exec; or do
+    something else ``instead``, and exit with the code that it returns.
 
     The order brings the variables that were not known before, and descriptors that stay open in
     the command. Raises `NotExecutedError` if the command cannot be executed, `TooLateError` if by
@@ -54,6 +56,9 @@ def become_the_job(
         # The guard was stopped between its decision and its order. As PID 1 of a container it
         # outlives what its elector does about that, and somebody else leads by now.
         raise TooLateError("the lead was over before the job could start")
+    if instead is not None:
+        link.close()
+        os._exit(instead())
     try:
         variables = {**environ, **marshal.loads(order), **_sockets_are_ours(environ, guard)}
         os.execvpe(command[0], list(command), variables)

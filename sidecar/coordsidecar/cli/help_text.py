@@ -8,13 +8,14 @@ from itertools import groupby
 import coordsidecar
 from coordsidecar.settings.options import OPTIONS, Option
 
-__all__ = ["check_help", "health_help", "run_help", "version"]
+__all__ = ["attach_help", "check_help", "health_help", "run_help", "version"]
 
 _WIDTH = 79
 _HELP_COLUMN = 26
 
 _INTRODUCTION = """\
 Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
+       coordsidecar attach [OPTIONS] --pid-file PATH | --match-cmdline REGEX
        coordsidecar check [OPTIONS] TOKEN
        coordsidecar health [OPTIONS]
 
@@ -56,6 +57,20 @@ Exit codes:
 COMMAND finds COORDSIDECAR_ROLE, _TOKEN, _NAME, _NAMESPACE, _ID and _STORE in
 its environment. TOKEN grows with each new leader: have whatever COMMAND writes
 to refuse an older one.
+"""
+
+_ATTACH = """\
+Usage: coordsidecar attach [OPTIONS] --pid-file PATH | --match-cmdline REGEX
+
+For an app whose command cannot be changed: starts nothing, but lets the app act
+while this instance leads, and keeps it from acting while another does. It must
+see the app (in Kubernetes, shareProcessNamespace) and be of the same user, or
+have the capability KILL. Best effort: if all of the sidecar is killed, nothing
+ends the app at once. Where the command can be prefixed, do that instead.
+
+Examples:
+  coordsidecar attach --store kubernetes: --name web --match-cmdline 'java .*web'
+  coordsidecar attach --store etcd://etcd1:2379 --name db --pid-file /run/db.pid
 """
 
 _CHECK = """\
@@ -100,11 +115,14 @@ def version() -> str:
 
 def run_help() -> str:
     """Return the whole page, at most 79 columns wide."""
-    parts = [_INTRODUCTION, _EXAMPLES]
-    for group, options in groupby(OPTIONS, key=lambda option: option.group):
-        parts.append(_section(group, [_row(option) for option in options]))
-    parts += [_section("Other", [_CONFIG, _HELP, _VERSION]), _PLACES, _EXIT_CODES]
-    return "\n".join(parts)
+    return "\n".join([_INTRODUCTION, _EXAMPLES, *_sections(OPTIONS), _PLACES, _EXIT_CODES])
+
+
+def attach_help() -> str:
+    """Return the page of ``coordsidecar attach --help``."""
+    from coordsidecar.settings.attach import ATTACH_OPTIONS
+
+    return "\n".join([_ATTACH, *_sections(ATTACH_OPTIONS), _PLACES])
 
 
 def check_help() -> str:
@@ -115,6 +133,12 @@ def check_help() -> str:
 def health_help() -> str:
     """Return the page of ``coordsidecar health --help``."""
     return "\n".join([_HEALTH, _section("Options", [*_HEALTH_ROWS, _CONFIG, _HELP])])
+
+
+def _sections(options: tuple[Option, ...]) -> list[str]:
+    groups = groupby(options, key=lambda option: option.group)
+    sections = [_section(group, [_row(option) for option in members]) for group, members in groups]
+    return [*sections, _section("Other", [_CONFIG, _HELP, _VERSION])]
 
 
 def _row(option: Option) -> tuple[str, str]:

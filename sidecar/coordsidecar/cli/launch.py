@@ -49,7 +49,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     we need.
     """
     for command in (settings.command, settings.standby):
-        if command:
+        if command and settings.app is None:
             assert_executable(command[0])
     _assert_enough_files()
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
@@ -84,6 +84,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
 
     how: dict[str, Any] = {
         "run_mark": run_mark,
+        "app": settings.app,
         "guard_pidfd": elector.guard_pidfd,
         "reserve_s": settings.timing.kill_reserve_s / 2,
     }

@@ -91,13 +91,18 @@ def _run(words: list[str]) -> int:
     from coordsidecar.settings.options import OPTIONS
     from coordsidecar.settings.settings import UsageError, build_settings
 
-    if words[:1] == ["run"]:
-        words = words[1:]
+    page, build = "run", build_settings
+    options: tuple[Option, ...] = OPTIONS
+    if words[:1] == ["attach"]:
+        from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
+
+        page, options, build = "attach", ATTACH_OPTIONS, attach_settings
+    words = words[words[:1] in (["run"], ["attach"]) :]
     try:
-        flags, command = split(words, OPTIONS, interspersed=False)
+        flags, command = split(words, options, interspersed=False)
         if "help" in flags or "version" in flags:
-            return _show("run" if "help" in flags else "version")
-        settings = build_settings(flags=flags, command=command, environ=os.environ)
+            return _show(page if "help" in flags else "version")
+        settings = build(flags=flags, command=command, environ=os.environ)
     except UsageError as error:
         return _complain(_USAGE, str(error))
     from coordsidecar.cli.launch import run
@@ -274,6 +279,7 @@ def _show(page: str) -> int:
 
     pages = {
         "run": help_text.run_help,
+        "attach": help_text.attach_help,
         "check": help_text.check_help,
         "health": help_text.health_help,
     }

@@ -102,15 +102,14 @@ class Elector:
     def __init__(
         self, settings: Settings, wire: Wire, log: Log, *, guard_pidfd: int, run_mark: str
     ) -> None:
-        self._settings = settings
-        self._wire = wire
-        self._log = log
+        self._settings, self._wire, self._log = settings, wire, log
         self._guard_pid, self._guard_pidfd = os.getppid(), guard_pidfd
         self._remains = Remains(
             guard_pid=self._guard_pid,
             guard_pidfd=guard_pidfd,
             run=run_mark,
             leave_out=(os.getpid(),),
+            app=settings.app,
         )
         self._inbox = Mailbox[Event]()
         self._timer = BootTimer()

@@ -8,10 +8,13 @@ import signal
 
 from coordsidecar.children.forking import all_signals_blocked
 from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JOB_PID, JobFuse
-from coordsidecar.hints import Any
+from coordsidecar.hints import TYPE_CHECKING, Any
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["Fuse", "FuseInProcessOne"]
 
@@ -35,6 +38,7 @@ class Fuse:
         run_mark: str,
         guard_pidfd: int,
         reserve_s: float,
+        app: App | None = None,
     ) -> None:
         """``told``: see `told_by_the_guard`. ``reserve_s``: how long before ``run_until`` it
         burns."""
@@ -44,6 +48,7 @@ class Fuse:
         self._lit_at_s = 0.0
         self._log = log
         self._run_mark = run_mark
+        self._app = app
         self._guard_pidfd = guard_pidfd
         self._reserve_s = reserve_s
         self._told = told
@@ -80,6 +85,7 @@ class Fuse:
             guard=os.getpid(),
             guard_pidfd=self._guard_pidfd,
             run_mark=self._run_mark,
+            app=self._app,
         )
         with all_signals_blocked():
             try:

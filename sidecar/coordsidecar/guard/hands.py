@@ -45,6 +45,7 @@ from coordsidecar.settings.settings import Settings
 __all__ = ["Hands"]
 
 _OBEY_EVERY_S = 0.010
+_HOLD_EVERY_S = 0.050
 _FREEZE_AT_MOST_S = 0.5
 _LISTEN_AT_MOST_S = 10.0
 
@@ -67,7 +68,9 @@ class Hands:
         self._fuse = fuse
         self._fuse.elector_is(elector.pid or 0)
         self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
-        self._tree = JobTree(log, helpers=self._helpers, tell_group=self.job.signal)
+        self._tree = JobTree(
+            log, helpers=self._helpers, tell_group=self.job.signal, app=settings.app
+        )
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
         self._unheard: int | None = None
         self._unheard_since_s = 0.0
@@ -86,6 +89,8 @@ class Hands:
         match self._chore:
             case KillTree() | FreezeTree():
                 return self._tree.pause_s
+            case _ if self._settings.app is not None and (self._chore or self.job.pid is None):
+                return _HOLD_EVERY_S  # No signal tells of processes that are not our children.
             case _ if self._tree.must_look_again:
                 return self._tree.pause_s
             case AwaitObedience():
@@ -126,7 +131,8 @@ class Hands:
                 if self.job.stands_by:
                     yield self._chore_done(TreeHeld())
             case None:
-                pass
+                if self.job.pid is None:
+                    self._tree.stand_by()
             case _:
                 assert_never(self._chore)
 
@@ -141,7 +147,7 @@ class Hands:
                 told = self._tree.tell(signum, signal.SIGCONT)
                 if told and self.job.pid is None:
                     self.job.says_what_is_left(told)
-                return [self._chore_done(TreeEmpty())] if told == [] else []
+                return list(self.chores()) if told == [] else []
             case KillTree():
                 self._begin_chore(effect)
                 return list(self.chores())

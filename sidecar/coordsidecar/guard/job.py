@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.duration import format_duration
@@ -37,6 +37,11 @@ class Job:
         self._fuse = fuse
         self._run_mark = run_mark
         self._group = 0
+        self._hand: Callable[[], int] | None = None
+        if settings.app is not None:
+            from coordsidecar.children.app_hand import AppHand
+
+            self._hand = AppHand(settings.app, settings).run
         self._prefork: Prefork | None = None
         self._prefork_role = ""
         self._starting: Prefork | None = None
@@ -72,7 +77,11 @@ class Job:
             os.environ, self._settings, run=self._run_mark, role=role, ack_path=self._ack_path
         )
         self._prefork = Prefork(
-            self._dispositions, self._command(role), environ=environ, too_late=self._fuse.has_burnt
+            self._dispositions,
+            self._command(role),
+            environ=environ,
+            too_late=self._fuse.has_burnt,
+            instead=self._hand,
         )
         self._prefork_role = role
 
@@ -102,6 +111,8 @@ class Job:
         if not standby_command:
             self._fuse.start(self.pid)
         what = "started the standby command" if standby_command else "started the job"
+        if self._hand is not None:
+            what = "leads; looking for the app"
         self._news = (role, what, token)
 
     @property

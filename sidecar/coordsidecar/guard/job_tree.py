@@ -12,12 +12,17 @@ import math
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
+from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.trees import tree
 from coordsidecar.trees.backoff import Backoff
 from coordsidecar.trees.process import NotSeenError
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["JobTree"]
 
@@ -34,15 +39,17 @@ class JobTree:
         *,
         helpers: Callable[[], tuple[int | None, ...]],
         tell_group: Callable[[int], None],
+        app: App | None = None,
     ) -> None:
         """``helpers``: our children that are not part of the job's tree. ``tell_group``: how to
-        signal those whom we need not see."""
+        signal those whom we need not see. ``app``: what is held once the tree is gone."""
         self.group: int | None = None
         """The job's process group; there may be others in the tree."""
         self.begin()
         self._log = log
         self._helpers = helpers
         self._tell_group = tell_group
+        self._app = app
 
     def begin(self) -> None:
         """Something else is to be done from now on: look again at once, and often."""
@@ -82,7 +89,9 @@ class JobTree:
 
     def is_empty(self) -> bool:
         """Whether nobody is left."""
-        return self._look(lambda me, helpers: not tree.below(me, leave_out=helpers))
+        return self._look(
+            lambda me, helpers: not tree.below(me, leave_out=helpers) and self._app_is_held()
+        )
 
     def kill_pass(self) -> bool:
         """SIGKILL to all there are; True if nobody is left.
@@ -94,9 +103,28 @@ class JobTree:
             left = tree.kill_pass(me, leave_out=helpers, groups=(self.group,))
             self._backoff.found(left)
             self._shout(left)
-            return not left
+            # Last: as long as the hand lived, it may have let the app go on.
+            return self._app_is_held() and not left
 
         return self._look(kill, signal.SIGKILL)
+
+    def stand_by(self) -> None:
+        """While nothing of ours runs: the app is held, whenever it was started, and by whomever."""
+        if self._app is not None:
+            with suppress(NotSeenError):  # Then the next look will.
+                self._app.keep_held()
+            self._say_if_forbidden(self._app)
+
+    def _app_is_held(self) -> bool:
+        if self._app is None:
+            return True
+        is_held = self._app.hold_pass()
+        self._say_if_forbidden(self._app)
+        return is_held
+
+    def _say_if_forbidden(self, app: App) -> None:
+        if app.why_forbidden:
+            self._log.once("app", app.why_forbidden)
 
     def freeze_pass(self) -> bool:
         """SIGSTOP to all there are; True if all are stopped."""

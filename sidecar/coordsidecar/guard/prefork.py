@@ -48,6 +48,7 @@ class Prefork:
     To fork a Python process takes milliseconds, in which nobody leads; a standby has them to spare.
     It is in a process group of its own, and the kernel kills it when this thread ends. Raises
     `OSError` if the kernel refuses us one. If it is ``too_late`` by then, it executes nothing.
+    ``instead`` of a command it may be this that it becomes.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Prefork:
         *,
         environ: Mapping[str, str],
         too_late: Callable[[], bool],
+        instead: Callable[[], int] | None = None,
     ) -> None:
         guard = os.getpid()
         self._program = command[0]
@@ -74,7 +76,13 @@ class Prefork:
             if self.pid == 0:
                 try:
                     become_the_job(
-                        theirs, dispositions, command, environ, guard=guard, too_late=too_late
+                        theirs,
+                        dispositions,
+                        command,
+                        environ,
+                        guard=guard,
+                        too_late=too_late,
+                        instead=instead,
                     )
                 except TooLateError as error:
                     theirs.send(f"125 {error}".encode())

@@ -80,9 +80,25 @@ class Process:
         """As `stat_fields`."""
         return stat_fields(".", self._folder)
 
+    def command_line(self) -> bytes:
+        """Its words, each ended by a zero; empty of a zombie."""
+        return _read("cmdline", self._folder)
+
+    def container(self) -> tuple[bytes, str]:
+        """Its control group and its mounts; raises `PermissionError` if it is another user's."""
+        return _read("cgroup", self._folder), os.readlink("ns/mnt", dir_fd=self._folder)
+
+    def status(self) -> list[bytes]:
+        """The lines of ``status``."""
+        return _read("status", self._folder).splitlines()
+
     def living_thread(self) -> str | None:
         """As the function, below our folder."""
         return living_thread(f"/proc/{self.pid}", self._folder)
+
+    def send(self, signum: int) -> None:
+        """Raises `ProcessLookupError` if it has ended, `PermissionError` if it is another's."""
+        signal.pidfd_send_signal(self._folder, signum)
 
     def kill(self) -> None:
         """SIGKILL it, and, if it leads a process group, all of that at once."""

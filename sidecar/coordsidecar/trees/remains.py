@@ -14,10 +14,14 @@ import select
 import signal
 from collections.abc import Collection
 
+from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.trees.backoff import Backoff
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import NotSeenError, group_of, is_dead, pids
 from coordsidecar.trees.tree import kill_pass
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["Remains", "has_ended"]
 
@@ -28,16 +32,24 @@ _WHOLE_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 class Remains:
     """A guard and its job's tree, to be killed and confirmed dead.
 
-    ``leave_out``: helpers below the guard that are not part of the job's tree.
+    ``leave_out``: helpers below the guard that are not part of the job's tree. ``app``: what an
+    attached sidecar leads; it is not killed with the rest, but held.
     """
 
     def __init__(
-        self, *, guard_pid: int, guard_pidfd: int, run: str, leave_out: Collection[int]
+        self,
+        *,
+        guard_pid: int,
+        guard_pidfd: int,
+        run: str,
+        leave_out: Collection[int],
+        app: App | None = None,
     ) -> None:
         self._guard_pid = guard_pid
         self._guard_pidfd = guard_pidfd
         self._hunt = Hunt(run)
         self._leave_out = leave_out
+        self._app = app
         self._job_pid: int | None = None
         self._job_pidfd: int | None = None
         self._passes = 0
@@ -71,11 +83,11 @@ class Remains:
         left: list[int] = []
         try:
             left = self._kill_below_the_guard()
+            return self._app_is_held() and not left
         except NotSeenError:
             return False
         finally:
             self._backoff.found(left)
-        return not left
 
     def kill_pass(self) -> bool:
         """Kill all that can be found; True if guard and tree are confirmed dead.
@@ -88,6 +100,7 @@ class Remains:
         self.tree_is_gone = False
         left: list[int] = []
         try:
+            self._app_is_held()
             left = self._kill_below_the_guard()
             if left and self._passes < _PASSES_BELOW_THE_GUARD:
                 return False  # Whoever forks faster than we look is caught by the passes to come.
@@ -95,13 +108,18 @@ class Remains:
             if self._job_pidfd is not None:
                 _kill_by(self._job_pidfd)
             left = self._kill_group() + self._hunt.kill_pass()
+            # Last of all: as long as anybody of ours lived, it may have let the app go on.
+            is_held = self._app_is_held()
         except NotSeenError:
             return False
         finally:
             self._backoff.found(left)
         job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
-        self.tree_is_gone = job_ended and not left and self._hunt.over
+        self.tree_is_gone = job_ended and not left and self._hunt.over and is_held
         return self.tree_is_gone and has_ended(self._guard_pidfd)
+
+    def _app_is_held(self) -> bool:
+        return self._app is None or self._app.hold_pass()
 
     def _kill_group_by_pidfd(self, pidfd: int) -> bool:
         """False if it has nobody left, not even a zombie."""

@@ -1,0 +1,98 @@
+"""The settings of `coordsidecar attach`: those of a run, but for the command; and whom it leads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from coordsidecar.settings.options import OPTIONS, Option
+from coordsidecar.settings.settings import Settings, Sources, UsageError, build_settings
+from coordsidecar.trees.app import App
+from coordsidecar.value import replace
+
+__all__ = ["ATTACH_OPTIONS", "attach_settings"]
+
+_WHOM = "Which app"
+_OF_A_COMMAND = frozenset(
+    {
+        *("standby", "while-standby", "lead-signal", "standby-signal", "standby-timeout"),
+        *("pass-env", "restart"),
+    }
+)
+
+
+def _read_pattern(text: str) -> str:
+    try:
+        matches_nothing = re.compile(text).search("") is not None
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{text[:40]!r} is not a regular expression: {error}") from error
+    if matches_nothing:
+        raise ValueError(
+            f"{text[:40]!r} matches every process; name the program, as in 'java .*app'"
+        )
+    return text
+
+
+def _read_hold(text: str) -> str:
+    if text not in ("freeze", "end"):
+        raise ValueError(f"{text[:40]!r} is not one of freeze, end")
+    return text
+
+
+def _read_path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"{text[:40]!r} is not an absolute path")
+    return text
+
+
+_APP_OPTIONS = (
+    Option(
+        "pid-file", _WHOM, "PATH", _read_path,
+        "The app is the process whose number is in this file, and that began before the file was "
+        "written.",
+    ),
+    Option(
+        "match-cmdline", _WHOM, "REGEX", _read_pattern,
+        "The app is each process in whose command line, its words joined by spaces, this is found.",
+    ),
+    Option(
+        "hold", _WHOM, "HOW", _read_hold,
+        "How a standby's app is kept from acting. freeze: stopped with SIGSTOP, and ended if "
+        "somebody asks it to end meanwhile. end: ended with SIGKILL whenever it appears. "
+        "Default: freeze",
+    ),
+)  # fmt: skip
+
+ATTACH_OPTIONS = (
+    *(option for option in OPTIONS if option.group == "Which election"),
+    *_APP_OPTIONS,
+    *(
+        option
+        for option in OPTIONS
+        if option.group != "Which election" and option.name not in _OF_A_COMMAND
+    ),
+)
+
+
+def attach_settings(
+    *, flags: Mapping[str, str], command: tuple[str, ...], environ: Mapping[str, str]
+) -> Settings:
+    """As `build_settings`. Raises `UsageError`."""
+    if command:
+        raise UsageError(
+            f"attach starts nothing, and so takes no command ({command[0][:40]!r}); "
+            "to start one, leave attach out"
+        )
+    whom = Sources(flags=flags, environ=environ, file=None).values(_APP_OPTIONS)
+    how = whom.pop("hold", "freeze")
+    if len(whom) != 1:
+        raise UsageError("attach needs one of --pid-file PATH and --match-cmdline REGEX")
+    others = {name: text for name, text in flags.items() if name not in ("hold", *whom)}
+    settings = build_settings(flags=others, command=("attach",), environ=environ)
+    if settings.name_was_derived:
+        raise UsageError("attach needs --name: the election cannot be named after a command")
+    if settings.standby or settings.while_standby != "stop":
+        raise UsageError("attach knows no standby command and no --while-standby; see --hold")
+    app = App(pid_file=whom.get("pid-file"), match_cmdline=whom.get("match-cmdline"), how=how)
+    # Who started the app starts it again, and we find it.
+    return replace(settings, app=app, restart="always")
