@@ -77,6 +77,10 @@ class Arena:
         command = command if command is not None else self.stamps.command()
         return self._start(*self.options(by=by), *options, "--", *command, env=env, **how)
 
+    def start_words(self, *words: str, **how: Any) -> Sidecar:
+        """Start `coordsidecar` with these words alone. For ``how`` see `Sidecar`."""
+        return self._start(*words, **how)
+
     def proxy(self) -> Proxy:
         assert self.server is not None
         return self._proxy(self.server.endpoint)

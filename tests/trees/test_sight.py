@@ -14,6 +14,7 @@ import pytest
 from coordsidecar.guard.job_tree import JobTree
 from coordsidecar.log import Log
 from coordsidecar.trees import process, tree
+from coordsidecar.trees.app import App
 from coordsidecar.trees.backoff import Backoff
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import NotSeenError
@@ -70,6 +71,31 @@ def test_a_tree_that_cannot_be_seen_is_not_empty() -> None:
     assert answers == (False, None, False)
     assert told == [signal.SIGTERM, signal.SIGKILL]  # Who need not be seen is told at once.
     assert job_tree.must_look_again
+
+
+class _NotHeldAtOnce(App):
+    """An app that takes three looks to be held."""
+
+    def __init__(self) -> None:
+        super().__init__(pid_file="/nowhere", match_cmdline=None, how="freeze")
+        self.looks = 0
+
+    def hold_pass(self) -> bool:
+        self.looks += 1
+        return self.looks > 2
+
+
+def test_a_tree_is_not_gone_before_the_app_that_it_led_is_held() -> None:
+    """Two jobs at once, else: the guard would give up the lead of an app that goes on."""
+    log = Log(fmt="text", election="e", node_id="n")
+    made = [
+        JobTree(log, helpers=lambda: (), tell_group=lambda _: None, app=_NotHeldAtOnce())
+        for _ in range(2)
+    ]
+
+    answers = [[made[0].is_empty() for _ in range(3)], [made[1].kill_pass() for _ in range(3)]]
+
+    assert answers == [[False, False, True]] * 2
 
 
 @pytest.mark.usefixtures("without_descriptors")

@@ -52,7 +52,7 @@ class AppHand:
         )
         if (status := self._find()) is None:
             self._app.thaw()
-            self._log.event("app", "the app goes on", pids=[main.pid for main in self._mains])
+            self._says_it_goes_on(self._mains)
             status = self._stay()
         return self._stop() if self._is_told_to_stop else status
 
@@ -84,14 +84,19 @@ class AppHand:
         while not self._is_told_to_stop:
             with contextlib.suppress(NotSeenError):
                 living = self._app.mains()
-                # Held since we began: by the guard, in its last look before.
-                self._app.signal([new for new in living if new not in self._mains], signal.SIGCONT)
+                if new := [main for main in living if main not in self._mains]:
+                    # It may be held: by the guard, in its last look before we began.
+                    self._app.signal(new, signal.SIGCONT)
+                    self._says_it_goes_on(new)
                 self._mains = living
                 if not living:
                     self._log.event("app", "the app has ended")
                     break
             self._wait(_LOOK_AGAIN_S, until_one_ends=True)
         return _APP_ENDED
+
+    def _says_it_goes_on(self, mains: list[Identity]) -> None:
+        self._log.event("app", "the app goes on", pids=[main.pid for main in mains[:20]])
 
     def _stop(self) -> int:
         """Hold it; or ask it to end, and wait until it has, or until SIGKILL comes for us."""

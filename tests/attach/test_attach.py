@@ -1,0 +1,201 @@
+"""`coordsidecar attach`: an app that it did not start acts only while its sidecar leads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.attach.apps import Apps, is_held, is_running
+from tests.e2e.sidecars import has_ended, named, status_of, wait_for
+
+
+def test_the_lead_moves_and_only_the_leaders_app_acts(apps: Apps) -> None:
+    leader, led, _, held = apps.pair()
+
+    leader.signal(signal.SIGTERM)
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert is_held(led)
+    assert leader.wait() == 128 + signal.SIGTERM
+    assert apps.order() == ["a", "b"]
+
+
+def test_an_app_that_was_held_goes_on_where_it_was(apps: Apps) -> None:
+    leader, led, standby, held = apps.pair()
+    leader.signal(signal.SIGTERM)
+    wait_for(lambda: is_running(held), "the second app to act")
+
+    apps.attach("a")
+    wait_for(lambda: "leads; " in standby.log(), "the second instance to lead")
+    standby.signal(signal.SIGTERM)
+
+    wait_for(lambda: is_running(led), "the first app to act again")
+    assert is_held(held)
+    assert apps.order() == ["a", "b", "a"]
+
+
+def test_an_app_that_is_started_again_is_found_again(apps: Apps) -> None:
+    leader, led, _, held = apps.pair()
+
+    held.end()
+    led.end()
+    again, held_again = apps.start("a"), apps.start("b")
+
+    wait_for(lambda: is_held(held_again), "the second app to be held")
+    wait_for(lambda: leader.log().count("the app goes on") > 1, "the first app to be found")
+    wait_for(lambda: is_running(again), "the first app to act")
+    assert is_held(held_again)
+
+
+def test_a_leader_whose_app_does_not_come_back_makes_way(apps: Apps) -> None:
+    leader, led, _, held = apps.pair("--max-restarts", "1/60s")
+
+    led.end()
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert "was not found within 5s" in leader.log()
+
+
+def test_an_app_is_held_before_its_dead_guards_lead_is_given_up(apps: Apps) -> None:
+    leader, led, _, held = apps.pair()
+
+    leader.signal(signal.SIGKILL)
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert is_held(led)
+    assert apps.order() == ["a", "b"]
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_an_app_is_held_though_guard_and_elector_are_out_of_action(
+    etcd_apps: Apps, how: str
+) -> None:
+    """By the fuse."""
+    leader, led, _, held = etcd_apps.pair()
+    elector = leader.elector()
+
+    for pid in (elector.pid, leader.pid):
+        os.kill(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert is_held(led)
+    assert etcd_apps.order() == ["a", "b"]
+
+
+def test_an_app_is_held_though_the_hand_that_let_it_go_is_stopped(apps: Apps) -> None:
+    """The guard waits no longer for it than for a job that does not stop."""
+    leader, led, _, held = apps.pair("--stop-timeout", "0.5s")
+    (hand,) = named(leader.children(), "app-hand")
+
+    hand.suspend()
+    leader.signal(signal.SIGTERM)
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert is_held(led)
+    assert apps.order() == ["a", "b"]
+
+
+def test_an_app_of_a_leader_that_is_cut_off_is_held_before_the_next_acts(etcd_apps: Apps) -> None:
+    arena = etcd_apps.arena
+    wire = arena.proxy()
+    whom = ("--match-cmdline", f"{etcd_apps.label('a')}$")
+    leader = arena.start_words("attach", *arena.options(by=wire), *whom)
+    led = etcd_apps.start("a")
+    wait_for(lambda: "the app goes on" in leader.log(), "the first app to be led")
+    etcd_apps.attach("b")
+    held = etcd_apps.start("b")
+    wait_for(lambda: is_held(held), "the second app to be held")
+    etcd_apps.forget()
+
+    wire.black_hole()
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert is_held(led)
+    assert etcd_apps.order() == ["a", "b"]
+    wire.heal()
+
+
+def test_who_is_asked_to_end_while_held_is_ended(apps: Apps) -> None:
+    """A kubelet asks by SIGTERM, on which a stopped process cannot act: it would wait for all of
+    the grace period. To let it act would let it go on with what it was stopped at."""
+    _, _, _, held = apps.pair()
+
+    held.main.terminate()
+
+    assert held.main.wait(timeout=60) == -signal.SIGKILL
+    assert apps.order() in ([], ["a"])
+
+
+def test_with_hold_end_a_standbys_app_is_ended_whenever_it_appears(apps: Apps) -> None:
+    leader = apps.attach("a", "--hold", "end")
+    wait_for(lambda: "leads; " in leader.log(), "the first instance to lead")
+    led = apps.start("a")
+    wait_for(lambda: "the app goes on" in leader.log(), "the first app to be led")
+    standby = apps.attach("b", "--hold", "end")
+    wait_for(lambda: "standing-by" in standby.log(), "the second instance to stand by")
+
+    for _ in range(2):
+        assert apps.start("b").main.wait(timeout=60) == -signal.SIGKILL
+
+    leader.signal(signal.SIGTERM)
+    assert led.main.wait(timeout=60) == -signal.SIGTERM
+    wait_for(lambda: "leads; " in standby.log(), "the second instance to lead")
+    last = apps.start("b")
+    wait_for(lambda: "the app goes on" in standby.log(), "the second app to be led")
+    assert is_running(last)
+
+
+def test_by_its_pid_file(apps: Apps) -> None:
+    pid_file = apps.folder / "app.pid"
+    leader, led = apps.attach("a", pid_file=pid_file), apps.start("a", pid_file=pid_file)
+    wait_for(lambda: "the app goes on" in leader.log(), "the app to be led")
+
+    leader.signal(signal.SIGTERM)
+
+    assert leader.wait() == 128 + signal.SIGTERM
+    assert is_held(led)
+
+
+def test_a_stranger_who_got_the_number_in_the_file_is_never_signalled(
+    apps: Apps, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "stale.pid"
+    popen = subprocess.Popen(["sleep", "600"])
+    try:
+        stranger = psutil.Process(popen.pid)
+        pid_file.write_text(f"{popen.pid}\n")
+        began_s = stranger.create_time()
+        os.utime(pid_file, (began_s - 60, began_s - 60))
+
+        sidecar = apps.attach("a", "--max-restarts", "1/60s", pid_file=pid_file)
+
+        wait_for(lambda: sidecar.log().count("was not found") == 2, "the search to be given up")
+        assert status_of(stranger) == psutil.STATUS_SLEEPING
+        os.utime(pid_file)  # As if it had written it itself.
+        wait_for(lambda: status_of(stranger) == psutil.STATUS_STOPPED, "the app to be held")
+    finally:
+        popen.kill()
+        popen.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_an_app_of_another_user_is_not_led(apps: Apps) -> None:
+    app = apps.start("a")
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    apps.folder.chmod(0o777)
+    for parent in apps.folder.parents:
+        if parent.owner() == "root" and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    whom = ("--match-cmdline", f"{apps.label('a')}$")
+
+    sidecar = apps.arena.start_words("attach", *apps.arena.options(), *whom, through=nobody)
+
+    wait_for(lambda: "or give it the capability KILL" in sidecar.log(), "the remedy")
+    assert is_running(app)
+    assert "the app goes on" not in sidecar.log()
+    assert not has_ended(psutil.Process(sidecar.pid))
