@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import coordsidecar as package
+from coordsidecar.settings.attach import ATTACH_OPTIONS
 from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS, Option
 from tests.cli.command import coordsidecar
 
@@ -39,7 +40,8 @@ def test_help_that_cannot_be_written_is_no_success(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "options"), [("check", CHECK_OPTIONS), ("health", HEALTH_OPTIONS)]
+    ("question", "options"),
+    [("check", CHECK_OPTIONS), ("health", HEALTH_OPTIONS), ("attach", ATTACH_OPTIONS)],
 )
 def test_help_of_a_question_names_its_options(question: str, options: tuple[Option, ...]) -> None:
     result = coordsidecar(question, "--help")
@@ -49,7 +51,9 @@ def test_help_of_a_question_names_its_options(question: str, options: tuple[Opti
         assert f"\n  {option.flag} {option.metavar}" in result.out
 
 
-@pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["health", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], *([which, "--help"] for which in ("check", "health", "attach"))]
+)
 def test_help_fits_eighty_columns(words: list[str]) -> None:
     result = coordsidecar(*words)
 

@@ -15,6 +15,7 @@ import pytest
 
 import coordsidecar
 from coordsidecar.cli.main import split
+from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.container import STOP_TIMEOUT_S
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings
@@ -24,6 +25,10 @@ from tests.e2e.sidecars import Sidecar, sidecars, wait_for
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 DEPLOYMENT = "kubernetes/base/deployment.yaml"
+_PROBE_TIMES = (
+    *("periodSeconds", "timeoutSeconds", "failureThreshold"),
+    "terminationGracePeriodSeconds",
+)
 ROLE_SIDECAR = "kubernetes/overlays/role-file/role-sidecar.yaml"
 MANIFESTS = ["docker/compose.yaml", DEPLOYMENT, ROLE_SIDECAR]
 DOCKERS_GRACE_S = 10.0
@@ -117,6 +122,26 @@ def test_the_role_sidecar_shares_its_role_file_with_the_app() -> None:
     assert mount["name"] in [volume["name"] for volume in pod(manifest)["volumes"]]
     assert float(pod(manifest)["terminationGracePeriodSeconds"]) > takes_to_stop_s(settings)
     assert named(sidecar["env"], "COORDSIDECAR_ID") == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
+def test_the_attached_sidecars_probe_ends_the_app_before_another_may_lead() -> None:
+    """As docs/kubernetes.md works it out: in time though the last renewal be as old as it may."""
+    manifest = load("kubernetes/overlays/attach/attach-sidecar.yaml")
+    (sidecar,), (app,) = pod(manifest)["initContainers"], pod(manifest)["containers"]
+    probe = {key: float(app["livenessProbe"][key]) for key in _PROBE_TIMES}
+    flags, command = split(sidecar["args"][1:], ATTACH_OPTIONS, interspersed=False)
+
+    settings = attach_settings(flags=flags, command=command, environ={})
+
+    gone_s = probe["failureThreshold"] * (probe["periodSeconds"] + probe["timeoutSeconds"])
+    gone_s += probe["terminationGracePeriodSeconds"]
+    assert gone_s == 5
+    assert settings.timing.ttl_s - settings.timing.step_down_after_s > gone_s + 1
+    assert app["livenessProbe"]["httpGet"]["port"] == sidecar["ports"][0]["containerPort"]
+    assert pod(manifest)["shareProcessNamespace"]
+    assert settings.whom is not None
+    assert re.search(flags["match-cmdline"], " ".join(app["command"]))
+    assert float(pod(manifest)["terminationGracePeriodSeconds"]) > takes_to_stop_s(settings)
 
 
 def takes_to_stop_s(settings: Settings) -> float:

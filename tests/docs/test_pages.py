@@ -14,6 +14,7 @@ from coordsidecar.cli.main import split
 from coordsidecar.core.timing import Timing
 from coordsidecar.guard.job_env import job_environment, token_variable
 from coordsidecar.guard.role_file import Role, read_role
+from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.config_file import read_config_file
 from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings
@@ -91,7 +92,11 @@ def test_the_design_says_of_every_rule_where_it_is_enforced_and_shown() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_option_that_is_named_is_one(page: Path) -> None:
     text = (ROOT / page).read_text()
-    ours = {option.flag for option in OPTIONS} | {"--config", "--help", "--version"}
+    ours = {option.flag for option in (*OPTIONS, *ATTACH_OPTIONS)} | {
+        "--config",
+        "--help",
+        "--version",
+    }
     of_others = {"--without", "--pdb", "--prefix", "--tail", "--init", "--build", "--all"}
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
     of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
@@ -182,6 +187,9 @@ def understood(lines: list[str]) -> bool:
             options = CHECK_OPTIONS if words[1] == "check" else HEALTH_OPTIONS
             words = words[2 : words.index("||")] if "||" in words else words[2:]
             split(words, options, interspersed=True)
+        elif words[:2] == ["coordsidecar", "attach"]:
+            flags, command = split(words[2:], ATTACH_OPTIONS, interspersed=False)
+            attach_settings(flags=flags, command=command, environ={})
         elif words[:1] == ["coordsidecar"]:
             flags, command = split(words[1:], OPTIONS, interspersed=False)
             flags.pop("role-file", None)  # Its folder need not exist here.

@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 
 from coordsidecar.cli.main import split
+from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings
 from tests.e2e.sidecars import wait_for
@@ -216,5 +217,8 @@ def settings_of(pod: Object) -> Settings:
     containers = (*pod.get("initContainers", ()), *pod["containers"])
     (words,) = (each["args"] for each in containers if "--name=ticker" in each.get("args", ()))
     words = [word for word in words if not word.startswith("--role-file")]
+    if words[0] == "attach":
+        flags, command = split(words[1:], ATTACH_OPTIONS, interspersed=False)
+        return attach_settings(flags=flags, command=command, environ={})
     flags, command = split(words, OPTIONS, interspersed=False)
     return build_settings(flags=flags, command=command, environ={})

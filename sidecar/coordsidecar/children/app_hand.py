@@ -12,11 +12,11 @@ import math
 import os
 import select
 import signal
+from collections.abc import Callable
 
 from coordsidecar.duration import format_duration
 from coordsidecar.linux import SignalFd, boottime_s, name_process
 from coordsidecar.log import Log
-from coordsidecar.settings.settings import Settings
 from coordsidecar.trees.app import CANNOT_HOLD, App, Identity
 from coordsidecar.trees.process import NotSeenError
 
@@ -32,10 +32,11 @@ _APP_ENDED = 1
 class AppHand:
     """What runs in the place of a job's program."""
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, make_log: Callable[[], Log], *, stop_signal: int) -> None:
+        """``make_log``: once what the guard has open is closed here."""
         self._app = app
-        self._settings = settings
-        self._stop_signal = settings.stop_signal
+        self._make_log = make_log
+        self._stop_signal = stop_signal
         self._is_told_to_stop = False
         self._mains: list[Identity] = []
 
@@ -43,13 +44,8 @@ class AppHand:
         """Return the exit code. Every signal is held back until it is read."""
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         name_process("app-hand")
-        # What the guard has open is closed here by now.
         self._signals = SignalFd()
-        self._log = Log(
-            fmt=self._settings.log_format,
-            election=self._settings.election.prefix,
-            node_id=self._settings.id,
-        )
+        self._log = self._make_log()
         if (status := self._find()) is None:
             self._app.thaw()
             self._says_it_goes_on(self._mains)

@@ -69,7 +69,7 @@ have the capability KILL. Best effort: if all of the sidecar is killed, nothing
 ends the app at once. Where the command can be prefixed, do that instead.
 
 Examples:
-  coordsidecar attach --store kubernetes: --name web --match-cmdline 'java .*web'
+  coordsidecar attach --store kubernetes: --name web --match-cmdline 'java web'
   coordsidecar attach --store etcd://etcd1:2379 --name db --pid-file /run/db.pid
 """
 

@@ -49,7 +49,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     we need.
     """
     for command in (settings.command, settings.standby):
-        if command and settings.app is None:
+        if command and settings.whom is None:
             assert_executable(command[0])
     _assert_enough_files()
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
@@ -81,10 +81,11 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     from coordsidecar.children.job_fuse import told_by_the_guard
     from coordsidecar.guard.fuse import Fuse, FuseInProcessOne
     from coordsidecar.guard.loop import Guard
+    from coordsidecar.trees.app import app_of
 
     how: dict[str, Any] = {
         "run_mark": run_mark,
-        "app": settings.app,
+        "app": app_of(settings.whom),
         "guard_pidfd": elector.guard_pidfd,
         "reserve_s": settings.timing.kill_reserve_s / 2,
     }

@@ -48,6 +48,7 @@ from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
 from coordsidecar.store.protocol import Session
+from coordsidecar.trees.app import app_of
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import is_stopped
 from coordsidecar.trees.remains import Remains
@@ -109,7 +110,7 @@ class Elector:
             guard_pidfd=guard_pidfd,
             run=run_mark,
             leave_out=(os.getpid(),),
-            app=settings.app,
+            app=app_of(settings.whom),
         )
         self._inbox = Mailbox[Event]()
         self._timer = BootTimer()

@@ -41,6 +41,7 @@ from coordsidecar.hints import assert_never
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
+from coordsidecar.trees.app import app_of
 
 __all__ = ["Hands"]
 
@@ -69,7 +70,7 @@ class Hands:
         self._fuse.elector_is(elector.pid or 0)
         self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
         self._tree = JobTree(
-            log, helpers=self._helpers, tell_group=self.job.signal, app=settings.app
+            log, helpers=self._helpers, tell_group=self.job.signal, app=app_of(settings.whom)
         )
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
         self._unheard: int | None = None
@@ -89,7 +90,7 @@ class Hands:
         match self._chore:
             case KillTree() | FreezeTree():
                 return self._tree.pause_s
-            case _ if self._settings.app is not None and (self._chore or self.job.pid is None):
+            case _ if self._settings.whom is not None and (self._chore or self.job.pid is None):
                 return _HOLD_EVERY_S  # No signal tells of processes that are not our children.
             case _ if self._tree.must_look_again:
                 return self._tree.pause_s

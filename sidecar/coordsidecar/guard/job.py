@@ -37,11 +37,7 @@ class Job:
         self._fuse = fuse
         self._run_mark = run_mark
         self._group = 0
-        self._hand: Callable[[], int] | None = None
-        if settings.app is not None:
-            from coordsidecar.children.app_hand import AppHand
-
-            self._hand = AppHand(settings.app, settings).run
+        self._hand = _hand_of(settings)
         self._prefork: Prefork | None = None
         self._prefork_role = ""
         self._starting: Prefork | None = None
@@ -202,3 +198,18 @@ class Job:
             import shutil
 
             shutil.rmtree(os.path.dirname(self._ack_path), ignore_errors=True)
+
+
+def _hand_of(settings: Settings) -> Callable[[], int] | None:
+    """What runs in the job's place, if an app is led that we do not start."""
+    if settings.whom is None:
+        return None
+    from coordsidecar.children.app_hand import AppHand
+    from coordsidecar.trees.app import App
+
+    def make_log() -> Log:
+        prefix = settings.election.prefix
+        return Log(fmt=settings.log_format, election=prefix, node_id=settings.id)
+
+    app = App(**vars(settings.whom))
+    return AppHand(app, make_log, stop_signal=settings.stop_signal).run

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from coordsidecar.settings.options import OPTIONS, Option
 from coordsidecar.settings.settings import Settings, Sources, UsageError, build_settings
-from coordsidecar.trees.app import App
+from coordsidecar.settings.whom import Whom
 from coordsidecar.value import replace
 
 __all__ = ["ATTACH_OPTIONS", "attach_settings"]
@@ -83,16 +83,21 @@ def attach_settings(
             f"attach starts nothing, and so takes no command ({command[0][:40]!r}); "
             "to start one, leave attach out"
         )
-    whom = Sources(flags=flags, environ=environ, file=None).values(_APP_OPTIONS)
-    how = whom.pop("hold", "freeze")
-    if len(whom) != 1:
+    given = Sources(flags=flags, environ=environ, file=None).values(_APP_OPTIONS)
+    how = given.pop("hold", "freeze")
+    if len(given) != 1:
         raise UsageError("attach needs one of --pid-file PATH and --match-cmdline REGEX")
-    others = {name: text for name, text in flags.items() if name not in ("hold", *whom)}
+    others = {name: text for name, text in flags.items() if name not in ("hold", *given)}
     settings = build_settings(flags=others, command=("attach",), environ=environ)
     if settings.name_was_derived:
         raise UsageError("attach needs --name: the election cannot be named after a command")
     if settings.standby or settings.while_standby != "stop":
         raise UsageError("attach knows no standby command and no --while-standby; see --hold")
-    app = App(pid_file=whom.get("pid-file"), match_cmdline=whom.get("match-cmdline"), how=how)
     # Who started the app starts it again, and we find it.
-    return replace(settings, app=app, restart="always")
+    return replace(
+        settings,
+        whom=Whom(
+            pid_file=given.get("pid-file"), match_cmdline=given.get("match-cmdline"), how=how
+        ),
+        restart="always",
+    )

@@ -23,7 +23,7 @@ from coordsidecar.value import Value
 
 if TYPE_CHECKING:
     from coordsidecar.settings.config_file import ConfigFile
-    from coordsidecar.trees.app import App
+    from coordsidecar.settings.whom import Whom
 
 __all__ = ["Settings", "Sources", "UsageError", "build_settings", "derived_name", "id_of_host"]
 
@@ -40,7 +40,7 @@ class Settings(Value, kw_only=True):
 
     ``store`` may carry credentials: show `stores.public_url` of it. ``wait_s`` None: for ever.
     ``name_was_derived``: the election is named after the command, which the log should tell, as it
-    should the ``remarks``. ``app``: what is led in place of a command.
+    should the ``remarks``. ``whom``: an app, in place of a command.
     Raises `UsageError` for combinations that cannot work.
     """
 
@@ -67,7 +67,7 @@ class Settings(Value, kw_only=True):
     http: tuple[str, int] | None = None
     log_format: Literal["text", "json"] = "text"
     pass_env: tuple[str, ...] = ()
-    app: App | None = None
+    whom: Whom | None = None
     name_was_derived: bool = False
     remarks: tuple[str, ...] = ()
 

@@ -21,7 +21,7 @@ from coordsidecar.linux import boottime_s
 from coordsidecar.trees.process import DEAD_STATES, NotSeenError, Process, children, pids
 from coordsidecar.value import Value
 
-__all__ = ["CANNOT_HOLD", "App", "Identity"]
+__all__ = ["CANNOT_HOLD", "App", "Identity", "app_of"]
 
 CANNOT_HOLD = (
     "process {pid} of the app is another user's, and cannot be signalled; run the sidecar as that "
@@ -167,6 +167,11 @@ class App:
             if began_s <= os.stat(self._pid_file).st_mtime + _CLOCKS_DIFFER_S:
                 return identity
         return None
+
+
+def app_of(whom: object | None) -> App | None:
+    """``whom``: the settings of it, if there is one."""
+    return None if whom is None else App(**vars(whom))
 
 
 def _pid_in(path: str) -> int | None:
