@@ -1,4 +1,4 @@
-"""Requests about one Lease to the API server, over one kept-alive connection.
+"""Requests to the API server, over one kept-alive connection: about one Lease above all.
 
 Every write compares the version of what it replaces, so that doing it twice is harmless: that is
 why a request that got no answer may be put again.
@@ -99,17 +99,25 @@ class KubernetesClient:
     def _call(
         self, verb: str, request: str, body: Json | None, content_type: str, deadline_s: float
     ) -> Answer:
+        answer = self.ask(request, body, content_type, deadline_s)
+        if answer.status in (_OK, _CREATED) or (answer.is_status and answer.status == _CONFLICT):
+            return answer
+        if answer.status == _NOT_FOUND and answer.is_about_lease and verb != "create":
+            return answer
+        raise translate(answer, verb=verb, settings=self._settings)
+
+    def ask(self, request: str, body: Json | None, content_type: str, deadline_s: float) -> Answer:
+        """Any request that may be put twice; whatever the API server says of it.
+
+        It is put again with a new token, and after a while if the API server asks for that.
+        """
         answer = self._ask(request, body, content_type, deadline_s)
         if answer.status == _UNAUTHORIZED and self._token_was_replaced():
             answer = self._ask(request, body, content_type, deadline_s)
         if answer.status == _TOO_MANY and time.monotonic() + answer.retry_after_s < deadline_s:
             time.sleep(answer.retry_after_s)
             answer = self._ask(request, body, content_type, deadline_s)
-        if answer.status in (_OK, _CREATED) or (answer.is_status and answer.status == _CONFLICT):
-            return answer
-        if answer.status == _NOT_FOUND and answer.is_about_lease and verb != "create":
-            return answer
-        raise translate(answer, verb=verb, settings=self._settings)
+        return answer
 
     def _ask(self, request: str, body: Json | None, content_type: str, deadline_s: float) -> Answer:
         reused = self._connection is not None

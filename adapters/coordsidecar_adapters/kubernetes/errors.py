@@ -18,12 +18,22 @@ from coordsidecar.store.protocol import (
 from coordsidecar.value import Value
 from coordsidecar_adapters.kubernetes.settings import KubernetesSettings
 
-__all__ = ["Answer", "cannot_log_in", "translate"]
+__all__ = ["LEASES", "Answer", "Resource", "cannot_log_in", "translate"]
 
 _LONGEST_TEXT = 500
 _DEFAULT_RETRY_S = 1.0
 _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _INVALID = 400, 401, 403, 404, 422
 _RESOURCE = "leases"
+
+
+class Resource(Value):
+    """What a right is about, in words and as kubectl calls it."""
+
+    words: str
+    resource: str
+
+
+LEASES = Resource("leases (coordination.k8s.io)", "leases.coordination.k8s.io")
 
 
 class Answer(Value):
@@ -68,7 +78,9 @@ def cannot_log_in(error: OSError | ValueError, settings: KubernetesSettings) -> 
     return RefusedError(f"Kubernetes: no token to log in with: {why}; see {settings.access.source}")
 
 
-def translate(answer: Answer, *, verb: str, settings: KubernetesSettings) -> StoreError:
+def translate(
+    answer: Answer, *, verb: str, settings: KubernetesSettings, about: Resource = LEASES
+) -> StoreError:
     """Say what a refusal of ``verb`` means: unreachable, or refused until somebody mends it."""
     access, namespace = settings.access, settings.namespace
     where = f"Kubernetes at {access.address}"
@@ -77,7 +89,7 @@ def translate(answer: Answer, *, verb: str, settings: KubernetesSettings) -> Sto
         # it asks about tokens is away.
         return RefusedError(f"{where} does not know who we are; check {access.source}")
     if answer.status == _FORBIDDEN and answer.is_status:
-        return _forbidden(answer, where, verb, settings)
+        return _forbidden(answer, where, verb, settings, about)
     if answer.status == _NOT_FOUND and answer.is_status:
         return RefusedError(
             f"{where}: {answer.words}; is there a namespace {namespace!r}, and is it Kubernetes "
@@ -89,16 +101,19 @@ def translate(answer: Answer, *, verb: str, settings: KubernetesSettings) -> Sto
     return UnreachableError(f"{where}: {answer.words}")
 
 
-def _forbidden(answer: Answer, where: str, verb: str, settings: KubernetesSettings) -> RefusedError:
+def _forbidden(
+    answer: Answer, where: str, verb: str, settings: KubernetesSettings, about: Resource
+) -> RefusedError:
     """Name the rule that is missing. Quotas, admission and ends of namespaces are refusals, too."""
     message = answer.body.get("message")
     if not isinstance(message, str) or "cannot" not in message:
         return RefusedError(f"{where}: {answer.words}")
     # A name cannot be asked for before it is there.
-    names = "" if verb == "create" else f" --resource-name={settings.name}"
+    name = settings.name if about is LEASES and verb != "create" else ""
+    names = f" --resource-name={name}" if name else ""
     return RefusedError(
         f"{where} forbids it: the role of {settings.access.source} lacks the verb {verb!r} on "
-        f"leases (coordination.k8s.io) in namespace {settings.namespace}; to grant it: "
+        f"{about.words} in namespace {settings.namespace}; to grant it: "
         f"kubectl -n {settings.namespace} create role coordsidecar-{verb} --verb={verb} "
-        f"--resource=leases.coordination.k8s.io{names}, and bind that (docs/kubernetes.md)"
+        f"--resource={about.resource}{names}, and bind that (docs/kubernetes.md)"
     )

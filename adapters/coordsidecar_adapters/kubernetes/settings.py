@@ -29,6 +29,7 @@ KUBERNETES = Server(
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _LARGEST_BYTES = 1024 * 1024
+_LONGEST_LABEL = 63
 _HOW = (
     "write kubernetes: in a pod, or kubernetes:?kubeconfig=FILE with a file made by "
     "`kubectl config view --raw --flatten -o json > FILE`"
@@ -64,17 +65,20 @@ class Access(Value, kw_only=True):
 
 
 class KubernetesSettings(Value):
-    """Which Lease, and how to reach it."""
+    """Which Lease, and how to reach it; ``label_pods``: whether a label says which pod leads."""
 
     access: Access
     namespace: str
     name: str
+    label_pods: bool = False
 
     @classmethod
     def read(cls, url: str, election: Election, environ: Mapping[str, str]) -> KubernetesSettings:
         """Read the store URL, and what it points to; `ValueError` if that makes no sense."""
-        namespace, kubeconfig = _parts(url)
-        kubeconfig = kubeconfig or ("" if _in_pod(environ) else environ.get("KUBECONFIG", ""))
+        namespace, query = _parts(url)
+        kubeconfig = query.get("kubeconfig") or (
+            "" if _in_pod(environ) else environ.get("KUBECONFIG", "")
+        )
         if kubeconfig:
             from coordsidecar_adapters.kubernetes.kubeconfig import read_kubeconfig
 
@@ -93,7 +97,14 @@ class KubernetesSettings(Value):
                 f"{election.name!r} cannot be the name of a Lease: a-z, 0-9, - and ., and first "
                 "and last a letter or digit; use another --name"
             )
-        return cls(access, namespace, election.name)
+        label_pods = query.get("label-pods", "no")
+        if label_pods not in ("yes", "no"):
+            raise ValueError(f"label-pods in the store URL is {label_pods[:20]!r}, not yes or no")
+        if label_pods == "yes" and len(election.name) > _LONGEST_LABEL:
+            raise ValueError(
+                f"with label-pods, --name may have {_LONGEST_LABEL} characters at most"
+            )
+        return cls(access, namespace, election.name, label_pods == "yes")
 
 
 def read_file(path: str) -> bytes:
@@ -117,20 +128,23 @@ def header(value: str, source: str) -> str:
     return value
 
 
-def _parts(url: str) -> tuple[str, str]:
-    """The namespace and the kubeconfig in ``kubernetes:NAMESPACE?kubeconfig=FILE``; "": none."""
+def _parts(url: str) -> tuple[str, dict[str, str]]:
+    """What stands in ``kubernetes:NAMESPACE?kubeconfig=FILE&label-pods=yes``."""
     _, _, rest = url.partition(":")
     namespace, mark, query = rest.partition("?")
-    key, _, kubeconfig = query.partition("=")
-    if mark and (key != "kubeconfig" or not kubeconfig or "&" in query):
-        raise ValueError(f"the store URL goes on with what it may not after its ?; {_HOW}")
+    found: dict[str, str] = {}
+    for part in query.split("&") if mark else ():
+        key, _, value = part.partition("=")
+        if key not in ("kubeconfig", "label-pods") or not value or key in found:
+            raise ValueError(f"the store URL goes on with what it may not after its ?; {_HOW}")
+        found[key] = value
     if "/" in namespace or "@" in namespace:
         raise ValueError(f"the store URL names a server, which a kubeconfig does; {_HOW}")
-    if "%" in kubeconfig:
+    if "%" in found.get("kubeconfig", ""):
         from urllib.parse import unquote
 
-        kubeconfig = unquote(kubeconfig)
-    return namespace, kubeconfig
+        found["kubeconfig"] = unquote(found["kubeconfig"])
+    return namespace, found
 
 
 def _in_pod(environ: Mapping[str, str]) -> bool:

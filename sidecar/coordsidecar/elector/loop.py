@@ -6,11 +6,9 @@ are the core's (`coordsidecar.core.election.step`). The threads that may block a
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import select
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -38,7 +36,7 @@ from coordsidecar.core.election.moves import (
     Watch,
 )
 from coordsidecar.core.election.phases import token_of
-from coordsidecar.elector import shown
+from coordsidecar.elector import announcing, shown
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
 from coordsidecar.hints import Any, assert_never
@@ -94,6 +92,10 @@ def run(
             wire.send(msg.Failed(125, f"{why}; choose another address"))
             return
         log.event("status", f"{why}; going on without the status page")
+    try:
+        elector.announce()
+    except RuntimeError as error:  # No thread.
+        log.event("announcing", f"nobody is told who leads: {error}")
     elector.run(failures)
 
 
@@ -117,6 +119,7 @@ class Elector:
         self._chore: KillTree | Sweep | None = None
         self._hunt: Hunt | None = None
         self._over = self._guard_died = False
+        self._announcing: announcing.Announcing | None = None
         self._since_unix_s, self._guard_heard_s = time.time(), boottime_s()
         wait_s = settings.wait_s
         self._aims = Aims(
@@ -124,14 +127,14 @@ class Elector:
             run=run_mark,
             wait_until_s=boottime_s() + wait_s if wait_s else None,
             try_once=wait_s == 0,
-            where=_where(settings),
+            where=shown.where(settings),
         )
         self._workers = Workers(
             stores.connect(settings.store, election=settings.election, environ=os.environ),
             self._inbox,
             timing=settings.timing,
             run=run_mark,
-            record=_record(settings),
+            record=shown.record(settings),
         )
 
     def begin(
@@ -161,6 +164,12 @@ class Elector:
             from coordsidecar.elector.status import serve  # Late: it imports an HTTP server.
 
             serve(*self._settings.http, self._snapshot, self._health)
+
+    def announce(self) -> None:
+        """Tell others who leads, if that was asked for. Raises `RuntimeError`, `ValueError`."""
+        self._announcing = announcing.start(
+            self._settings, self._log, lambda: shown.leads_by(self._state)
+        )
 
     def run(self, failures: Sequence[sys.UnraisableHookArgs]) -> None:
         while not self._over:
@@ -199,10 +208,12 @@ class Elector:
         return (hunt or self._remains).pause_s
 
     def _step(self, event: Event) -> None:
-        was = token_of(self._state.phase)
+        was = self._state
         self._state, effects = core.step(self._state, event, boottime_s(), self._aims)
-        if token_of(self._state.phase) != was:
+        if token_of(self._state.phase) != token_of(was.phase):
             self._since_unix_s = time.time()
+        if self._announcing and shown.leads_by(self._state) != shown.leads_by(was):
+            self._announcing.may_differ()
         for effect in effects:
             self._do(effect)
 
@@ -274,24 +285,6 @@ class Elector:
     def _health(self) -> dict[str, Any]:
         """The same, for probes."""
         return shown.health(self._state, self._settings.timing, guard_heard_s=self._guard_heard_s)
-
-
-def _record(settings: Settings) -> str:
-    return json.dumps(
-        {
-            "id": settings.id,
-            "host": socket.gethostname(),
-            "pid": os.getppid(),
-            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-    )
-
-
-def _where(settings: Settings) -> str:
-    where = stores.public_url(settings.store)
-    if settings.name_was_derived:
-        where += "; the election is named after the command, --name sets another"
-    return where
 
 
 def _readable(fd: int) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import socket
+import time
 
 from coordsidecar.core.election.phases import Claiming, Elector, Leading, token_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.hints import Any
 from coordsidecar.linux import boottime_s
 from coordsidecar.settings.settings import Settings
+from coordsidecar.store import registry as stores
 
-__all__ = ["health", "snapshot"]
+__all__ = ["health", "leads_by", "record", "snapshot", "where"]
 
 _REASONS = {
     "Opening": "connecting to the store",
@@ -42,6 +47,11 @@ def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict
     }
 
 
+def leads_by(state: Elector) -> int | None:
+    """The token under which we lead; None: we do not, or not any more."""
+    return token_of(state.phase) if isinstance(state.phase, Leading) else None
+
+
 def health(state: Elector, timing: Timing, *, guard_heard_s: float) -> dict[str, Any]:
     """Whether guard and elector both work: each has taken a step within a call's time-out.
 
@@ -57,3 +67,23 @@ def health(state: Elector, timing: Timing, *, guard_heard_s: float) -> dict[str,
         "elector_age_s": elector_age_s,
         "most_age_s": most_age_s,
     }
+
+
+def record(settings: Settings) -> str:
+    """What others are shown of us in the store."""
+    return json.dumps(
+        {
+            "id": settings.id,
+            "host": socket.gethostname(),
+            "pid": os.getppid(),
+            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+    )
+
+
+def where(settings: Settings) -> str:
+    """Which store it is, for the log."""
+    where = stores.public_url(settings.store)
+    if settings.name_was_derived:
+        where += "; the election is named after the command, --name sets another"
+    return where

@@ -32,6 +32,7 @@ from coordsidecar.value import Value
 
 __all__ = [
     "Absent",
+    "Announcer",
     "Behind",
     "Election",
     "Held",
@@ -264,6 +265,13 @@ class Store(Protocol):
     def leader(self, *, timeout_s: float) -> Leader | None:
         """Who holds the election now, by a linearizable read; needs no session."""
         ...
+
+
+class Announcer(Protocol):
+    """Tells others who leads by other means than the lock: best effort, and never waited for."""
+
+    def announce(self, token: int | None, *, timeout_s: float) -> None:
+        """Say that we lead under ``token``, or that we stand by. Raises `StoreError`."""
 
 
 class StoreFactory(Protocol):

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping
 
 from coordsidecar.hints import cast
-from coordsidecar.store.protocol import Election, Store, StoreFactory
+from coordsidecar.store.protocol import Announcer, Election, Store, StoreFactory
 
-__all__ = ["check_scheme", "connect", "public_url", "redact"]
+__all__ = ["announcer", "check_scheme", "connect", "public_url", "redact"]
 
 _GROUP = "coordsidecar.stores"
 
@@ -52,6 +52,18 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
         package = "'coordsidecar[grpc]'" if scheme.endswith("+grpc") else package
         remedy = import_remedy(error, environ, package=package)
         raise ValueError(f"the {scheme} store cannot be loaded ({error}); {remedy}") from error
+
+
+def announcer(
+    url: str, *, election: Election, node_id: str, environ: Mapping[str, str]
+) -> Announcer | None:
+    """Whoever tells others that we lead, if ``url`` asks for one. Raises `ValueError`, as
+    `connect`."""
+    if check_scheme(url) != "kubernetes":
+        return None
+    from coordsidecar_adapters.kubernetes import pods
+
+    return pods.announcer(url, election=election, node_id=node_id, environ=environ)
 
 
 def check_scheme(url: str) -> str:
