@@ -41,6 +41,7 @@ NOT_IN_1_20 = {
     "FlowSchema flowcontrol.apiserver.k8s.io/v1": "1.29",
     "spec.template.spec.initContainers.restartPolicy": "1.29",
     "spec.template.spec.volumes.image": "1.35",
+    "spec.template.spec.containers.livenessProbe.terminationGracePeriodSeconds": "1.22",
 }
 
 
@@ -99,7 +100,12 @@ def as_known_to_1_20(objects: list[Object]) -> tuple[list[Object], set[str]]:
                     # Nor is there a probe for one that is to end.
                     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
                         container.pop(probe)
-            for volume in pod["volumes"]:
+            for container in pod["containers"]:
+                if container.get("livenessProbe", {}).pop("terminationGracePeriodSeconds", None):
+                    left_out.add(
+                        "spec.template.spec.containers.livenessProbe.terminationGracePeriodSeconds"
+                    )
+            for volume in pod.get("volumes", ()):
                 if volume.pop("image", None):
                     left_out.add("spec.template.spec.volumes.image")
                     volume["emptyDir"] = {}

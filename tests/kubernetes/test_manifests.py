@@ -177,13 +177,15 @@ def test_the_parts_fit_together(name: str) -> None:
         for port in rule["ports"]
     }
     assert ports == ({2379, 53} if settings.store.startswith("etcd:") else {443, 6443})
-    asks_kubernetes = settings.store == "kubernetes:"
+    asks_kubernetes = settings.store.startswith("kubernetes:")
     assert pod["automountServiceAccountToken"] is asks_kubernetes
     assert any(each["kind"] == "Role" for each in objects) is asks_kubernetes
     if asks_kubernetes:
         named, *rest = one(objects, "Role")["rules"]
         assert named["resourceNames"] == [settings.election.name]
-        assert all(rule["verbs"] == ["create"] for rule in rest)
+        of_pods = [rule for rule in rest if rule["resources"] == ["pods"]]
+        assert all(rule["verbs"] == ["create"] for rule in rest if rule not in of_pods)
+        assert bool(of_pods) is ("label-pods=yes" in settings.store)
         (subject,) = one(objects, "RoleBinding")["subjects"]
         account = one(objects, "ServiceAccount")["metadata"]
         assert subject == {"kind": "ServiceAccount"} | account

@@ -33,6 +33,7 @@ from coordsidecar.value import Value
 __all__ = [
     "Absent",
     "Announcer",
+    "AnnouncerFactory",
     "Behind",
     "Election",
     "Held",
@@ -280,3 +281,12 @@ class StoreFactory(Protocol):
     def __call__(self, url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
         """Build a store. `ValueError` says in one sentence what is wrong with ``url``."""
         ...
+
+
+class AnnouncerFactory(Protocol):
+    """Builds the announcer that a URL asks for; None: it asks for none. Talks to nobody yet."""
+
+    def __call__(
+        self, url: str, *, election: Election, node_id: str, environ: Mapping[str, str]
+    ) -> Announcer | None:
+        """Raises `ValueError`, as the `StoreFactory` does."""

@@ -13,7 +13,13 @@ import re
 from collections.abc import Mapping
 
 from coordsidecar.hints import cast
-from coordsidecar.store.protocol import Announcer, Election, Store, StoreFactory
+from coordsidecar.store.protocol import (
+    Announcer,
+    AnnouncerFactory,
+    Election,
+    Store,
+    StoreFactory,
+)
 
 __all__ = ["announcer", "check_scheme", "connect", "public_url", "redact"]
 
@@ -30,6 +36,9 @@ _BUILT_IN = {
     "consuls": "coordsidecar_adapters.consul.store:connect",
     "kubernetes": "coordsidecar_adapters.kubernetes.store:connect",
 }
+
+# Those whose stores can tell others who leads by other means than the lock.
+_ANNOUNCERS = {"kubernetes": "coordsidecar_adapters.kubernetes.pods:announcer"}
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _EXAMPLES = "local:, etcd://host:2379, consul://host:8500 or kubernetes:"
@@ -59,11 +68,11 @@ def announcer(
 ) -> Announcer | None:
     """Whoever tells others that we lead, if ``url`` asks for one. Raises `ValueError`, as
     `connect`."""
-    if check_scheme(url) != "kubernetes":
+    scheme = check_scheme(url)
+    if scheme not in _ANNOUNCERS:
         return None
-    from coordsidecar_adapters.kubernetes import pods
-
-    return pods.announcer(url, election=election, node_id=node_id, environ=environ)
+    make = cast(AnnouncerFactory, _attribute(_ANNOUNCERS[scheme]))
+    return make(url, election=election, node_id=node_id, environ=environ)
 
 
 def check_scheme(url: str) -> str:
@@ -138,9 +147,13 @@ def _entry_points() -> list[str]:
 
 def _load(scheme: str) -> StoreFactory:
     if scheme in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[scheme].partition(":")
-        return cast(StoreFactory, getattr(importlib.import_module(module), attribute))
+        return cast(StoreFactory, _attribute(_BUILT_IN[scheme]))
     from importlib import metadata
 
     (point, *_) = metadata.entry_points(group=_GROUP, name=scheme)
     return cast(StoreFactory, point.load())
+
+
+def _attribute(path: str) -> object:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
