@@ -130,7 +130,7 @@ def need_server(request: pytest.FixtureRequest) -> Callable[[str], None]:
         if name in request.config.getoption("--without"):
             pytest.skip(f"--without {name}")
         try:
-            _REQUIRE[name]()
+            (_REQUIRE | {"kubernetes": require_kubernetes})[name]()
         except MissingServerError as missing:
             pytest.fail(f"{missing}; or leave it out: --without {name}", pytrace=False)
 

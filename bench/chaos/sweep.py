@@ -31,7 +31,7 @@ class Kind:
 
 
 SWEEPS = {
-    "operations": Kind("operation: trouble", SWEEP, ("etcd", "consul"), sweep_lane),
+    "operations": Kind("operation: trouble", SWEEP, ("etcd", "consul", "kubernetes"), sweep_lane),
     "stand-stills": Kind("who stands still", STAND_STILLS, LANES, stand_still_lane),
 }
 

@@ -36,7 +36,7 @@ __all__ = ["SWEEP", "Cell", "Length", "Meanwhile", "Who", "sweep_lane"]
 _WHILE_S = 8.0
 _PLAYS_MORE = 2
 # Consul ends a session when it likes within a second TTL, and grants no less than this.
-_TTL_S = {"etcd": 5.0, "consul": 10.0}
+_TTL_S = {"etcd": 5.0, "consul": 10.0, "kubernetes": 5.0}
 # Beside the bound, for a busy machine.
 _SLACK_S = 20.0
 
@@ -62,7 +62,8 @@ class Meanwhile(Enum):
 
 LEADER, STANDBY, BOTH = Who
 NOTHING, ENDS, DIES, DELETED = Meanwhile
-# Who asks so in either store, and what makes them ask, or makes it matter that they do.
+# Who asks so in these stores (a Lease is not opened, nor closed), and what makes them ask, or makes
+# it matter that they do.
 _ROWS = {
     Operation.OPEN: ((LEADER, DELETED),),
     Operation.KEEPALIVE: ((LEADER, NOTHING), (LEADER, DELETED), (STANDBY, NOTHING), (BOTH, DIES)),

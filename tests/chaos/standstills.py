@@ -35,7 +35,7 @@ _PARTS = ("guard", "elector", "fuse", "prefork", "job")
 _LENGTHS_S = (0.2, 1.0, 3.0, 8.0, 20.0)
 _NETS = {"guard", "elector", "fuse"}
 # Consul ends a session when it likes within a second TTL, and grants no less than this.
-_TTL_S = {"etcd": 5.0, "local": 5.0, "consul": 10.0}
+_TTL_S = {"etcd": 5.0, "local": 5.0, "consul": 10.0, "kubernetes": 5.0}
 _PID_ONE = "pid-1"
 # Beside the bound, for a busy machine.
 _SLACK_S = 20.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPConnection
@@ -50,8 +51,11 @@ class Store:
         self.scheme = scheme
         self.environ: dict[str, str] = {}
         self.members: list[Any] = []
+        self.tls: ssl.SSLContext | None = None
+        """How a gate has to speak to a member that speaks nothing but TLS."""
 
-    def url(self, endpoints: list[str]) -> str:
+    def url(self, endpoints: list[str], *, plain: bool = False) -> str:
+        """``plain``: to these one speaks without TLS, whatever the members speak."""
         return f"{self.scheme}://{','.join(endpoints)}"
 
     def leader(self) -> Member:
@@ -183,13 +187,15 @@ class KubernetesStore(Store):
         try:
             self._server.start()
             self._server.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+            self.tls = ssl.create_default_context(cafile=str(self._server.pki.ca_cert))
+            self.tls.check_hostname = False  # It is reached by a wire.
         except BaseException:
             self.stop()
             raise
 
-    def url(self, endpoints: list[str]) -> str:
+    def url(self, endpoints: list[str], *, plain: bool = False) -> str:
         [endpoint] = endpoints
-        return store_url(self._server, self._folder, by=endpoint)
+        return store_url(self._server, self._folder, by=endpoint, plain=plain)
 
     def leader(self) -> KubernetesServer:
         return self._server
@@ -213,7 +219,7 @@ class LocalStore(Store):
         super().__init__(scheme)
         self._folder = folder
 
-    def url(self, endpoints: list[str]) -> str:
+    def url(self, endpoints: list[str], *, plain: bool = False) -> str:
         return f"local:{self._folder}"
 
     def delete_key(self, election: Election) -> int:

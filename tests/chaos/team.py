@@ -184,7 +184,7 @@ class Team:
         role_file = self._folder / f"{name}.json"
         wires = [Proxy(member.endpoint) for member in self.store.members]
         gates = [self._gate(wire) for wire in wires] if self._gated else []
-        url = self.store.url([way.endpoint for way in gates or wires])
+        url = self.store.url([way.endpoint for way in gates or wires], plain=bool(gates))
         options = ["--store", url, "--ttl", f"{self.timing.ttl_s:g}s", "--id", name]
         options += ["--namespace", self.election.namespace, "--name", self.election.name]
         options += ["--role-file", str(role_file)]
@@ -198,7 +198,8 @@ class Team:
 
     def _gate(self, wire: Proxy) -> Gate:
         late_s = 2 * self.timing.rpc_timeout_s
-        return Gate(wire.endpoint, dialect=self.store.scheme, late_s=late_s)
+        dialect, tls = self.store.scheme, self.store.tls
+        return Gate(wire.endpoint, dialect=dialect, late_s=late_s, tls=tls)
 
 
 @contextlib.contextmanager

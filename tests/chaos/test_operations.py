@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chaos.cells import listed
+from tests.chaos.cells import parametrize
 from tests.chaos.conftest import Lanes
 from tests.chaos.operations import SWEEP, Cell
 
@@ -41,10 +41,19 @@ _PLAYED = {
         resign: late, once, leader; the leader ends
         look: refused, for 8 s, leader; nothing else
         keepalive: silent, from now on, leader; nothing else""",
+    "kubernetes": """
+        succeed: answer lost, once, first standby; the leader ends
+        campaign: late, once, leader; its key is deleted
+        resign: answer lost, once, leader; the leader ends
+        keepalive: answer lost, from now on, leader; nothing else
+        keepalive: refused, for 8 s, leader; nothing else""",
 }
 
 
-@pytest.mark.parametrize(("lane", "cell"), listed(_PLAYED, SWEEP))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    parametrize(metafunc, _PLAYED, SWEEP)
+
+
 def test_one_job_at_a_time_and_soon_one_whatever_is_troubled(
     need_server: Callable[[str], None], sweep_lanes: Lanes, lane: str, cell: Cell
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.broken import without
-from tests.chaos.cells import listed
+from tests.chaos.cells import parametrize
 from tests.chaos.conftest import Lanes
 from tests.chaos.host import own_namespace
 from tests.chaos.standstills import STAND_STILLS, StandStill, play_stand_still
@@ -42,10 +42,16 @@ _PLAYED = {
     "consul child": """
         guard + elector, 20 s
         guard + fuse + prefork, 3 s""",
+    "kubernetes child": """
+        guard + elector, 20 s
+        elector + fuse, 3 s""",
 }
 
 
-@pytest.mark.parametrize(("lane", "cell"), listed(_PLAYED, STAND_STILLS))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    parametrize(metafunc, _PLAYED, STAND_STILLS)
+
+
 def test_one_job_at_a_time_and_soon_one_whoever_stands_still(
     need_server: Callable[[str], None], stand_still_lanes: Lanes, lane: str, cell: StandStill
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from enum import Enum
@@ -40,16 +41,20 @@ class Trouble(Enum):
 class Gate:
     """Forwards ``endpoint`` to ``target`` (both ``host:port``) until told otherwise.
 
-    ``dialect`` says what is spoken: ``etcd`` or ``consul``. ``late_s`` is how late `Trouble.LATE`
-    is; let it be more than the client's time-out.
+    ``dialect`` says what is spoken: ``etcd``, ``consul`` or ``kubernetes``. ``late_s`` is how late
+    `Trouble.LATE` is; let it be more than the client's time-out. ``tls``: how to speak to a target
+    that speaks nothing else; with the gate one speaks plainly.
     """
 
-    def __init__(self, target: str, *, dialect: str, late_s: float) -> None:
+    def __init__(
+        self, target: str, *, dialect: str, late_s: float, tls: ssl.SSLContext | None = None
+    ) -> None:
         host, _, port = target.rpartition(":")
         self._target = (host, int(port))
         self.dialect = dialect
         self._dialect = DIALECTS[dialect]
         self._late_s = late_s
+        self._tls = tls
         self._lock = threading.Lock()
         self._trouble: tuple[Operation, Trouble] | None = None
         self._once = False
@@ -111,6 +116,8 @@ class Gate:
             server.settimeout(None)
             for sock in (client, server):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                server = self._tls.wrap_socket(server)
             with self._held(server):
                 asks, answers = Wire(client), Wire(server)
                 while True:

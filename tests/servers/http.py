@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ class Wire:
     @property
     def pending(self) -> bool:
         """Whether something has come that was not read yet."""
-        return bool(self._received)
+        held_by_tls = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+        return bool(self._received) or held_by_tls
 
     def request(self) -> Request:
         """The next request; `ClosedError` if none follows."""

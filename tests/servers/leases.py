@@ -86,8 +86,9 @@ class OperatedLease:
         return answer.body
 
 
-def store_url(server: KubernetesServer, folder: Path, *, by: str = "") -> str:
-    """The URL of the store, by way of the ``host:port`` of a proxy if one is given.
+def store_url(server: KubernetesServer, folder: Path, *, by: str = "", plain: bool = False) -> str:
+    """The URL of the store, by way of the ``host:port`` of a proxy if one is given; one to which
+    one speaks without TLS, if ``plain``.
 
     The admin's kubeconfig for that way is written to ``folder``.
     """
@@ -96,6 +97,9 @@ def store_url(server: KubernetesServer, folder: Path, *, by: str = "") -> str:
     if not config.exists():
         written = config.with_suffix(f".{uuid.uuid4().hex}")  # Threads may be about it at once.
         server.kubeconfig(written)
-        written.write_text(written.read_text().replace(server.endpoint, way))
+        was, new = (
+            (f"https://{server.endpoint}", f"http://{way}") if plain else (server.endpoint, way)
+        )
+        written.write_text(written.read_text().replace(was, new))
         written.rename(config)
     return f"kubernetes:?kubeconfig={config}"

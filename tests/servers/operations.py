@@ -1,6 +1,6 @@
-"""What a request to etcd's JSON gateway or to Consul is about, read from its path and its body.
+"""What a request to a store is about, read from its path and its body.
 
-The two recipes are described in `coordsidecar_adapters`: from outside, the kinds of transaction
+The recipes are described in `coordsidecar_adapters`: from outside, the kinds of transaction
 differ in what they compare and in what they write.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.servers.http import Request, answer
 
-__all__ = ["DIALECTS", "Dialect", "Operation", "of_consul", "of_etcd"]
+__all__ = ["DIALECTS", "Dialect", "Operation", "of_consul", "of_etcd", "of_kubernetes"]
 
 
 _COMPARED_TO_TAKE_OFFICE = 2
@@ -94,6 +94,25 @@ def of_consul(request: Request) -> Operation:
     return Operation.LOOK if written is None else _of_office(written["Value"])
 
 
+def of_kubernetes(request: Request) -> Operation:
+    """A Lease is not opened or closed. Whoever renews it for the first time after it was given it
+    with office writes what one writes who takes office."""
+    if request.method == "GET":
+        return Operation.WATCH if "watch=1" in request.target else Operation.LOOK
+    if request.method != "PATCH":
+        return Operation.OTHER
+    patch = json.loads(request.body)
+    annotations, spec = patch["metadata"].get("annotations") or {}, patch.get("spec") or {}
+    term = json.loads(annotations.get("coordsidecar/term", "{}"))
+    office = json.loads(annotations.get("coordsidecar/office", "{}"))
+    if "acquireTime" in spec and spec["holderIdentity"]:
+        is_taken = office and office["led"] == term["lock"]  # Both by this very write.
+        return Operation.SUCCEED if is_taken else Operation.CAMPAIGN
+    if not spec.get("holderIdentity"):
+        return Operation.RESIGN
+    return Operation.TAKE_OFFICE if term and office else Operation.KEEPALIVE
+
+
 def _of_office(record: str) -> Operation:
     """Whoever writes the office record takes office, or says that its job has ended."""
     office: dict[str, Any] = json.loads(base64.b64decode(record))
@@ -125,7 +144,24 @@ def _consul_refuses(operation: Operation, request: Request) -> bytes:
             return answer("403 Forbidden", why, Content_Type="text/plain; charset=utf-8")
 
 
+def _kubernetes_refuses(_operation: Operation, request: Request) -> bytes:
+    """As its API server 1.20 words it."""
+    why = f"User cannot {request.method} leases in API group coordination.k8s.io"
+    status = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": f"leases.coordination.k8s.io is forbidden: {why}",
+        "reason": "Forbidden",
+        "details": {"group": "coordination.k8s.io", "kind": "leases"},
+        "code": 403,
+    }
+    body = json.dumps(status).encode()
+    return answer("403 Forbidden", body, Content_Type="application/json")
+
+
 DIALECTS = {
     "etcd": Dialect(of_etcd, _etcd_refuses),
     "consul": Dialect(of_consul, _consul_refuses),
+    "kubernetes": Dialect(of_kubernetes, _kubernetes_refuses),
 }
