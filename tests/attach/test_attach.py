@@ -199,3 +199,61 @@ def test_an_app_of_another_user_is_not_led(apps: Apps) -> None:
     assert is_running(app)
     assert "the app goes on" not in sidecar.log()
     assert not has_ended(psutil.Process(sidecar.pid))
+
+
+def test_what_an_app_that_has_ended_leaves_behind_is_ended(apps: Apps) -> None:
+    """It would act beside the next leader's app, and nothing would lead to it any more."""
+    leader, led, _, held = apps.pair("--max-restarts", "1/60s")
+    worker = next(one for one in led.everybody if one.pid != led.main.pid)
+
+    led.main.kill()
+    led.main.wait()
+
+    wait_for(lambda: has_ended(worker), "what is left to end")
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert "ending what is left of it" in leader.log()
+
+
+def test_whoever_stops_an_app_that_leads_is_not_contradicted(apps: Apps) -> None:
+    """A debugger may hold it."""
+    leader, led, _, held = apps.pair()
+    led.main.send_signal(signal.SIGSTOP)
+
+    held.end()  # For the hand to have something else to look at, as time goes by.
+    again = apps.start("b")
+
+    wait_for(lambda: is_held(again), "the second app to be held")
+    assert status_of(psutil.Process(led.main.pid)) == psutil.STATUS_STOPPED
+    assert leader.log().count("the app goes on") == 1
+
+
+@pytest.mark.parametrize("what", ["fifo", "folder", "text", "huge number", "negative"])
+def test_a_pid_file_that_is_none_is_waited_for(apps: Apps, tmp_path: Path, what: str) -> None:
+    pid_file = tmp_path / "app.pid"
+    match what:
+        case "fifo":
+            os.mkfifo(pid_file)
+        case "folder":
+            pid_file.mkdir()
+        case _:
+            texts = {"text": "app\n", "huge number": "9" * 400, "negative": "-1\n"}
+            pid_file.write_text(texts[what])
+    sidecar = apps.attach("a", pid_file=pid_file)
+    wait_for(lambda: "was not found" in sidecar.log(), "the search to be given up")
+
+    pid_file.rmdir() if what == "folder" else pid_file.unlink()
+    app = apps.start("a", pid_file=pid_file)
+
+    wait_for(lambda: "the app goes on" in sidecar.log(), "the app to be led")
+    assert is_running(app)
+
+
+def test_another_sidecar_with_the_pattern_in_its_words_is_no_app(apps: Apps) -> None:
+    first, second = apps.attach("a"), apps.attach("a", "--id", "another")
+    app = apps.start("a")
+
+    wait_for(lambda: "the app goes on" in first.log() + second.log(), "the app to be led")
+
+    assert status_of(psutil.Process(first.pid)) != psutil.STATUS_STOPPED
+    assert status_of(psutil.Process(second.pid)) != psutil.STATUS_STOPPED
+    assert not has_ended(psutil.Process(app.main.pid))

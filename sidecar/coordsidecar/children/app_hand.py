@@ -47,23 +47,26 @@ class AppHand:
         self._signals = SignalFd()
         self._log = self._make_log()
         if (status := self._find()) is None:
-            self._app.thaw()
             self._says_it_goes_on(self._mains)
             status = self._stay()
         return self._stop() if self._is_told_to_stop else status
 
     def _find(self) -> int | None:
-        """None if it was found, and may be signalled; else the exit code."""
+        """None once it was found, and goes on; else the exit code."""
         until_s = boottime_s() + _FIND_WITHIN_S
         while not self._is_told_to_stop and boottime_s() < until_s:
             with contextlib.suppress(NotSeenError):
                 self._mains = self._app.mains()
-            if self._mains:
-                return self._why_forbidden()
+                if self._mains and (status := self._why_forbidden()) is not None:
+                    return status
+                if self._mains:
+                    self._app.thaw()
+                    return None
             self._wait(_LOOK_EVERY_S)
         if not self._is_told_to_stop:
+            why = f": {self._app.remark}" if self._app.remark else ""
             within = format_duration(_FIND_WITHIN_S)
-            self._log.event("app", f"{self._app} was not found within {within}")
+            self._log.event("app", f"{self._app} was not found within {within}{why}")
         return _NOT_FOUND
 
     def _why_forbidden(self) -> int | None:
@@ -79,14 +82,14 @@ class AppHand:
         """While any of its main processes lives."""
         while not self._is_told_to_stop:
             with contextlib.suppress(NotSeenError):
+                self._app.thaw()  # Who is new may be held: by the guard, in its last look before.
                 living = self._app.mains()
                 if new := [main for main in living if main not in self._mains]:
-                    # It may be held: by the guard, in its last look before we began.
-                    self._app.signal(new, signal.SIGCONT)
                     self._says_it_goes_on(new)
                 self._mains = living
                 if not living:
-                    self._log.event("app", "the app has ended")
+                    self._log.event("app", "the app has ended; ending what is left of it")
+                    self._app.end_what_is_left()
                     break
             self._wait(_LOOK_AGAIN_S, until_one_ends=True)
         return _APP_ENDED
@@ -97,9 +100,11 @@ class AppHand:
     def _stop(self) -> int:
         """Hold it; or ask it to end, and wait until it has, or until SIGKILL comes for us."""
         if self._app.how == "end":
-            self._app.signal(self._mains, self._stop_signal, signal.SIGCONT)
+            with contextlib.suppress(PermissionError, NotSeenError):
+                self._app.signal(self._mains, self._stop_signal, signal.SIGCONT)
             while self._living():
                 self._wait(_LOOK_EVERY_S)
+            self._app.end_what_is_left()
             return 128 + self._stop_signal
         while True:
             with contextlib.suppress(NotSeenError):

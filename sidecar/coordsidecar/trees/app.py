@@ -4,8 +4,9 @@ A number from a file or a list may have passed to a stranger by the time it is s
 process is held by its folder in /proc while its start time and what it was found by are looked at
 once more, and is signalled through that folder alone.
 
-All of the app is held: its main processes, what descends from them, and, where it is in a container
-of its own (neither its control group nor its mounts are ours), whoever else is in that.
+All of the app is held: its main processes, what descends from them, and, where it is in a
+container of its own (neither its control group nor its mounts are ours), whoever else is in that.
+Who was seen to be one of them once stays one, though his parents end.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ CANNOT_HOLD = (
     "user, or give it the capability KILL"
 )
 
+_SHIELDED = (
+    "process 1 is it, but the kernel shields that from signals of its own container, so that it "
+    "cannot be held; give the app an init (docker run --init), or share the process namespace "
+    "of the pod"
+)
+_LONGEST_NUMBER = 10
 _GONE = (FileNotFoundError, ProcessLookupError)
 _STOPPED = (b"T", b"t")
 _ASK_TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -56,6 +63,9 @@ class App:
         self.how = how
         self.why_forbidden = ""
         """The remedy, if there was one whom the last pass was not allowed to signal."""
+        self.remark = ""
+        """Why one that was named is passed over."""
+        self._seen: set[Identity] = set()
         self._known: list[int] = []
         self._held_at_s = -_LOOK_AGAIN_S
 
@@ -71,7 +81,9 @@ class App:
         else:
             pid = _pid_in(self._pid_file)
             found = [self._if_older_than_file(pid)] if pid else []
-        return [identity for identity in found if identity is not None]
+        named = [identity for identity in found if identity is not None]
+        self.remark = _SHIELDED if any(identity.pid == 1 for identity in named) else ""
+        return [identity for identity in named if identity.pid != 1]
 
     def hold_pass(self) -> bool:
         """Hold whoever is not held yet; True if on this pass everybody was.
@@ -101,11 +113,20 @@ class App:
                         process.send(signum)
 
     def thaw(self) -> None:
-        """SIGCONT to everybody. Raises `NotSeenError`."""
-        everybody = self._everybody()
-        for identity in everybody:
-            with suppress(PermissionError):  # `hold_pass` has said so.
-                self.signal([identity], signal.SIGCONT)
+        """SIGCONT to everybody who was not seen before: from then on, whoever stops one has his
+        reasons. Raises `NotSeenError`."""
+        before = self._seen
+        for identity in self._everybody():
+            if identity not in before:
+                with suppress(PermissionError):  # `hold_pass` has said so.
+                    self.signal([identity], signal.SIGCONT)
+
+    def end_what_is_left(self) -> None:
+        """SIGKILL to all who were seen, once the main processes have ended."""
+        for identity in self._seen:
+            with suppress(PermissionError, NotSeenError):
+                self.signal([identity], signal.SIGKILL)
+        self._seen.clear()
 
     def _hold(self, identity: Identity) -> bool:
         """Whether it was held already."""
@@ -142,14 +163,18 @@ class App:
         for pid in pids() if containers else ():
             if pid not in found and _container(pid) in containers and (who := _identity(pid)):
                 found[pid] = who
+        # Those whom we have seen before, and whose parents have ended since.
+        found |= {who.pid: who for who in self._seen if _identity(who.pid) == who}
+        self._seen = {*found.values()}
         return sorted(found.values(), key=lambda identity: identity.pid)
 
     def _if_it_matches(self, pid: int) -> Identity | None:
         assert self._pattern is not None
         with suppress(*_GONE, PermissionError), Process(pid) as process:
             words = process.command_line()
-            # Ours has the pattern in it, too: in all of our forks, and in process 1 above them.
-            if not words or words == _our_command_line():
+            # Ours has the pattern in it, too: in all of our forks, in process 1 above them, in the
+            # shell that started us; and so may another sidecar's.
+            if not words or words == _our_command_line() or b"--match-cmdline" in words:
                 return None
             text = " ".join(word.decode(errors="replace") for word in words.split(b"\0"))
             if self._pattern.search(text.strip()):
@@ -177,13 +202,17 @@ def app_of(whom: object | None) -> App | None:
 def _pid_in(path: str) -> int | None:
     """None: there is no such file yet, or no number in it. Raises `NotSeenError`."""
     try:
-        with open(path, "rb") as file:
-            text = file.read(32).strip()
-    except (FileNotFoundError, NotADirectoryError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # A fifo would hold us up.
+        try:
+            text = os.read(fd, _LONGEST_NUMBER + 1).strip()
+        finally:
+            os.close(fd)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, BlockingIOError):
         return None
     except OSError as error:
         raise NotSeenError(path, error) from error
-    return int(text) if text.isdigit() and int(text) > 1 else None
+    is_number = text.isdigit() and len(text) <= _LONGEST_NUMBER and int(text) > 0
+    return int(text) if is_number else None
 
 
 def _identity(pid: int, parent: int | None = None) -> Identity | None:
