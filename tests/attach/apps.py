@@ -15,9 +15,9 @@ import psutil
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, has_ended, status_of, wait_for
 
-__all__ = ["App", "Apps", "is_held", "is_running"]
+__all__ = ["APP", "App", "Apps", "is_held", "is_running"]
 
-_PROGRAM = Path(__file__).parent / "jobs" / "app.py"
+APP = (sys.executable, str(Path(__file__).parent / "jobs" / "app.py"))
 
 
 class App:
@@ -61,11 +61,11 @@ class Apps:
         self.arena = arena
         self.folder = arena.folder
         self._mark = uuid.uuid4().hex[:8]  # No sidecar of another test shall match.
-        self._stamps = self.folder / "app-stamps"
+        self.stamps = self.folder / "app-stamps"
         self._started: list[App] = []
 
     def start(self, name: str, *, pid_file: Path | None = None) -> App:
-        words = [sys.executable, str(_PROGRAM), str(self._stamps), self.label(name)]
+        words = [*APP, str(self.stamps), self.label(name)]
         words += [str(pid_file)] if pid_file else []
         app = App(name, subprocess.Popen(words, start_new_session=True))
         self._started.append(app)
@@ -94,11 +94,11 @@ class Apps:
 
     def forget(self) -> None:
         """What was written before the election had begun."""
-        self._stamps.write_bytes(b"")
+        self.stamps.write_bytes(b"")
 
     def order(self) -> list[str]:
         """Whose stamps follow whose: each app once for each time it acted."""
-        lines = [line.split() for line in self._stamps.read_text().splitlines()]
+        lines = [line.split() for line in self.stamps.read_text().splitlines()]
         written = sorted((int(at), label) for label, _, at in (w for w in lines if len(w) == 3))
         return [label.rpartition("-")[2] for label, _ in itertools.groupby(w[1] for w in written)]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.attach.apps import Apps, is_held, is_running
+from tests.attach.apps import APP, Apps, is_held, is_running
 from tests.e2e.sidecars import has_ended, named, status_of, wait_for
 
 
@@ -257,3 +258,90 @@ def test_another_sidecar_with_the_pattern_in_its_words_is_no_app(apps: Apps) -> 
     assert status_of(psutil.Process(first.pid)) != psutil.STATUS_STOPPED
     assert status_of(psutil.Process(second.pid)) != psutil.STATUS_STOPPED
     assert not has_ended(psutil.Process(app.main.pid))
+
+
+def test_an_app_that_once_was_the_app_stays_it(apps: Apps) -> None:
+    """Though nothing names it any more: the next leader's would act beside it."""
+    pid_file = apps.folder / "app.pid"
+    leader = apps.attach("a", "--max-restarts", "1/60s", pid_file=pid_file)
+    led = apps.start("a", pid_file=pid_file)
+    wait_for(lambda: "the app goes on" in leader.log(), "the app to be led")
+    standby, held = apps.attach("b"), apps.start("b")
+    wait_for(lambda: is_held(held), "the second app to be held")
+    wait_for(lambda: "standing-by" in standby.log(), "the second instance to stand by")
+    apps.forget()
+
+    pid_file.unlink()
+    leader.signal(signal.SIGTERM)
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert is_held(led)
+    assert apps.order() == ["a", "b"]
+
+
+@pytest.mark.parametrize("by", ["hand", "guard", "elector"])
+def test_whoever_holds_an_app_knows_whom_the_others_have_found(apps: Apps, by: str) -> None:
+    """Its command line is another by then, and whoever has to look for it would not find it."""
+    words = (*apps.arena.options(), "--match-cmdline", apps.label("a"), "--stop-timeout", "0.5s")
+    leader = apps.arena.start_words("attach", *words)
+    wait_for(lambda: "leads; " in leader.log(), "the sidecar to lead")
+    changing = subprocess.Popen([*APP, str(apps.stamps), apps.label("a"), "and execs"])
+    try:
+        wait_for(lambda: "the app goes on" in leader.log(), "the app to be led")
+        main = psutil.Process(changing.pid)
+        wait_for(lambda: apps.label("a") not in main.cmdline(), "the app to be another program")
+        if by == "guard":
+            named(leader.children(), "app-hand")[0].suspend()
+
+        leader.signal(signal.SIGKILL if by == "elector" else signal.SIGTERM)
+
+        wait_for(lambda: status_of(main) == psutil.STATUS_STOPPED, "the app to be held")
+        leader.wait()
+    finally:
+        changing.kill()
+        changing.wait()
+
+
+def test_an_app_in_the_midst_of_starting_another_program_is_held(apps: Apps) -> None:
+    """By vfork its parent waits, and no signal wakes it, until the child has executed it: were the
+    child stopped before that, both would wait for ever, and so would all others for the lead."""
+    program = "import os\nwhile True: os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)"
+    for _ in range(5):
+        leader = apps.attach("a")
+        wait_for(lambda: "leads; " in leader.log(), "the sidecar to lead")  # noqa: B023
+        spawning = subprocess.Popen([sys.executable, "-c", f"{program} # {apps.label('a')}"])
+        try:
+            wait_for(lambda: "the app goes on" in leader.log(), "the app to be led")  # noqa: B023
+
+            leader.signal(signal.SIGTERM)
+
+            assert leader.wait() == 128 + signal.SIGTERM
+            assert status_of(psutil.Process(spawning.pid)) == psutil.STATUS_STOPPED
+        finally:
+            spawning.kill()
+            spawning.wait()
+
+
+def test_who_started_the_sidecar_is_no_app(apps: Apps) -> None:
+    """A shell, say, in whose command line the pattern stands."""
+    words = " ".join([sys.executable, "-m", "coordsidecar", "attach", *apps.arena.options()])
+    pattern = f"{apps.label('a')}$"
+    shell = f"COORDSIDECAR_MATCH_CMDLINE={pattern!r} {words}; : {apps.label('a')}"
+
+    leader = apps.arena.start_words("-c", shell, program=("sh",))
+    app = apps.start("a")
+
+    wait_for(lambda: "the app goes on" in leader.log(), "the app to be led")
+    assert is_running(app)
+    assert status_of(psutil.Process(leader.pid)) != psutil.STATUS_STOPPED
+
+
+def test_an_interrupt_holds_the_app(apps: Apps) -> None:
+    """Ctrl-C is for the sidecar; the app is not its child, to be interrupted with it."""
+    leader, led, _, held = apps.pair()
+
+    leader.signal(signal.SIGINT)
+
+    wait_for(lambda: is_running(held), "the second app to act")
+    assert is_held(led)
+    assert not has_ended(psutil.Process(led.main.pid))

@@ -56,7 +56,8 @@ class Fuse:
             self._wait_for_elector(self._world.now_s + _ELECTOR_AT_MOST_S)
 
     def _wait_for_elector(self, until_s: float) -> None:
-        if self._lit and self._sidecar.has_elector and self._world.now_s < until_s:
+        has_time = self._world.now_s < until_s and self._host.clock_s() < self._burns_at_s
+        if self._lit and self._sidecar.has_elector and has_time:
             self._world.after(_LOOK_EVERY_S, lambda: self._wait_for_elector(until_s))
         elif self._lit:
             self._say()

@@ -80,7 +80,7 @@ class _NotHeldAtOnce(App):
         super().__init__(pid_file="/nowhere", match_cmdline=None, how="freeze")
         self.looks = 0
 
-    def hold_pass(self) -> bool:
+    def hold_pass(self, *, sure: bool = True) -> bool:
         self.looks += 1
         return self.looks > 2
 

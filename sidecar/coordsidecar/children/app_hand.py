@@ -17,7 +17,8 @@ from collections.abc import Callable
 from coordsidecar.duration import format_duration
 from coordsidecar.linux import SignalFd, boottime_s, name_process
 from coordsidecar.log import Log
-from coordsidecar.trees.app import CANNOT_HOLD, App, Identity
+from coordsidecar.trees.app import App
+from coordsidecar.trees.known import Identity
 from coordsidecar.trees.process import NotSeenError
 
 __all__ = ["AppHand"]
@@ -25,7 +26,8 @@ __all__ = ["AppHand"]
 _LOOK_EVERY_S = 0.020
 _LOOK_AGAIN_S = 0.5
 _FIND_WITHIN_S = 5.0
-_NOT_FOUND, _FORBIDDEN = 127, 126
+_NOT_FOUND = 127
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 _APP_ENDED = 1
 
 
@@ -57,8 +59,6 @@ class AppHand:
         while not self._is_told_to_stop and boottime_s() < until_s:
             with contextlib.suppress(NotSeenError):
                 self._mains = self._app.mains()
-                if self._mains and (status := self._why_forbidden()) is not None:
-                    return status
                 if self._mains:
                     self._app.thaw()
                     return None
@@ -68,15 +68,6 @@ class AppHand:
             within = format_duration(_FIND_WITHIN_S)
             self._log.event("app", f"{self._app} was not found within {within}{why}")
         return _NOT_FOUND
-
-    def _why_forbidden(self) -> int | None:
-        try:
-            self._app.signal(self._mains, 0)
-        except PermissionError:
-            # Who could not stop it must not let it go on as the leader.
-            self._log.event("app", CANNOT_HOLD.format(pid=self._mains[0].pid))
-            return _FORBIDDEN
-        return None
 
     def _stay(self) -> int:
         """While any of its main processes lives."""
@@ -131,7 +122,7 @@ class AppHand:
                     poll.register(pidfd, select.POLLIN)
             poll.poll(math.ceil(most_s * 1000))
         for signum, _ in self._signals.read():
-            if signum == self._stop_signal:
+            if signum in (self._stop_signal, *_STOPS):  # A key of the terminal is one, too.
                 self._is_told_to_stop = True
             elif signum not in (signal.SIGCONT, signal.SIGCHLD):
                 with contextlib.suppress(PermissionError):

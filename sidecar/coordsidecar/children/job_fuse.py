@@ -155,7 +155,7 @@ class JobFuse:
     def _leave_it_to_the_elector(self) -> None:
         """It sweeps up after a dead guard, and then it exits; if it cannot, we go on."""
         until_s = boottime_s() + _ELECTOR_AT_MOST_S
-        while self._has_elector() and boottime_s() < until_s:
+        while self._has_elector() and boottime_s() < until_s and not self.is_due():
             time.sleep(_LOOK_EVERY_S)
 
     def _has_elector(self) -> bool:

@@ -16,13 +16,16 @@ import coordsidecar
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.prefork import NotStartedError, assert_executable
-from coordsidecar.hints import Any
+from coordsidecar.hints import TYPE_CHECKING, Any
 from coordsidecar.linux import RLIMIT_NOFILE, become_subreaper, soft_limit
 from coordsidecar.log import Log
 from coordsidecar.refusals import ProgramChangedError, asking_for
 from coordsidecar.settings.settings import Settings
 from coordsidecar.trees.mark import new_mark
 from coordsidecar.wire import Wire
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["run"]
 
@@ -64,6 +67,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     signals_fd = _catch_signals(dispositions)
     become_subreaper()
     program = _program_file()
+    app = _app_of(settings)
 
     def serve(wire: Wire, **inherited: Any) -> None:
         if _program_file() != program:
@@ -71,7 +75,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
             raise ProgramChangedError(why)
         from coordsidecar.elector.loop import run  # In the elector alone: the guard has no network.
 
-        run(settings, wire, run_mark=run_mark, **inherited)
+        run(settings, wire, run_mark=run_mark, app=app, **inherited)
 
     elector = ElectorProcess(serve, log, run_mark=run_mark)
     elector.start(None, 0.0, 0)
@@ -81,16 +85,15 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     from coordsidecar.children.job_fuse import told_by_the_guard
     from coordsidecar.guard.fuse import Fuse, FuseInProcessOne
     from coordsidecar.guard.loop import Guard
-    from coordsidecar.trees.app import app_of
 
     how: dict[str, Any] = {
         "run_mark": run_mark,
-        "app": app_of(settings.whom),
+        "app": app,
         "guard_pidfd": elector.guard_pidfd,
         "reserve_s": settings.timing.kill_reserve_s / 2,
     }
     fuse = FuseInProcessOne(log, *above, **how) if above else Fuse(log, told_by_the_guard(), **how)
-    exit_code = Guard(settings, log, dispositions, elector, fuse, signals_fd=signals_fd).run()
+    exit_code = Guard(settings, log, dispositions, elector, fuse, app, signals_fd=signals_fd).run()
     # What the interpreter would clean up takes 5 ms of a processor, just when the next one starts.
     os._exit(exit_code)
 
@@ -105,6 +108,16 @@ def _program_file() -> tuple[int, ...] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _app_of(settings: Settings) -> App | None:
+    """The app that is led in place of a command; before there are two of us."""
+    if settings.whom is None:
+        return None
+    from coordsidecar.trees.app import App
+
+    with asking_for("mmap"):
+        return App(**vars(settings.whom))
 
 
 def _assert_enough_files() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 
 from coordsidecar.log import Log
@@ -49,11 +48,14 @@ class Announcing:
         self._log = log
         self._token = token
         self._again_s, self._timeout_s = again_s, timeout_s
+        import threading  # Late: few ask for this.
+
         self._may_differ = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="announcing", daemon=True)
 
     def start(self) -> None:
         """Raises `RuntimeError` if there is no thread to be had."""
-        threading.Thread(target=self._run, name="announcing", daemon=True).start()
+        self._thread.start()
 
     def may_differ(self) -> None:
         """Whether we lead may have changed."""

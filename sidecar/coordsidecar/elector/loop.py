@@ -39,18 +39,20 @@ from coordsidecar.core.election.phases import token_of
 from coordsidecar.elector import announcing, shown
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
-from coordsidecar.hints import Any, assert_never
+from coordsidecar.hints import TYPE_CHECKING, Any, assert_never
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
 from coordsidecar.store.protocol import Session
-from coordsidecar.trees.app import app_of
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import is_stopped
-from coordsidecar.trees.remains import Remains
+from coordsidecar.trees.remains import Remains, has_ended
 from coordsidecar.wire import Wire
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["run"]
 
@@ -69,16 +71,18 @@ def run(
     floor_ttl_s: float,
     failures: Sequence[sys.UnraisableHookArgs],
     run_mark: str,
+    app: App | None = None,
 ) -> None:
     """Serve one guard until it, or the election, is over. Raises what ended one of our threads.
 
     ``adopt`` is the session a dead elector held, ``token`` the election it led with it; the job may
     be running until ``run_until_s``. ``floor``: the highest token that the guard has seen;
     ``floor_ttl_s``: the TTL of whoever else had it. ``failures``: what has ended threads of ours.
+    ``app``: what is led in place of a command.
     """
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     try:
-        elector = Elector(settings, wire, log, guard_pidfd=guard_pidfd, run_mark=run_mark)
+        elector = Elector(settings, wire, log, guard_pidfd=guard_pidfd, run_mark=run_mark, app=app)
     except ValueError as error:  # What the store's URL or its settings say cannot be.
         wire.send(msg.Failed(2, str(error)[:2000]))
         return
@@ -103,7 +107,14 @@ class Elector:
     """The loop: events in, the core's effects out."""
 
     def __init__(
-        self, settings: Settings, wire: Wire, log: Log, *, guard_pidfd: int, run_mark: str
+        self,
+        settings: Settings,
+        wire: Wire,
+        log: Log,
+        *,
+        guard_pidfd: int,
+        run_mark: str,
+        app: App | None,
     ) -> None:
         self._settings, self._wire, self._log = settings, wire, log
         self._guard_pid, self._guard_pidfd = os.getppid(), guard_pidfd
@@ -112,7 +123,7 @@ class Elector:
             guard_pidfd=guard_pidfd,
             run=run_mark,
             leave_out=(os.getpid(),),
-            app=app_of(settings.whom),
+            app=app,
         )
         self._inbox = Mailbox[Event]()
         self._timer = BootTimer()
@@ -226,7 +237,7 @@ class Elector:
             assert isinstance(message, msg.FromGuard)
             self._guard_heard_s = boottime_s()
             yield HeardGuard(message)
-        if not self._guard_died and _readable(self._guard_pidfd):
+        if not self._guard_died and has_ended(self._guard_pidfd):
             self._guard_died = True
             yield GuardDied()
         yield from self._inbox.take()
@@ -285,9 +296,3 @@ class Elector:
     def _health(self) -> dict[str, Any]:
         """The same, for probes."""
         return shown.health(self._state, self._settings.timing, guard_heard_s=self._guard_heard_s)
-
-
-def _readable(fd: int) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))

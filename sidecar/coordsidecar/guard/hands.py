@@ -37,11 +37,13 @@ from coordsidecar.guard.job import Job
 from coordsidecar.guard.job_tree import JobTree
 from coordsidecar.guard.prefork import NotStartedError
 from coordsidecar.guard.role_file import write_role
-from coordsidecar.hints import assert_never
+from coordsidecar.hints import TYPE_CHECKING, assert_never
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
-from coordsidecar.trees.app import app_of
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["Hands"]
 
@@ -61,6 +63,7 @@ class Hands:
         dispositions: Dispositions,
         elector: ElectorProcess,
         fuse: Fuse,
+        app: App | None,
     ) -> None:
         self.exit_code: int | None = None
         self._settings = settings
@@ -68,10 +71,8 @@ class Hands:
         self.elector = elector
         self._fuse = fuse
         self._fuse.elector_is(elector.pid or 0)
-        self.job = Job(settings, log, dispositions, self._fuse, run_mark=elector.run_mark)
-        self._tree = JobTree(
-            log, helpers=self._helpers, tell_group=self.job.signal, app=app_of(settings.whom)
-        )
+        self.job = Job(settings, log, dispositions, self._fuse, app, run_mark=elector.run_mark)
+        self._tree = JobTree(log, helpers=self._helpers, tell_group=self.job.signal, app=app)
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
         self._unheard: int | None = None
         self._unheard_since_s = 0.0

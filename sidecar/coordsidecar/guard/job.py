@@ -12,9 +12,13 @@ from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job_env import job_environment, token_variable
 from coordsidecar.guard.prefork import NotStartedError, Prefork
 from coordsidecar.guard.terminal import Terminal
+from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["Job"]
 
@@ -27,7 +31,14 @@ class Job:
     """The main process of the tree, if there is one: the command, or the standby command."""
 
     def __init__(
-        self, settings: Settings, log: Log, dispositions: Dispositions, fuse: Fuse, *, run_mark: str
+        self,
+        settings: Settings,
+        log: Log,
+        dispositions: Dispositions,
+        fuse: Fuse,
+        app: App | None,
+        *,
+        run_mark: str,
     ) -> None:
         self.pid: int | None = None
         self.terminal = Terminal()
@@ -37,7 +48,7 @@ class Job:
         self._fuse = fuse
         self._run_mark = run_mark
         self._group = 0
-        self._hand = _hand_of(settings)
+        self._hand = None if app is None else _hand_of(app, settings)
         self._prefork: Prefork | None = None
         self._prefork_role = ""
         self._starting: Prefork | None = None
@@ -200,16 +211,12 @@ class Job:
             shutil.rmtree(os.path.dirname(self._ack_path), ignore_errors=True)
 
 
-def _hand_of(settings: Settings) -> Callable[[], int] | None:
-    """What runs in the job's place, if an app is led that we do not start."""
-    if settings.whom is None:
-        return None
+def _hand_of(app: App, settings: Settings) -> Callable[[], int]:
+    """What runs in the job's place, where an app is led that we do not start."""
     from coordsidecar.children.app_hand import AppHand
-    from coordsidecar.trees.app import App
 
     def make_log() -> Log:
         prefix = settings.election.prefix
         return Log(fmt=settings.log_format, election=prefix, node_id=settings.id)
 
-    app = App(**vars(settings.whom))
     return AppHand(app, make_log, stop_signal=settings.stop_signal).run

@@ -110,21 +110,16 @@ class JobTree:
 
     def stand_by(self) -> None:
         """While nothing of ours runs: the app is held, whenever it was started, and by whomever."""
-        if self._app is not None:
-            with suppress(NotSeenError):  # Then the next look will.
-                self._app.keep_held()
-            self._say_if_forbidden(self._app)
+        with suppress(NotSeenError):  # Then the next look will.
+            self._app_is_held(sure=False)
 
-    def _app_is_held(self) -> bool:
+    def _app_is_held(self, *, sure: bool = True) -> bool:
         if self._app is None:
             return True
-        is_held = self._app.hold_pass()
-        self._say_if_forbidden(self._app)
+        is_held = self._app.hold_pass(sure=sure)
+        if self._app.remark:
+            self._log.once("app", self._app.remark)
         return is_held
-
-    def _say_if_forbidden(self, app: App) -> None:
-        if app.why_forbidden:
-            self._log.once("app", app.why_forbidden)
 
     def freeze_pass(self) -> bool:
         """SIGSTOP to all there are; True if all are stopped."""

@@ -38,9 +38,13 @@ from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.hands import Hands
 from coordsidecar.guard.service import Service
+from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from coordsidecar.trees.app import App
 
 __all__ = ["Guard"]
 
@@ -76,14 +80,16 @@ class Guard:
         dispositions: Dispositions,
         elector: ElectorProcess,
         fuse: Fuse,
+        app: App | None = None,
         *,
         signals_fd: int,
     ) -> None:
-        """``signals_fd``: a pipe on which every signal arrives as a byte."""
+        """``app``: what is led in place of a command. ``signals_fd``: a pipe on which every signal
+        arrives as a byte."""
         self._plan = plan_of(settings)
         self._signals_fd = signals_fd
         self._timer = BootTimer()
-        self._hands = Hands(settings, log, dispositions, elector, fuse)
+        self._hands = Hands(settings, log, dispositions, elector, fuse, app)
         self._service = Service(os.environ, log)
         self._reports: list[Report] = []
         self._brought = Brought()

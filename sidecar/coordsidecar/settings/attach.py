@@ -21,14 +21,22 @@ _OF_A_COMMAND = frozenset(
 )
 
 
+# What names an app matches none of these.
+_OTHERS = ("", "a", "sh", "sleep 1", "/pause", "/sbin/init")
+
+
 def _read_pattern(text: str) -> str:
+    import warnings
+
     try:
-        matches_nothing = re.compile(text).search("") is not None
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            pattern = re.compile(text)
+    except (re.error, RecursionError, OverflowError, Warning) as error:
         raise ValueError(f"{text[:40]!r} is not a regular expression: {error}") from error
-    if matches_nothing:
+    if any(pattern.search(other) for other in _OTHERS):
         raise ValueError(
-            f"{text[:40]!r} matches every process; name the program, as in 'java .*app'"
+            f"{text[:40]!r} matches what is no app of yours; name the program, as in 'java .*app'"
         )
     return text
 

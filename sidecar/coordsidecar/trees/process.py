@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from types import TracebackType
 
 __all__ = [
     "DEAD_STATES",
+    "GONE",
     "NotSeenError",
     "Process",
     "children",
@@ -24,13 +26,14 @@ __all__ = [
     "pids",
     "stat_fields",
     "state_of",
+    "thread_states",
 ]
 
 DEAD_STATES = ("Z", "X")
 _STOPPED_STATES = ("T", "t")
 _HIDDEN = "?"
-_GONE = (FileNotFoundError, ProcessLookupError)
-_ANSWERS = (*_GONE, PermissionError)
+GONE = (FileNotFoundError, ProcessLookupError)
+_ANSWERS = (*GONE, PermissionError)
 _WHOLE_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 
 
@@ -80,13 +83,12 @@ class Process:
         """As `stat_fields`."""
         return stat_fields(".", self._folder)
 
-    def command_line(self) -> bytes:
-        """Its words, each ended by a zero; empty of a zombie."""
-        return _read("cmdline", self._folder)
+    def command_line(self, thread: str = ".") -> bytes:
+        """Its words, each ended by a zero; empty of a zombie. ``thread``: a folder below."""
+        return _read(f"{thread}/cmdline", self._folder)
 
-    def container(self) -> tuple[bytes, str]:
-        """Its control group and its mounts; raises `PermissionError` if it is another user's."""
-        return _read("cgroup", self._folder), os.readlink("ns/mnt", dir_fd=self._folder)
+    def control_group(self) -> bytes:
+        return _read("cgroup", self._folder)
 
     def status(self) -> list[bytes]:
         """The lines of ``status``."""
@@ -128,7 +130,7 @@ def children(pid: int) -> list[int]:
     for thread in entries(f"/proc/{pid}/task"):
         try:
             found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
-        except _GONE:
+        except GONE:
             continue  # The thread ended while we looked.
     return found
 
@@ -176,13 +178,23 @@ def living_thread(folder: str, dir_fd: int | None = None) -> str | None:
     return None
 
 
+def thread_states(pid: int) -> list[str]:
+    """The state letter of each thread; none if it has ended. Raises `NotSeenError`."""
+    found: list[str] = []
+    with suppress(*_ANSWERS):
+        for thread in entries(f"/proc/{pid}/task"):
+            with suppress(*GONE):
+                found.append(stat_fields(f"/proc/{pid}/task/{thread}")[0].decode())
+    return found
+
+
 def _stat(pid: int) -> tuple[str, list[bytes]]:
     """The state, and all of `stat_fields`."""
     try:
         fields = stat_fields(f"/proc/{pid}")
         if fields[0] == b"Z" and (thread := living_thread(f"/proc/{pid}")) is not None:
             fields = stat_fields(thread)
-    except _GONE:
+    except GONE:
         return "X", []
     except PermissionError:
         return _HIDDEN, []

@@ -1,6 +1,6 @@
 """An app that knows nothing of any sidecar: it adds its number and the time to a file, on and on.
 
-app.py FILE NAME [pid file]
+app.py FILE NAME [pid file | "and execs"]: with the latter it becomes another program in a while.
 """
 
 import os
@@ -8,6 +8,9 @@ import sys
 import time
 
 stamps = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+if sys.argv[3:] == ["and execs"]:
+    time.sleep(3)
+    os.execlp("sleep", "sleep", "600")
 if len(sys.argv) > 3:
     with open(sys.argv[3], "w") as file:
         file.write(f"{os.getpid()}\n")
