@@ -345,3 +345,14 @@ def test_an_interrupt_holds_the_app(apps: Apps) -> None:
     wait_for(lambda: is_running(held), "the second app to act")
     assert is_held(led)
     assert not has_ended(psutil.Process(led.main.pid))
+
+
+def test_a_held_app_that_somebody_continues_is_stopped_again(apps: Apps) -> None:
+    _, _, _, held = apps.pair()
+    stamps = apps.stamps
+
+    held.main.send_signal(signal.SIGCONT)
+
+    # It acts for a moment, as the documentation says, and writes.
+    wait_for(lambda: f"{apps.label('b')} " in stamps.read_text(), "it to go on")
+    wait_for(lambda: is_held(held), "it to be held again")
