@@ -20,6 +20,9 @@ from tests.sim.scenario import Report, run
 from tests.sim.schedule import Schedule
 from tests.sim.tell import command
 
+# They wait for nothing, but compute: on a busy host that takes as long as it takes.
+pytestmark = pytest.mark.timeout(1200)
+
 # Other amounts for a quick look, or for a weekend: COORDSIDECAR_SIM_SEEDS=1000000.
 _SEEDS = int(os.environ.get("COORDSIDECAR_SIM_SEEDS", "20000"))
 _SEEDS_FOR_A_MUTANT = 500
