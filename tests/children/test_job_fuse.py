@@ -81,12 +81,14 @@ def sidecar() -> Iterator[_Sidecar]:
     with subprocess.Popen(
         [sys.executable, "-c", _GUARD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as guard:
-        made = _Sidecar(guard)
+        job: list[psutil.Process] = []
         try:
+            made = _Sidecar(guard)
+            job = made.job
             yield made
         finally:
             guard.kill()
-            for process in made.job:
+            for process in job:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
 
