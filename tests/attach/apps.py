@@ -93,8 +93,9 @@ class Apps:
         return leader, led, standby, held
 
     def forget(self) -> None:
-        """What was written before the election had begun."""
+        """What was written before the election had begun; return once the first one has acted."""
         self.stamps.write_bytes(b"")
+        wait_for(lambda: self.order() == ["a"], "the first app to act, alone")
 
     def order(self) -> list[str]:
         """Whose stamps follow whose: each app once for each time it acted."""

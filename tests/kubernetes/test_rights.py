@@ -69,6 +69,18 @@ class Account:
         return self.server.http(method, leases, body, token=self.token, content_type=kind).status
 
 
+def token_of(leader: Sidecar) -> int:
+    """Under which it leads, once it has said so: its job may be seen before."""
+    found: list[str] = []
+
+    def has_said_so() -> bool:
+        found.extend(re.findall(r"leader: .* token=(\d+)", leader.log()))
+        return bool(found)
+
+    wait_for(has_said_so, "it to say that it leads")
+    return int(found[0])
+
+
 @pytest.fixture
 def account(kubernetes: KubernetesServer, tmp_path: Path) -> Callable[..., Account]:
     """Make an account in a namespace of its own: ``account(rules)``."""
@@ -117,7 +129,7 @@ def test_with_the_shipped_role_one_leads_hands_over_and_is_taken_over_from(
     stands_by(third)
     kill_all(second)
     wait_for(third.leads, "the third to lead after the second has vanished")
-    tokens = [int(re.findall(r"leader: .* token=(\d+)", each.log())[0]) for each in (second, third)]
+    tokens = [token_of(each) for each in (second, third)]
     assert tokens == sorted(set(tokens))
     for sidecar in (first, second, third):
         assert "refused" not in sidecar.log()
@@ -172,7 +184,7 @@ def test_the_commands_on_the_page_grant_as_much_and_checks_less(
     leader = start(*elector.words("nightly"), "--", "sleep", "600")
 
     wait_for(leader.leads, "it to lead")
-    (token,) = re.findall(r"leader: .* token=(\d+)", leader.log())
+    token = str(token_of(leader))
     check = ["check", token, "--store", checker.store, "--name", "nightly"]
     assert coordsidecar(*check).status == 0
 
