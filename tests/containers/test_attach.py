@@ -101,6 +101,7 @@ def two_pods(ring: Ring, start: Callable[..., Container]) -> tuple[Pod, Pod]:
     wait_for(lambda: "standing-by" in standby.sidecar.log(), "the second pod to stand by")
     wait_for(lambda: standby.app_is_held, "the second app to be held")
     (ring.shared / "app-stamps").write_bytes(b"")
+    wait_for(lambda: order(ring) == ["a"], "the first app to act, alone")
     return leader, standby
 
 
