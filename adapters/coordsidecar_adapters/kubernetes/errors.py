@@ -109,8 +109,8 @@ def _forbidden(
     if not isinstance(message, str) or "cannot" not in message:
         return RefusedError(f"{where}: {answer.words}")
     # A name cannot be asked for before it is there.
-    name = settings.name if about is LEASES and verb != "create" else ""
-    names = f" --resource-name={name}" if name else ""
+    has_name = about is LEASES and verb != "create"
+    names = f" --resource-name={settings.name}" if has_name else ""
     return RefusedError(
         f"{where} forbids it: the role of {settings.access.source} lacks the verb {verb!r} on "
         f"{about.words} in namespace {settings.namespace}; to grant it: "

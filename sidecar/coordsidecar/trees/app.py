@@ -18,6 +18,7 @@ from coordsidecar.trees.known import Identity, Known
 from coordsidecar.trees.process import (
     DEAD_STATES,
     GONE,
+    STOPPED_STATES,
     NotSeenError,
     Process,
     children,
@@ -31,7 +32,6 @@ _CANNOT_HOLD = (
     "process {pid} of the app is another user's, and cannot be signalled; run the sidecar as that "
     "user, or give it the capability KILL"
 )
-_STOPPED = ("T", "t")
 _ASK_TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
@@ -57,18 +57,21 @@ class App:
 
         Who may not be signalled is none: he could not be held. Raises `NotSeenError`.
         """
-        found = [who for who, is_main in self._living().items() if is_main]
-        named = [who for who in self._finder.named() if who not in found]
+        return self._mains(self._living())
+
+    def _mains(self, known: dict[Identity, bool]) -> list[Identity]:
+        new: list[Identity] = []
+        named = [who for who in self._finder.named() if not known.get(who)]
         self.remark = self._finder.remark
         for who in named:
             try:
                 self.signal([who], 0)
             except PermissionError:
                 self.remark = _CANNOT_HOLD.format(pid=who.pid)
-                continue
-            self._known.note(who, is_main=True)
-            found.append(who)
-        return found
+            else:
+                new.append(who)
+        self._known.note(new, is_main=True)
+        return [who for who, is_main in known.items() if is_main] + new
 
     def hold_pass(self, *, sure: bool = True) -> bool:
         """Hold whoever is not held yet; True if on this pass everybody was; unless it need not be
@@ -141,7 +144,8 @@ class App:
         return False
 
     def _everybody(self) -> list[Identity]:
-        found = {who.pid: who for who in (*self.mains(), *self._living())}
+        known = self._living()
+        found = {who.pid: who for who in (*self._mains(known), *known)}
         queue = [*found.values()]
         ours = container_of(os.getpid())
         containers = {container_of(who.pid) for who in queue} - {None, ours}
@@ -154,17 +158,15 @@ class App:
             if pid not in found and container_of(pid) in containers and (who := _identity(pid)):
                 found[pid] = who
         everybody = [who for who in found.values() if not self._finder.is_ours(who.pid)]
-        for who in everybody:
-            self._known.note(who, is_main=False)
+        self._known.note([who for who in everybody if who not in known], is_main=False)
         return sorted(everybody, key=lambda who: who.pid)
 
     def _living(self) -> dict[Identity, bool]:
         """Those of the known who live, and whether they are main processes."""
         known = self._known.everybody()
-        for who in [who for who in known if _identity(who.pid) != who]:
-            self._known.forget(who)
-            del known[who]
-        return known
+        living = {who: is_main for who, is_main in known.items() if _identity(who.pid) == who}
+        self._known.forget(known.keys() - living.keys())
+        return living
 
 
 def _identity(pid: int, parent: int | None = None) -> Identity | None:
@@ -190,7 +192,7 @@ def _children_of(parent: Identity) -> list[Identity]:
 
 def _has_stopped(process: Process) -> bool:
     """All of its threads: the first may be held by a debugger, and others run."""
-    return all(state in (*_STOPPED, *DEAD_STATES) for state in thread_states(process.pid))
+    return all(state in (*STOPPED_STATES, *DEAD_STATES) for state in thread_states(process.pid))
 
 
 def _waits(process: Process, *signals: int) -> bool:

@@ -8,6 +8,7 @@ becomes of its command line, its parents, or the file that named it.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterable
 
 from coordsidecar.value import Value
 
@@ -31,21 +32,25 @@ class Known:
         """Raises `OSError` if the kernel gives no memory."""
         self._words = memoryview(mmap.mmap(-1, 8 * _MOST)).cast("Q")
 
-    def note(self, identity: Identity, *, is_main: bool) -> None:
+    def note(self, identities: Iterable[Identity], *, is_main: bool) -> None:
         """An aligned word is written whole. Should two of us write the same one at once, one is
         lost, and noted again by the next look."""
         words = self._words.tolist()
-        word, main_word = _word(identity, False), _word(identity, True)
-        if main_word in words or (word in words and not is_main):
-            return
-        at = words.index(word) if word in words else words.index(0) if 0 in words else None
-        if at is not None:
-            self._words[at] = main_word if is_main else word
+        at_of = {word: at for at, word in enumerate(words) if word}
+        free = iter([at for at, word in enumerate(words) if not word])
+        for identity in identities:
+            word, main_word = _word(identity, False), _word(identity, True)
+            if main_word in at_of or (word in at_of and not is_main):
+                continue
+            at = at_of[word] if word in at_of else next(free, None)
+            if at is not None:
+                self._words[at] = main_word if is_main else word
 
-    def forget(self, identity: Identity) -> None:
-        """It is dead."""
-        for at, word in enumerate(self._words.tolist()):
-            if word in (_word(identity, False), _word(identity, True)):
+    def forget(self, identities: Iterable[Identity]) -> None:
+        """They are dead."""
+        dead = {_word(identity, is_main) for identity in identities for is_main in (False, True)}
+        for at, word in enumerate(self._words.tolist()) if dead else ():
+            if word in dead:
                 self._words[at] = 0
 
     def everybody(self) -> dict[Identity, bool]:

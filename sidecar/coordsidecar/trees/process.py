@@ -15,6 +15,7 @@ from types import TracebackType
 __all__ = [
     "DEAD_STATES",
     "GONE",
+    "STOPPED_STATES",
     "NotSeenError",
     "Process",
     "children",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 DEAD_STATES = ("Z", "X")
-_STOPPED_STATES = ("T", "t")
+STOPPED_STATES = ("T", "t")
 _HIDDEN = "?"
 GONE = (FileNotFoundError, ProcessLookupError)
 _ANSWERS = (*GONE, PermissionError)
@@ -152,7 +153,7 @@ def is_dead(pid: int) -> bool:
 def is_stopped(pid: int) -> bool:
     """Whether it is seen to be stopped; who is not to be seen now is not."""
     try:
-        return state_of(pid) in _STOPPED_STATES
+        return state_of(pid) in STOPPED_STATES
     except NotSeenError:
         return False
 

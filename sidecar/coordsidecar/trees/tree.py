@@ -18,6 +18,7 @@ from collections.abc import Collection
 
 from coordsidecar.trees.process import (
     DEAD_STATES,
+    STOPPED_STATES,
     NotSeenError,
     Process,
     children,
@@ -30,7 +31,7 @@ __all__ = ["below", "descendants", "freeze_pass", "kill_pass", "signal_all"]
 _LISTS_A_PASS = 100
 # Below who dies, the next pass goes on: it is only about layers of those who cannot.
 _DEEPEST = 16
-_STOPPED = ("T", "t", *DEAD_STATES)
+_STOPPED = (*STOPPED_STATES, *DEAD_STATES)
 _NOT_THERE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
