@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from coordsidecar.cli.main import split_by_click, split_plain
 from coordsidecar.settings.options import OPTIONS
-from coordsidecar.settings.settings import UsageError
+from coordsidecar.settings.sources import UsageError
 
 flags = [option.flag for option in OPTIONS] + ["--config"]
 words = st.lists(

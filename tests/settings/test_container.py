@@ -12,7 +12,8 @@ import pytest
 
 from coordsidecar.settings import container
 from coordsidecar.settings.options import OPTIONS
-from coordsidecar.settings.settings import Settings, UsageError, build_settings
+from coordsidecar.settings.settings import Settings, build_settings
+from coordsidecar.settings.sources import UsageError
 from tests.cli.command import refusal
 
 _UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")

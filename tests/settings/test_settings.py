@@ -12,11 +12,11 @@ from coordsidecar.core.timing import Timing
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import (
     Settings,
-    UsageError,
     build_settings,
     derived_name,
     id_of_host,
 )
+from coordsidecar.settings.sources import UsageError
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import replace
 

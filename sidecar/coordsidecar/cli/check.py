@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from coordsidecar.settings.container import NO_STORE, in_container
 from coordsidecar.settings.options import CHECK_OPTIONS
-from coordsidecar.settings.settings import Sources, UsageError
+from coordsidecar.settings.sources import Sources, UsageError
 from coordsidecar.store.protocol import Election
 from coordsidecar.store.registry import connect
 

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Mapping
 
 from coordsidecar.settings.options import HEALTH_OPTIONS
-from coordsidecar.settings.settings import Sources, UsageError
+from coordsidecar.settings.sources import Sources, UsageError
 
 __all__ = ["NoAnswerError", "why_not_healthy"]
 

@@ -66,8 +66,7 @@ For an app whose command cannot be changed: starts nothing, but lets the app act
 while this instance leads, and keeps it from acting while another does. It must
 see the app (in Kubernetes, shareProcessNamespace) and be of the same user, or
 have the capability KILL. Best effort: if all of the sidecar is killed, nothing
-ends the app at once. Where the command can be prefixed, do that instead. The
-options under "Which app" are not for the file that --config names.
+ends the app at once. Where the command can be prefixed, do that instead.
 
 Examples:
   coordsidecar attach --store kubernetes: --name web --match-cmdline 'java web'

@@ -89,7 +89,8 @@ def _hold_signals() -> set[int]:
 def _run(words: list[str]) -> int:
     blocked = _hold_signals() if os.getpid() == 1 else None
     from coordsidecar.settings.options import OPTIONS
-    from coordsidecar.settings.settings import UsageError, build_settings
+    from coordsidecar.settings.settings import build_settings
+    from coordsidecar.settings.sources import UsageError
 
     page, build = "run", build_settings
     options: tuple[Option, ...] = OPTIONS
@@ -117,7 +118,7 @@ def _run(words: list[str]) -> int:
 def _check(words: list[str]) -> int:
     from coordsidecar.cli.check import why_not_current
     from coordsidecar.settings.options import CHECK_OPTIONS
-    from coordsidecar.settings.settings import UsageError
+    from coordsidecar.settings.sources import UsageError
     from coordsidecar.store.protocol import StoreError
 
     try:
@@ -137,7 +138,7 @@ def _check(words: list[str]) -> int:
 def _health(words: list[str]) -> int:
     from coordsidecar.cli.health import NoAnswerError, why_not_healthy
     from coordsidecar.settings.options import HEALTH_OPTIONS
-    from coordsidecar.settings.settings import UsageError
+    from coordsidecar.settings.sources import UsageError
 
     try:
         flags, arguments = split(words, HEALTH_OPTIONS, interspersed=True)
@@ -203,7 +204,7 @@ def split_by_click(
     """The same for any words, with a sentence about those that are wrong."""
     import click
 
-    from coordsidecar.settings.settings import UsageError
+    from coordsidecar.settings.sources import UsageError
 
     names = [option.name for option in options] + ["config"]
     params: list[click.Parameter] = [

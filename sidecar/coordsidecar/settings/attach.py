@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 
 from coordsidecar.settings.options import OPTIONS, Option
-from coordsidecar.settings.settings import Settings, Sources, UsageError, build_settings
+from coordsidecar.settings.settings import Settings, settings_of
+from coordsidecar.settings.sources import Sources, UsageError
 from coordsidecar.settings.whom import Whom
 from coordsidecar.value import replace
 
@@ -91,16 +92,15 @@ def attach_settings(
             f"attach starts nothing, and so takes no command ({command[0][:40]!r}); "
             "to start one, leave attach out"
         )
-    given = Sources(flags=flags, environ=environ, file=None).values(_APP_OPTIONS)
+    sources = Sources.gather(flags, environ, known=(*OPTIONS, *_APP_OPTIONS))
+    _refuse_what_is_of_a_command(sources)
+    given = sources.values(_APP_OPTIONS)
     how = given.pop("hold", "freeze")
     if len(given) != 1:
         raise UsageError("attach needs one of --pid-file PATH and --match-cmdline REGEX")
-    others = {name: text for name, text in flags.items() if name not in ("hold", *given)}
-    settings = build_settings(flags=others, command=("attach",), environ=environ)
+    settings = settings_of(sources, command=("attach",), environ=environ)
     if settings.name_was_derived:
         raise UsageError("attach needs --name: the election cannot be named after a command")
-    if settings.standby or settings.while_standby != "stop":
-        raise UsageError("attach knows no standby command and no --while-standby; see --hold")
     # Who started the app starts it again, and we find it.
     return replace(
         settings,
@@ -109,3 +109,16 @@ def attach_settings(
         ),
         restart="always",
     )
+
+
+def _refuse_what_is_of_a_command(sources: Sources) -> None:
+    """An order that is not carried out is refused, not forgotten: wherever it was given."""
+    for option in OPTIONS:
+        if option.name in _OF_A_COMMAND and (place := sources.find(option)):
+            where = "" if place[0] == option.flag else f" ({place[0]})"
+            raise UsageError(
+                f"attach starts nothing, and so knows no {option.flag}{where}; "
+                "see coordsidecar attach --help"
+            )
+    if sources.file and sources.file.command:
+        raise UsageError(f"attach starts nothing, but {sources.file.path} has a command")

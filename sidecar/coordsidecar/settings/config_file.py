@@ -12,6 +12,8 @@ A key nobody knows is an error, not a remark: ``tll = "5s"`` would otherwise mea
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from coordsidecar.hints import Any
 from coordsidecar.settings.options import OPTIONS, Option
 
@@ -30,12 +32,13 @@ class ConfigFile:
         self.command = command
 
 
-def read_config_file(path: str) -> ConfigFile:
+def read_config_file(path: str, options: Iterable[Option] = OPTIONS) -> ConfigFile:
     """Read the file at ``path``. `ValueError` says in one sentence, with the file, what is wrong.
 
     Values are checked for their type alone here; their text is read like that of any option.
+    ``options``: those that it may give.
     """
-    known = {option.name: option for option in OPTIONS}
+    known = {option.name: option for option in options}
     texts: dict[str, str] = {}
     command: tuple[str, ...] = ()
     for key, value in _parse(path).items():

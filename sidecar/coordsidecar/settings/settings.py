@@ -1,8 +1,4 @@
-"""The settings: checked once, here, and frozen. Settings that cannot work cannot be built.
-
-What the user said comes from three places. The command line wins over the environment
-(``COORDSIDECAR_TTL``), the environment over the configuration file; an error names the place.
-"""
+"""The settings: checked once, here, and frozen. Settings that cannot work cannot be built."""
 
 from __future__ import annotations
 
@@ -10,29 +6,25 @@ import math
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from coordsidecar.core.timing import Timing
 from coordsidecar.duration import parse_duration
 from coordsidecar.hints import TYPE_CHECKING, Any, Literal
 from coordsidecar.log import one_line
 from coordsidecar.settings import container
-from coordsidecar.settings.options import OPTIONS, Option, read_id, read_name
+from coordsidecar.settings.options import OPTIONS, read_id, read_name
+from coordsidecar.settings.sources import Sources, UsageError, read_at
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
 
 if TYPE_CHECKING:
-    from coordsidecar.settings.config_file import ConfigFile
     from coordsidecar.settings.whom import Whom
 
-__all__ = ["Settings", "Sources", "UsageError", "build_settings", "derived_name", "id_of_host"]
+__all__ = ["Settings", "build_settings", "derived_name", "id_of_host", "settings_of"]
 
 DEFAULT_TTL_S = 15.0
 _LEAST_TTL_S = 2.0
-
-
-class UsageError(ValueError):
-    """What the user asked for cannot be done. The message is one sentence for the user."""
 
 
 class Settings(Value, kw_only=True):
@@ -78,7 +70,7 @@ class Settings(Value, kw_only=True):
             ("--namespace", self.election.namespace, read_name),
             ("--id", self.id, read_id),
         ):
-            _read(what, text, check)
+            read_at(what, text, check)
         for flag, value in (
             ("--stop-timeout", self.stop_timeout_s),
             ("--wait", self.wait_s),
@@ -115,46 +107,6 @@ class Settings(Value, kw_only=True):
                 raise UsageError(f"{flag} has a meaning only with --while-standby signal")
 
 
-class Sources:
-    """The three places where options are given, in the order in which they win."""
-
-    def __init__(
-        self, *, flags: Mapping[str, str], environ: Mapping[str, str], file: ConfigFile | None
-    ) -> None:
-        """``flags``: the texts given on the command line, by option name."""
-        self._flags = flags
-        self._environ = environ
-        self.file = file
-
-    @classmethod
-    def gather(cls, flags: Mapping[str, str], environ: Mapping[str, str]) -> Sources:
-        """Read the configuration file too, where ``--config`` or its variable names one."""
-        path = flags.get("config") or environ.get("COORDSIDECAR_CONFIG")
-        if not path:
-            return cls(flags=flags, environ=environ, file=None)
-        from coordsidecar.settings.config_file import read_config_file
-
-        try:
-            return cls(flags=flags, environ=environ, file=read_config_file(path))
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-
-    def find(self, option: Option) -> tuple[str, str] | None:
-        """Where ``option`` was given, and its text. An empty variable counts as unset."""
-        if option.name in self._flags:
-            return option.flag, self._flags[option.name]
-        if self._environ.get(option.variable):
-            return option.variable, self._environ[option.variable]
-        if self.file and option.name in self.file.texts:
-            return f"{self.file.path}: {option.name}", self.file.texts[option.name]
-        return None
-
-    def values(self, options: Iterable[Option]) -> dict[str, Any]:
-        """Read all of ``options`` that were given; by option name."""
-        found = ((option, self.find(option)) for option in options)
-        return {option.name: _read(*place, option.read) for option, place in found if place}
-
-
 def build_settings(
     *, flags: Mapping[str, str], command: tuple[str, ...], environ: Mapping[str, str]
 ) -> Settings:
@@ -163,8 +115,15 @@ def build_settings(
     Raises `UsageError`.
     """
     sources = Sources.gather(flags, environ)
-    values = sources.values(OPTIONS)
     command = command or (sources.file.command if sources.file else ())
+    return settings_of(sources, command=command, environ=environ)
+
+
+def settings_of(
+    sources: Sources, *, command: tuple[str, ...], environ: Mapping[str, str]
+) -> Settings:
+    """Put the settings of a run together. Raises `UsageError`."""
+    values = sources.values(OPTIONS)
     _check_command(command)
     timing = _timing(values)
     remarks = container.near_misses(environ, _VARIABLES)
@@ -291,10 +250,3 @@ _VARIABLES = frozenset({option.variable for option in OPTIONS} | {"COORDSIDECAR_
     for name in ("ROLE", "TOKEN", "RUN", "ACK", "PID_FILE", "MATCH_CMDLINE", "HOLD")
 }
 _DURATIONS = {option.name.replace("-", "_") for option in OPTIONS if option.read is parse_duration}
-
-
-def _read(place: str, text: str, read: Callable[[str], Any]) -> Any:
-    try:
-        return read(text)
-    except ValueError as error:
-        raise UsageError(f"{place}: {error}") from error
