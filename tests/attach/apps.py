@@ -103,6 +103,10 @@ class Apps:
         written = sorted((int(at), label) for label, _, at in (w for w in lines if len(w) == 3))
         return [label.rpartition("-")[2] for label, _ in itertools.groupby(w[1] for w in written)]
 
+    def await_acts_of(self, name: str) -> None:
+        """That it goes on is not enough: its first act may be a while after that."""
+        wait_for(lambda: self.order()[-1:] == [name], f"app {name} to act")
+
     def end(self) -> None:
         for app in self._started:
             app.end()

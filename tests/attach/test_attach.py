@@ -16,26 +16,26 @@ from tests.e2e.sidecars import has_ended, named, status_of, wait_for
 
 
 def test_the_lead_moves_and_only_the_leaders_app_acts(apps: Apps) -> None:
-    leader, led, _, held = apps.pair()
+    leader, led, *_ = apps.pair()
 
     leader.signal(signal.SIGTERM)
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
     assert is_held(led)
     assert leader.wait() == 128 + signal.SIGTERM
     assert apps.order() == ["a", "b"]
 
 
 def test_an_app_that_was_held_goes_on_where_it_was(apps: Apps) -> None:
-    leader, led, standby, held = apps.pair()
+    leader, _, standby, held = apps.pair()
     leader.signal(signal.SIGTERM)
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
 
     apps.attach("a")
     wait_for(lambda: "leads; " in standby.log(), "the second instance to lead")
     standby.signal(signal.SIGTERM)
 
-    wait_for(lambda: is_running(led), "the first app to act again")
+    apps.await_acts_of("a")
     assert is_held(held)
     assert apps.order() == ["a", "b", "a"]
 
@@ -54,20 +54,20 @@ def test_an_app_that_is_started_again_is_found_again(apps: Apps) -> None:
 
 
 def test_a_leader_whose_app_does_not_come_back_makes_way(apps: Apps) -> None:
-    leader, led, _, held = apps.pair("--max-restarts", "1/60s")
+    leader, led, *_ = apps.pair("--max-restarts", "1/60s")
 
     led.end()
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
     assert "was not found within 5s" in leader.log()
 
 
 def test_an_app_is_held_before_its_dead_guards_lead_is_given_up(apps: Apps) -> None:
-    leader, led, _, held = apps.pair()
+    leader, led, *_ = apps.pair()
 
     leader.signal(signal.SIGKILL)
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
     assert is_held(led)
     assert apps.order() == ["a", "b"]
 
@@ -77,26 +77,26 @@ def test_an_app_is_held_though_guard_and_elector_are_out_of_action(
     etcd_apps: Apps, how: str
 ) -> None:
     """By the fuse."""
-    leader, led, _, held = etcd_apps.pair()
+    leader, led, *_ = etcd_apps.pair()
     elector = leader.elector()
 
     for pid in (elector.pid, leader.pid):
         os.kill(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    etcd_apps.await_acts_of("b")
     assert is_held(led)
     assert etcd_apps.order() == ["a", "b"]
 
 
 def test_an_app_is_held_though_the_hand_that_let_it_go_is_stopped(apps: Apps) -> None:
     """The guard waits no longer for it than for a job that does not stop."""
-    leader, led, _, held = apps.pair("--stop-timeout", "0.5s")
+    leader, led, *_ = apps.pair("--stop-timeout", "0.5s")
     (hand,) = named(leader.children(), "app-hand")
 
     hand.suspend()
     leader.signal(signal.SIGTERM)
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
     assert is_held(led)
     assert apps.order() == ["a", "b"]
 
@@ -115,7 +115,7 @@ def test_an_app_of_a_leader_that_is_cut_off_is_held_before_the_next_acts(etcd_ap
 
     wire.black_hole()
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    etcd_apps.await_acts_of("b")
     assert is_held(led)
     assert etcd_apps.order() == ["a", "b"]
     wire.heal()
@@ -204,14 +204,14 @@ def test_an_app_of_another_user_is_not_led(apps: Apps) -> None:
 
 def test_what_an_app_that_has_ended_leaves_behind_is_ended(apps: Apps) -> None:
     """It would act beside the next leader's app, and nothing would lead to it any more."""
-    leader, led, _, held = apps.pair("--max-restarts", "1/60s")
+    leader, led, *_ = apps.pair("--max-restarts", "1/60s")
     worker = next(one for one in led.everybody if one.pid != led.main.pid)
 
     led.main.kill()
     led.main.wait()
 
     wait_for(lambda: has_ended(worker), "what is left to end")
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
     assert "ending what is left of it" in leader.log()
 
 
@@ -274,7 +274,7 @@ def test_an_app_that_once_was_the_app_stays_it(apps: Apps) -> None:
     pid_file.unlink()
     leader.signal(signal.SIGTERM)
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
     assert is_held(led)
     assert apps.order() == ["a", "b"]
 
@@ -338,11 +338,11 @@ def test_who_started_the_sidecar_is_no_app(apps: Apps) -> None:
 
 def test_an_interrupt_holds_the_app(apps: Apps) -> None:
     """Ctrl-C is for the sidecar; the app is not its child, to be interrupted with it."""
-    leader, led, _, held = apps.pair()
+    leader, led, *_ = apps.pair()
 
     leader.signal(signal.SIGINT)
 
-    wait_for(lambda: is_running(held), "the second app to act")
+    apps.await_acts_of("b")
     assert is_held(led)
     assert not has_ended(psutil.Process(led.main.pid))
 
