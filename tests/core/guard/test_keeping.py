@@ -11,6 +11,7 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
     AwaitObedience,
+    Event,
     FreezeTree,
     Heard,
     JobExited,
@@ -100,7 +101,7 @@ def test_a_job_that_does_not_say_that_it_stands_by_is_killed_in_time() -> None:
 
 
 def test_a_stop_gains_no_time_for_a_job_that_has_to_yield() -> None:
-    plan = replace(PLAN, while_standby="freeze")
+    plan = replace(PLAN, while_standby="signal", standby_timeout_s=500.0)
     endless = msg.Leased(7, float("inf"), float("inf"))
     yielding, _ = take(at(Running(endless)), Heard(msg.Lost(7, "deleted")), 101.0, plan)
 
@@ -108,6 +109,19 @@ def test_a_stop_gains_no_time_for_a_job_that_has_to_yield() -> None:
     _, effects = take(asked, Tick(), 105.0, plan)
 
     assert effects == [KillTree()]
+
+
+@pytest.mark.parametrize("event", [JobExited(3), Signalled(signal.SIGTERM)])
+def test_who_is_being_frozen_is_killed_and_not_told_to_stop(event: Event) -> None:
+    """To hear of it, it would have to run, and another may lead any moment now."""
+    plan = replace(PLAN, while_standby="freeze")
+    yielding, _ = take(at(Running(LEASE)), Heard(msg.Lost(7, "revoked")), 101.0, plan)
+
+    guard, effects = take(yielding, event, 101.1, plan)
+
+    assert effects == [KillTree()]
+    assert isinstance(guard.phase, Stopping)
+    assert (guard.phase.lease, guard.phase.killing) == (LEASE, True)
 
 
 FREEZE = replace(PLAN, while_standby="freeze")

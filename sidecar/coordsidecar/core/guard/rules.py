@@ -60,6 +60,15 @@ def kill_due_s(kill_at_s: float, lease: msg.Leased | None, plan: Plan) -> float:
     return min(kill_at_s, lease.run_until_s - plan.timing.kill_reserve_s)
 
 
+def must_not_run(phase: Phase, plan: Plan) -> bool:
+    """Whether the job is stopped, or about to be, because another may lead any moment now.
+
+    No stop signal to it: to act on that it would have to run.
+    """
+    freezing = isinstance(phase, Yielding) and plan.while_standby == "freeze"
+    return freezing or phase == Idle("frozen")
+
+
 def kill_at_latest_s(phase: Phase, now_s: float, plan: Plan) -> float:
     """The grace of `--stop-timeout`; but who had to yield already gains no time by it."""
     stop_by_s = now_s + plan.stop_timeout_s
@@ -173,10 +182,9 @@ def job_ended(
     lease = lease_of(guard.phase)
     report = transition("job-ended", f"{why}; exit code {exit_code}", lease, now_s)
     match guard.phase:
-        case Idle("frozen"):
-            # Not a stop signal to the rest: to act on it, it would have to run, and it must not.
+        case phase if must_not_run(phase, plan):
             guard, after = _after_end(guard, exit_code, lease, now_s, plan)
-            phase = Stopping(None, now_s, after, killing=True, job_code=exit_code)
+            phase = Stopping(lease, now_s, after, killing=True, job_code=exit_code)
             return guard.to(phase), [report, KillTree()]
         case Running() | Yielding() | Idle("held"):
             guard, after = _after_end(guard, exit_code, lease, now_s, plan)

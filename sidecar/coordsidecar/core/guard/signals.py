@@ -34,6 +34,7 @@ from coordsidecar.core.guard.rules import (
     kill_at_latest_s,
     kill_due_s,
     leave,
+    must_not_run,
     show,
     transition,
 )
@@ -51,9 +52,9 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
     match guard.phase:
         case Idle("none") | Backoff() if signum in _ENDING_WITHOUT_JOB:
             return leave(guard, quit_code, lease_of(guard.phase), now_s, plan)
-        case Idle("frozen") if signum in _ENDING_WITHOUT_JOB:
-            # Not a stop signal: to act on it, the job would have to run, and it must not.
-            phase = Stopping(None, now_s, Quit(quit_code), killing=True, asked=True)
+        case phase if signum in _ENDING_WITHOUT_JOB and must_not_run(phase, plan):
+            lease = lease_of(phase)
+            phase = Stopping(lease, now_s, Quit(quit_code), killing=True, asked=True)
             return guard.to(phase), [KillTree()]
         case Idle(tree) if signum in _ASKING_TO_STOP and tree != "none":
             phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(quit_code), asked=True)
