@@ -3,28 +3,28 @@
 import pytest
 
 from coordsidecar.core.guard.moves import StartElector
-from coordsidecar.core.messages import Leased, Ping, Pong
+from coordsidecar.core.messages import JobIs, Leased, Released
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Office
 from coordsidecar.value import replace
 
 
 def test_values_are_equal_if_class_and_fields_are() -> None:
-    assert Ping(1) == Ping(1)
-    assert Ping(1) != Ping(2)
-    assert Ping(1) != Pong(1)
-    assert len({Ping(1), Ping(1), Pong(1)}) == 2
+    assert JobIs(1) == JobIs(1)
+    assert JobIs(1) != JobIs(2)
+    assert JobIs(1) != Released(1)
+    assert len({JobIs(1), JobIs(1), Released(1)}) == 2
 
 
 def test_a_value_cannot_be_changed() -> None:
-    ping = Ping(1)
+    job = JobIs(1)
 
     with pytest.raises(AttributeError):
-        ping.number = 2  # type: ignore[misc]
+        job.pid = 2  # type: ignore[misc]
     with pytest.raises(AttributeError):
-        del ping.number
+        del job.pid
 
-    assert ping == Ping(1)
+    assert job == JobIs(1)
 
 
 def test_replace_makes_a_changed_copy_and_checks_it() -> None:
@@ -42,7 +42,7 @@ def test_fields_are_needed_defaulted_and_matched_in_order() -> None:
     with pytest.raises(TypeError, match="run_until_s"):
         StartElector(1)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
-        Ping(1, 2)  # type: ignore[call-arg]
+        JobIs(1, 2)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         Timing(15)  # type: ignore[call-arg]
 

@@ -71,8 +71,8 @@ class Detour:
             happens()
         return answer
 
-    def changed(self, creates: Sequence[Json], *, timeout_s: float) -> bool:
-        return self._way.changed(creates, timeout_s=timeout_s)
+    def changed(self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float) -> bool:
+        return self._way.changed(creates, timeout_s=timeout_s, lasts_s=lasts_s)
 
     def meets_server(self, *, timeout_s: float) -> bool:
         self.asked.append(_WHO_ARE_YOU)

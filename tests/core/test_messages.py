@@ -18,7 +18,7 @@ any_message = st.one_of(
     st.builds(msg.Following, texts, numbers, numbers),
     st.builds(msg.Failed, numbers, texts),
     st.builds(msg.TreeGone, numbers, times, st.booleans()),
-    st.sampled_from([msg.Leave(), msg.Suspended(), msg.Resumed(), msg.Ping(3), msg.Pong(3)]),
+    st.sampled_from([msg.Leave(), msg.Suspended(), msg.Resumed(), msg.Ready(), msg.JobIs(3)]),
 )
 
 
@@ -47,9 +47,9 @@ def test_noise_is_refused_and_never_crashes(packet: bytes) -> None:
         b'["Leased", {"token": 1, "step_down_at_s": 1.0}]',
         b'["Leased", {"token": 1, "step_down_at_s": 1.0, "run_until_s": 2.0, "more": 1}]',
         b'["Leased", {"token": 1, "step_down_at_s": 1.0, "run_until_s": 1%s}]' % (b"0" * 400),
-        b'["Ping", {"number": 1%s}]' % (b"0" * 400),
+        b'["JobIs", {"pid": 1%s}]' % (b"0" * 400),
         b'["Launch", {}]',
-        b'["Ping", [1]]',
+        b'["JobIs", [1]]',
         b"[" * 3000,
     ],
 )
@@ -60,9 +60,9 @@ def test_a_message_that_is_nearly_right_is_refused(packet: bytes) -> None:
 
 @pytest.mark.parametrize("number", [2**64, -(2**64)])
 def test_numbers_are_heard_up_to_the_largest_that_a_kernel_has(number: int) -> None:
-    assert msg.decode(msg.encode(msg.Ping(number))) == msg.Ping(number)
+    assert msg.decode(msg.encode(msg.JobIs(number))) == msg.JobIs(number)
     with pytest.raises(msg.MessageError, match="far too large"):
-        msg.decode(msg.encode(msg.Ping(number + (1 if number > 0 else -1))))
+        msg.decode(msg.encode(msg.JobIs(number + (1 if number > 0 else -1))))
 
 
 def test_what_is_too_long_for_a_packet_is_never_sent() -> None:

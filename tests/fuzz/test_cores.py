@@ -111,7 +111,7 @@ _SAID = [
     ["Released", {"token": 7}],
     ["Following", {"leader": "x", "token": 9}],
     ["Failed", {"exit_code": 125, "reason": "x"}],
-    ["Ping", {"number": 3}],
+    ["Ready", {}],
     ["Holding", {"handle": "x", "ttl_s": 15.0, "doubted_until_s": 0.0}],
 ]
 _GUARDS = [Idle(), Running(guards.LEASE), Stopping(guards.LEASE, 110.0, Rejoin())]

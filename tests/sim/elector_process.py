@@ -15,16 +15,22 @@ from coordsidecar.store.protocol import Session
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process
 
-__all__ = ["ElectorProcess", "Surroundings"]
+__all__ = ["ElectorProcess", "Signs", "Surroundings"]
 
-_TICK = moves.Tick()
 _CHORE_EVERY_S = 0.01
 _PASSES_BEFORE_GUARD = 30
+
+
+class Signs:
+    """The memory that guard and elector share: when each last stepped."""
+
+    guard_s = elector_s = -math.inf
 
 
 class Surroundings(Protocol):
     """The sidecar this elector belongs to, and the world beyond it."""
 
+    signs: Signs
     run: str
     name: str
     host: Host
@@ -117,6 +123,7 @@ class ElectorProcess(Process):
         if not self.begun:
             self.begun = True
             self._begin_core()
+        self._around.signs.elector_s = self.host.clock_s()
         for event in self._incoming():
             for effect in self._decide(event):
                 yield
@@ -146,6 +153,8 @@ class ElectorProcess(Process):
         was = self.state.phase
         if isinstance(event, moves.HeardGuard):
             self.guard_heard_s, self.guard_was_stopped = self.host.clock_s(), False
+        if isinstance(event, moves.Tick) and event.guard_seen_s > self.guard_heard_s:
+            self.guard_heard_s, self.guard_was_stopped = event.guard_seen_s, False
         self.state, effects = core.step(self.state, event, self.host.clock_s(), self.aims)
         if self.state.phase is not was:
             self._around.changed(self, was)
@@ -154,15 +163,14 @@ class ElectorProcess(Process):
         return effects
 
     def _trace(self, event: Event, effects: list[Effect]) -> None:
-        shown = [e for e in effects if not _is_ping(e)]
-        if shown or isinstance(event, moves.Answered | moves.GuardDied):
-            self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
+        if effects or isinstance(event, moves.Answered | moves.GuardDied):
+            self.world.say(self.name, f"{event} -> {self.state.phase} {effects}")
 
     def _incoming(self) -> Iterator[Event]:
         # The loop always begins with a tick. One that comes early and is followed by another event
         # is left out: it changes nothing (`test_an_early_tick_changes_nothing`), and costs time.
         if self.host.clock_s() >= self._timer_s or not (self._heard or self._events):
-            yield _TICK
+            yield moves.Tick(self._around.signs.guard_s)
         if self._heard:
             heard, self._heard = self._heard, []
             for message in heard:
@@ -235,7 +243,3 @@ class ElectorProcess(Process):
                 self._over = True
             case _:
                 assert_never(effect)
-
-
-def _is_ping(effect: Effect) -> bool:
-    return isinstance(effect, moves.TellGuard) and isinstance(effect.message, msg.Ping)

@@ -14,7 +14,7 @@ from coordsidecar.core.guard.brought import Brought
 from coordsidecar.core.guard.moves import Effect, Event, Plan
 from coordsidecar.core.guard.phases import Running, lease_of
 from coordsidecar.store.protocol import Session
-from tests.sim.elector_process import ElectorProcess
+from tests.sim.elector_process import ElectorProcess, Signs
 from tests.sim.fuse import Fuse
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process
@@ -26,6 +26,7 @@ class Sidecar(Protocol):
     """What the guard's hands reach out to."""
 
     plan: Plan
+    signs: Signs
     elector: ElectorProcess | None
     fuse: Fuse
 
@@ -53,9 +54,6 @@ class Sidecar(Protocol):
 
     def decided(self, effects: list[Effect]) -> None:
         """For the referee."""
-
-
-_TICK = moves.Tick()
 
 
 class GuardProcess(Process):
@@ -89,7 +87,7 @@ class GuardProcess(Process):
             self._begun = True
             self.state, effects = core.begin(self.host.clock_s(), self.plan)
             yield from self._carry_out(effects)
-            yield from self._step(_TICK)
+            yield from self._step(self._tick())
         lapsed = self._lapsed_lease()
         for event in self._incoming():
             yield from self._step(event)
@@ -124,10 +122,8 @@ class GuardProcess(Process):
             return []
         self.state, effects = core.step(self.state, event, self.host.clock_s(), self.plan)
         if self.world.trace and (effects or not isinstance(event, moves.Tick)):
-            quiet = isinstance(event, moves.Heard) and isinstance(event.message, msg.Ping)
-            if not quiet or len(effects) > 1:
-                shown = [e for e in effects if not isinstance(e, moves.ShowRole)]
-                self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
+            shown = [e for e in effects if not isinstance(e, moves.ShowRole)]
+            self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
         self.sidecar.decided(effects)
         return effects
 
@@ -142,8 +138,13 @@ class GuardProcess(Process):
         if self.exit_code is not None:
             self.kill()
 
+    def _tick(self) -> Event:
+        signs = self.sidecar.signs
+        signs.guard_s = self.host.clock_s()
+        return moves.Tick(signs.elector_s)
+
     def _incoming(self) -> Iterator[Event]:
-        yield _TICK  # The clock first (rule S2).
+        yield self._tick()  # The clock first (rule S2).
         if self.inbox:
             yield from self._messages()
         if self.signals:

@@ -141,7 +141,7 @@ def deadlines_move_backwards() -> AbstractContextManager[None]:
     def make(tell_lease: Any) -> Any:
         def stuttering(elector: Elector, token: int, aims: Any) -> Any:
             effect = tell_lease(elector, token, aims)
-            if elector.pings % 2:
+            if int(elector.renewed_at_s * 1000) % 2:
                 run_until_s = effect.message.run_until_s - aims.timing.renew_every_s * 2
                 effect = replace(effect, message=replace(effect.message, run_until_s=run_until_s))
             return effect

@@ -12,7 +12,7 @@ from coordsidecar.core.guard.moves import Effect, Plan
 from coordsidecar.core.guard.phases import Running, lease_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
-from tests.sim.elector_process import ElectorProcess
+from tests.sim.elector_process import ElectorProcess, Signs
 from tests.sim.fuse import Fuse
 from tests.sim.guard_process import GuardProcess
 from tests.sim.network import Link, Network
@@ -91,6 +91,7 @@ class Sidecar:
         number = world.number()
         self.name = f"{node.name}.{number}"
         self.run = f"sim-{self.name}"
+        self.signs = Signs()
         self.elector: ElectorProcess | None = None
         self.electors: list[ElectorProcess] = []
         self.trees: list[Tree] = []

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from coordsidecar.hints import Any, Protocol, TypeVar
 from coordsidecar.store.protocol import UnreachableError
+from coordsidecar.value import Value
 from coordsidecar_adapters.endpoints import Endpoints
 from coordsidecar_adapters.etcd.errors import StatusError, translate
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError
@@ -28,7 +29,9 @@ _LOGIN = "/v3/auth/authenticate"
 
 
 class WatchStream(Protocol):
-    """One open watch."""
+    """One open watch; whether it still is, once time was up."""
+
+    stays_open: bool
 
     def next(self, *, timeout_s: float) -> Json | None:
         """Return the next message, or None when time is up; `LinkError`, `StatusError`."""
@@ -59,6 +62,14 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class _Kept(Value):
+    """A watch that is still open."""
+
+    stream: WatchStream
+    keys: list[str]
+    until_s: float
+
+
 class EtcdClient:
     """Calls to whichever endpoint answers, over one connection; fit for one thread at a time."""
 
@@ -78,6 +89,7 @@ class EtcdClient:
         # None: not logged in. Empty: there is nothing to log in to.
         self._token: str | None = None if user else ""
         self._connection: Connection | None = None
+        self._kept: _Kept | None = None
         self._connected_to = ""
 
     def call(self, path: str, body: Json, *, timeout_s: float) -> Json:
@@ -95,14 +107,16 @@ class EtcdClient:
             timeout_s=timeout_s,
         )
 
-    def changed(self, creates: Sequence[Json], *, timeout_s: float) -> bool:
+    def changed(self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float) -> bool:
         """Watch until something happens (True) or time is up (False).
 
         ``creates`` are etcd's WatchCreateRequests. True also stands for a watch that cannot go on
-        because its start was compacted away: read again.
+        because its start was compacted away: read again. If nothing happens, the next call for the
+        same keys goes on with it, for ``lasts_s`` at the most: a server that was stopped is silent.
         """
         deadline_s = time.monotonic() + timeout_s
         opened: list[WatchStream] = []
+        keys = [create["key"] for create in creates]
 
         def begin(connection: Connection, token: str, left_s: float) -> bool:
             until_s = time.monotonic() + left_s
@@ -114,11 +128,20 @@ class EtcdClient:
                 raise LinkError("the watch was not confirmed in time", sent=True)
             return _tells_of_change(message)
 
+        kept, self._kept = self._kept, None
         try:
-            changed = self._first_answer(begin, timeout_s=timeout_s)
+            if kept is not None:
+                opened.append(kept.stream)
+            if kept is None or kept.keys != keys or time.monotonic() >= kept.until_s:
+                kept, until_s = None, time.monotonic() + lasts_s
+                changed = self._first_answer(begin, timeout_s=timeout_s)
+            else:
+                changed, until_s = False, kept.until_s
             while not changed:
                 message = opened[-1].next(timeout_s=deadline_s - time.monotonic())
                 if message is None:
+                    if opened[-1].stays_open:
+                        self._kept = _Kept(opened.pop(), keys, until_s)
                     return False
                 changed = _tells_of_change(message)
             return True

@@ -272,7 +272,7 @@ class EtcdElection:
         # Only deletions matter: what its owner writes into a key changes no standing.
         start = {"start_revision": str(standing.cursor + 1), "filters": ["NOPUT"]}
         creates: list[Json] = [{"key": b64(name)} | start for name in gone]
-        return self._watches.changed(creates, timeout_s=timeout_s)
+        return self._watches.changed(creates, timeout_s=timeout_s, lasts_s=session.ttl_s)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
         reads = [{"request_range": self._keys.first_of("ASCEND")}, get(self._keys.office)]

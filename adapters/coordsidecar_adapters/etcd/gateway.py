@@ -89,6 +89,8 @@ class GatewayConnection:
 class GatewayWatch:
     """A `WatchStream`: one JSON message a line, however the chunks fall."""
 
+    stays_open = True
+
     def __init__(self, http: HttpConnection, address: str) -> None:
         self._http = http
         self._address = address

@@ -133,6 +133,8 @@ class GrpcConnection:
 class GrpcWatch:
     """A `WatchStream`. Once `next` has returned None the stream is at its end."""
 
+    stays_open = False
+
     def __init__(self, stream: Any, requests: Requests, *, address: str, library: Library) -> None:
         self._stream = stream
         self._requests = requests

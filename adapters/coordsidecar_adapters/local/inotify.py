@@ -36,6 +36,11 @@ class FileEvents:
         self._poll = select.poll()
         self._libc = ctypes.CDLL(None, use_errno=True)
 
+    @property
+    def work(self) -> bool:
+        """Whether the kernel tells of anything; once something is listened to."""
+        return self._fd >= 0
+
     def listen(self, path: str, mask: int) -> None:
         """From now on, these events of the file at ``path``."""
         if self._fd < 0 and hasattr(self._libc, "inotify_init1"):

@@ -46,9 +46,10 @@ from coordsidecar_adapters.local.record import Record, read_record, write_record
 
 __all__ = ["LocalStore", "connect"]
 
+# Where nothing tells of it: a holder that unlocks and does not close (flock -u), or no inotify.
 _POLL_S = 0.25
 # inotify reports a close just before the kernel drops the lock, so we look again a few times.
-_LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010)
+_LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010, *(_POLL_S,) * 4)
 # Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
 _CAMPAIGN_TRIES = 3
 _REFUSALS = {
@@ -81,6 +82,7 @@ class LocalStore:
         self._record_path = f"{stem}.json"
         self._written: Record | None = None  # By us, the last time.
         self._events: inotify.FileEvents | None = None
+        self._watched: Held | Behind | Vacant | None = None
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -217,7 +219,10 @@ class LocalStore:
             self._events = events = self._events or inotify.FileEvents()
             events.listen(self._lock_path, mask)
             fd = lock.session_fd(session)
-            look_again = iter(_LOOK_AGAIN_S)
+            foreign = isinstance(standing, Behind) and standing.leader_token == 0
+            poll_s = math.inf if events.work and not foreign else _POLL_S
+            look_again = iter(() if standing == self._watched else _LOOK_AGAIN_S)
+            self._watched = standing
             while self._in_place(fd):
                 if not isinstance(standing, Held) and (
                     not lock.is_locked(probe_fd) or self._read_record(fd).token != standing.cursor
@@ -226,7 +231,7 @@ class LocalStore:
                 left_s = give_up_at_s - time.monotonic()
                 if left_s <= 0:
                     return False
-                if events.wait(min(next(look_again, _POLL_S), left_s)):
+                if events.wait(min(next(look_again, poll_s), left_s)):
                     look_again = iter(_LOOK_AGAIN_S)
             return True
 

@@ -21,6 +21,7 @@ from coordsidecar.linux import RLIMIT_NOFILE, become_subreaper, soft_limit
 from coordsidecar.log import Log
 from coordsidecar.refusals import ProgramChangedError, asking_for
 from coordsidecar.settings.settings import Settings
+from coordsidecar.signs import Signs
 from coordsidecar.trees.mark import new_mark
 from coordsidecar.wire import Wire
 
@@ -68,6 +69,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
     become_subreaper()
     program = _program_file()
     app = _app_of(settings)
+    signs = Signs()
 
     def serve(wire: Wire, **inherited: Any) -> None:
         if _program_file() != program:
@@ -75,7 +77,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
             raise ProgramChangedError(why)
         from coordsidecar.elector.loop import run  # In the elector alone: the guard has no network.
 
-        run(settings, wire, run_mark=run_mark, app=app, **inherited)
+        run(settings, wire, run_mark=run_mark, signs=signs, app=app, **inherited)
 
     elector = ElectorProcess(serve, log, run_mark=run_mark)
     elector.start(None, 0.0, 0)
@@ -93,7 +95,10 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
         "reserve_s": settings.timing.kill_reserve_s / 2,
     }
     fuse = FuseInProcessOne(log, *above, **how) if above else Fuse(log, told_by_the_guard(), **how)
-    exit_code = Guard(settings, log, dispositions, elector, fuse, app, signals_fd=signals_fd).run()
+    guard = Guard(
+        settings, log, dispositions, elector, fuse, app, signals_fd=signals_fd, signs=signs
+    )
+    exit_code = guard.run()
     # What the interpreter would clean up takes 5 ms of a processor, just when the next one starts.
     os._exit(exit_code)
 

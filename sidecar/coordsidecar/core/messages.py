@@ -26,8 +26,7 @@ __all__ = [
     "Lost",
     "Message",
     "MessageError",
-    "Ping",
-    "Pong",
+    "Ready",
     "Released",
     "Resumed",
     "Suspended",
@@ -99,17 +98,11 @@ class Failed(Value):
     reason: str
 
 
-class Ping(Value):
-    """The elector lives. Does the guard?"""
-
-    number: int
+class Ready(Value):
+    """The elector's first word: it works. That it still does, it shows by its sign of life."""
 
 
 # ── guard to elector ───────────────────────────────────────────────────────────────────────────
-
-
-class Pong(Value):
-    number: int
 
 
 class JobIs(Value):
@@ -141,15 +134,15 @@ class Resumed(Value):
     pass
 
 
-FromElector = Leased | Lost | Holding | Released | Following | Failed | Ping
-FromGuard = Pong | JobIs | TreeGone | Leave | Suspended | Resumed
+FromElector = Leased | Lost | Holding | Released | Following | Failed | Ready
+FromGuard = JobIs | TreeGone | Leave | Suspended | Resumed
 Message = FromElector | FromGuard
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Leased, Lost, Holding, Released, Following, Failed, Ping),
-        *(Pong, JobIs, TreeGone, Leave, Suspended, Resumed),
+        *(Leased, Lost, Holding, Released, Following, Failed, Ready),
+        *(JobIs, TreeGone, Leave, Suspended, Resumed),
     )
 }
 _TYPES: dict[str, tuple[type, ...]] = {

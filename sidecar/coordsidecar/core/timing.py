@@ -142,7 +142,19 @@ class Timing(Value, kw_only=True):
         return _LONGEST_LOOKUP_S + 2 * self.rpc_timeout_s
 
     @property
-    def ping_every_s(self) -> float:
+    def sign_every_s(self) -> float:
+        """How often the elector shows that it lives, at the least."""
+        return self.elector_silence_s / 2
+
+    @property
+    def healthy_age_s(self) -> float:
+        """How long ago the last sign of life may be of who is well: more often than
+        ``elector_silence_s`` the guard need not wake."""
+        return self.elector_silence_s * 1.5
+
+    @property
+    def look_again_s(self) -> float:
+        """How soon whoever suspects something looks again."""
         return self.elector_silence_s / 4
 
 

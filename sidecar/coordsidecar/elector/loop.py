@@ -44,6 +44,7 @@ from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
+from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
 from coordsidecar.store.protocol import Session
 from coordsidecar.trees.hunt import Hunt
@@ -71,6 +72,7 @@ def run(
     floor_ttl_s: float,
     failures: Sequence[sys.UnraisableHookArgs],
     run_mark: str,
+    signs: Signs,
     app: App | None = None,
 ) -> None:
     """Serve one guard until it, or the election, is over. Raises what ended one of our threads.
@@ -82,7 +84,9 @@ def run(
     """
     log = Log(fmt=settings.log_format, election=settings.election.prefix, node_id=settings.id)
     try:
-        elector = Elector(settings, wire, log, guard_pidfd=guard_pidfd, run_mark=run_mark, app=app)
+        elector = Elector(
+            settings, wire, log, guard_pidfd=guard_pidfd, run_mark=run_mark, signs=signs, app=app
+        )
     except ValueError as error:  # What the store's URL or its settings say cannot be.
         wire.send(msg.Failed(2, str(error)[:2000]))
         return
@@ -114,9 +118,10 @@ class Elector:
         *,
         guard_pidfd: int,
         run_mark: str,
+        signs: Signs,
         app: App | None,
     ) -> None:
-        self._settings, self._wire, self._log = settings, wire, log
+        self._settings, self._wire, self._log, self._signs = settings, wire, log, signs
         self._guard_pid, self._guard_pidfd = os.getppid(), guard_pidfd
         self._remains = Remains(
             guard_pid=self._guard_pid,
@@ -131,7 +136,7 @@ class Elector:
         self._hunt: Hunt | None = None
         self._over = self._guard_died = False
         self._announcing: announcing.Announcing | None = None
-        self._since_unix_s, self._guard_heard_s = time.time(), boottime_s()
+        self._since_unix_s = time.time()
         wait_s = settings.wait_s
         self._aims = Aims(
             timing=settings.timing,
@@ -198,7 +203,8 @@ class Elector:
                 time.sleep(_REFUSED_PAUSE_S)
 
     def _turn(self) -> None:
-        self._step(Tick())
+        self._signs.elector_s = boottime_s()
+        self._step(Tick(self._signs.guard_s))
         for event in self._incoming():
             self._step(event)
         if not self._over:
@@ -235,7 +241,6 @@ class Elector:
             elif isinstance(message, msg.JobIs):  # No descriptor was to be had.
                 self._remains.group_is(message.pid)
             assert isinstance(message, msg.FromGuard)
-            self._guard_heard_s = boottime_s()
             yield HeardGuard(message)
         if not self._guard_died and has_ended(self._guard_pidfd):
             self._guard_died = True
@@ -295,4 +300,4 @@ class Elector:
 
     def _health(self) -> dict[str, Any]:
         """The same, for probes."""
-        return shown.health(self._state, self._settings.timing, guard_heard_s=self._guard_heard_s)
+        return shown.health(self._state, self._settings.timing, guard_seen_s=self._signs.guard_s)

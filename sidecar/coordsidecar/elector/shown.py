@@ -52,15 +52,14 @@ def leads_by(state: Elector) -> int | None:
     return token_of(state.phase) if isinstance(state.phase, Leading) else None
 
 
-def health(state: Elector, timing: Timing, *, guard_heard_s: float) -> dict[str, Any]:
-    """Whether guard and elector both work: each has taken a step within a call's time-out.
+def health(state: Elector, timing: Timing, *, guard_seen_s: float) -> dict[str, Any]:
+    """Whether guard and elector both work: each has taken a step not long ago.
 
-    The elector steps at least with each ping, four times in that time; the guard answers each. It
-    is sooner said than acted upon: a guard that was stopped is given up after twice that time. An
-    outage of the store is no fault of ours.
+    The elector steps twice in a call's time-out, the guard at least once; nothing is said of them
+    for half as long again. An outage of the store is no fault of ours.
     """
-    now_s, most_age_s = boottime_s(), timing.elector_silence_s
-    guard_age_s, elector_age_s = now_s - guard_heard_s, now_s - state.last_step_s
+    now_s, most_age_s = boottime_s(), timing.healthy_age_s
+    guard_age_s, elector_age_s = now_s - guard_seen_s, now_s - state.last_step_s
     return {
         "healthy": max(guard_age_s, elector_age_s) <= most_age_s,
         "guard_age_s": guard_age_s,

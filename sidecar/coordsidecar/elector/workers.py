@@ -156,7 +156,7 @@ class Workers:
 
     def _keep_watch(self) -> None:
         # Bounded, and begun anew: a server that was stopped is silent for ever.
-        at_most_s = min(_WATCH_AT_MOST_S, self._timing.renew_every_s)
+        at_most_s = min(_WATCH_AT_MOST_S, self._timing.ttl_s / 2)
         while True:
             watch = self._watches.wait()
             if isinstance(watch.standing, Held):

@@ -171,7 +171,7 @@ class ElectorProcess:
                         self._keep(None)
                     case msg.Failed() if not self._spoke and self._may_try_again(message):
                         continue
-                    case msg.Ping():  # Its first word, but for a failure.
+                    case msg.Ready():  # Its first word, but for a failure.
                         self._began, self.failed_starts = True, 0
                     case _:
                         pass

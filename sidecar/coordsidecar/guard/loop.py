@@ -42,6 +42,7 @@ from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
+from coordsidecar.signs import Signs
 
 if TYPE_CHECKING:
     from coordsidecar.trees.app import App
@@ -83,11 +84,12 @@ class Guard:
         app: App | None = None,
         *,
         signals_fd: int,
+        signs: Signs,
     ) -> None:
         """``app``: what is led in place of a command. ``signals_fd``: a pipe on which every signal
         arrives as a byte."""
         self._plan = plan_of(settings)
-        self._signals_fd = signals_fd
+        self._signals_fd, self._signs = signals_fd, signs
         self._timer = BootTimer()
         self._hands = Hands(settings, log, dispositions, elector, fuse, app)
         self._service = Service(os.environ, log)
@@ -108,10 +110,10 @@ class Guard:
     def _run(self) -> int:
         self._state, effects = core.begin(boottime_s(), self._plan)
         self._carry_out(effects)
-        self._step(Tick())
+        self._tick()
         while (exit_code := self._hands.exit_code) is None:
             self._wait()
-            self._step(Tick())  # The clock first (rule S2): nothing read late revives a lease.
+            self._tick()  # The clock first (rule S2): nothing read late revives a lease.
             for event in self._incoming():
                 self._step(event)
         self._write_reports()
@@ -127,6 +129,10 @@ class Guard:
                 poll.register(fd, select.POLLIN)
         timeout_s = 0.0 if self._must_reap else self._hands.chore_every_s
         poll.poll(None if math.isinf(timeout_s) else math.ceil(timeout_s * 1000))
+
+    def _tick(self) -> None:
+        self._signs.guard_s = boottime_s()
+        self._step(Tick(self._signs.elector_s))
 
     def _step(self, event: Event) -> None:
         self._brought.add([event])

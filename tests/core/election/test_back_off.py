@@ -164,7 +164,7 @@ def test_an_outage_is_reported_once(nothing: object, kind: str) -> None:
 
 
 def starting() -> Elector:
-    begun = replace(core.begin(100.0, AIMS), ping_at_s=NEVER, guard_due_s=NEVER, guard_lost_s=NEVER)
+    begun = replace(core.begin(100.0, AIMS), ready=True, guard_due_s=NEVER, guard_lost_s=NEVER)
     return replace(begun, call=Open())
 
 

@@ -77,7 +77,7 @@ def test_who_can_release_nothing_any_more_says_so_and_leaves() -> None:
     """Its predecessor died while it resigned, and the session was nobody's to adopt."""
     gone = msg.TreeGone(7, 0.0, leave=True)
 
-    _, effects = take(replace(core.begin(100.0, AIMS), ping_at_s=1e9), HeardGuard(gone), 100.0)
+    _, effects = take(replace(core.begin(100.0, AIMS), ready=True), HeardGuard(gone), 100.0)
 
     assert effects[0] == TellGuard(msg.Released(7))
     assert effects[-1] == Exit()

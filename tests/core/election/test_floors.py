@@ -270,7 +270,7 @@ def test_a_new_elector_doubts_as_long_as_the_one_would_have_that_opened_its_sess
     session = Session(holding.handle, holding.ttl_s, (), holding.doubted_until_s)
 
     heir = core.begin(102.0, AIMS, adopt=session, floor=39)
-    heir, _ = take(replace(heir, ping_at_s=1e9), Tick(), 102.0)
+    heir, _ = take(replace(heir, ready=True), Tick(), 102.0)
     heir, _ = answer(heir, Renewed(15.0, replace(CLEAN, last_led=39)), 102.0)
 
     assert heir.phase == Claiming(replace(CLEAN, last_led=39), start_at_s=116.0)

@@ -49,7 +49,7 @@ from tests.core.election.electors import (
 
 
 def test_a_candidate_opens_campaigns_takes_office_and_then_tells_the_guard() -> None:
-    state, first = take(replace(core.begin(100.0, AIMS), ping_at_s=1e9), Tick(), 100.0)
+    state, first = take(replace(core.begin(100.0, AIMS), ready=True), Tick(), 100.0)
     state, second = answer(state, SESSION, 100.1, sent_at_s=100.0)
     state, third = answer(state, CLEAN, 100.2)
     state, last = answer(state, Took(7), 100.3)

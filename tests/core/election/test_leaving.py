@@ -7,6 +7,7 @@ import pytest
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import (
     Call,
+    Event,
     Exit,
     GuardDied,
     HeardGuard,
@@ -103,10 +104,11 @@ def test_a_guard_that_goes_on_is_waited_for_as_any_other() -> None:
     assert (state.guard_due_s, state.guard_lost_s) == (105.0, 109.0)
 
 
-def test_a_word_of_the_guard_never_shortens_its_time() -> None:
+@pytest.mark.parametrize("event", [Tick(guard_seen_s=101.0), HeardGuard(msg.JobIs(1))])
+def test_a_sign_of_the_guard_never_shortens_its_time(event: Event) -> None:
     state = elector(Leading(CLEAN), guard_due_s=112.0, guard_lost_s=112.0)
 
-    state, effects = take(state, HeardGuard(msg.Pong(1)), 101.0)
+    state, effects = take(state, event, 101.0)
 
     assert effects == []
     assert (state.guard_due_s, state.guard_lost_s) == (112.0, 112.0)

@@ -254,10 +254,10 @@ def test_nobody_is_deposed_of_whom_the_store_tells_itself() -> None:
     ("behind", "see_at_s", "look_at_s"),
     [
         (replace(LED, beat=3), 103.75, 115.0),
-        (replace(LED, quiet_s=0.0), 102.0, 115.0),
-        (replace(LED, quiet_s=0.0, next_in_line=False), 104.0, 115.0),
+        (replace(LED, quiet_s=0.0), 109.0, 115.0),
+        (replace(LED, quiet_s=0.0, next_in_line=False), 109.0, 115.0),
         (replace(LED, limits=Limits(9.0, 5.0), beat=3), 102.25, 109.0),
-        (replace(LED, limits=Limits(15.0, 13.9), quiet_s=0.0), 100.5, 115.0),
+        (replace(LED, limits=Limits(15.0, 13.9), quiet_s=0.0), 113.9, 115.0),
         (replace(LED, limits=Limits(15.0, 14.0), quiet_s=0.0), math.inf, 115.0),
         (replace(LED, limits=Limits(1.001, 0.0001), quiet_s=0.0), 100.2, 115.0),
         (BEHIND, 103.0, 115.0),
@@ -269,6 +269,22 @@ def test_a_leader_is_looked_at_before_its_lease_ends(
     state, _ = answer(elector(Joining(), call=Campaign(SESSION)), behind, 100.0)
 
     assert (state.see_at_s, state.look_at_s) == pytest.approx((see_at_s, look_at_s))
+
+
+@pytest.mark.parametrize(
+    ("next_in_line", "quiet_s", "see_at_s"),
+    [(True, 5.0, 113.0), (True, 8.0, 112.0), (False, 8.0, 114.0), (True, 9.0, 112.0)],
+)
+def test_a_silence_that_may_prove_something_soon_is_looked_at_twice_before_its_lease_ends(
+    next_in_line: bool, quiet_s: float, see_at_s: float
+) -> None:
+    first = seen(None, replace(LED, quiet_s=0.0), 100.0)
+    state = elector(Waiting(LED), call=Look(SESSION), sight=first)
+    behind = replace(LED, quiet_s=quiet_s, next_in_line=next_in_line)
+
+    state, _ = answer(state, behind, 110.0 if quiet_s > 5.0 else 109.0)
+
+    assert state.see_at_s == pytest.approx(see_at_s)
 
 
 def test_to_look_at_the_leader_is_no_campaign() -> None:

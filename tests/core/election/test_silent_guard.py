@@ -8,6 +8,7 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import (
     Call,
+    Event,
     GuardIs,
     HeardGuard,
     KillTree,
@@ -91,7 +92,7 @@ def test_a_silent_guard_that_is_not_stopped_has_until_d() -> None:
 def test_a_guard_that_was_heard_meanwhile_is_not_buried_for_what_was_seen_before() -> None:
     state = elector(Leading(CLEAN), **SILENT)
 
-    state, _ = take(state, HeardGuard(msg.Pong(1)), 104.1)
+    state, _ = take(state, Tick(guard_seen_s=104.1), 104.1)
     state, effects = take(state, GuardIs(stopped=True), 104.2)
 
     assert effects == []
@@ -156,7 +157,7 @@ def test_a_guard_that_freezes_while_we_adopt_is_buried_for_its_job_may_run() -> 
 
 
 def test_an_elector_that_adopts_a_lease_that_is_over_gives_its_guard_a_moment_first() -> None:
-    begun = replace(core.begin(200.0, AIMS, adopt=SESSION, token=7), ping_at_s=1e9)
+    begun = replace(core.begin(200.0, AIMS, adopt=SESSION, token=7), ready=True)
 
     state, early = take(begun, Tick(), 200.9)
     state, later = take(state, Tick(), 201.0)
@@ -183,11 +184,12 @@ def test_a_frozen_guard_that_runs_no_job_only_makes_way(state: Elector) -> None:
     assert state.phase.leave
 
 
-def test_a_guard_is_heard_before_its_silence_is_judged() -> None:
+@pytest.mark.parametrize("event", [Tick(guard_seen_s=108.0), HeardGuard(msg.JobIs(1))])
+def test_a_guard_is_heard_before_its_silence_is_judged(event: Event) -> None:
     """Between our look at the clock and its word some time may pass, on a host under load."""
     state = elector(Leading(CLEAN), **SILENT)
 
-    state, effects = take(state, HeardGuard(msg.Pong(1)), 108.0)
+    state, effects = take(state, event, 108.0)
 
     assert effects == []
     assert state.phase == Leading(CLEAN)

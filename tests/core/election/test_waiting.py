@@ -134,7 +134,7 @@ def test_who_was_elected_in_time_has_waited_enough(phase: object) -> None:
 
 
 def test_at_the_start_a_refusal_ends_us_and_later_it_is_waited_out() -> None:
-    starting, _ = take(replace(core.begin(100.0, AIMS), ping_at_s=1e9), Tick(), 100.0)
+    starting, _ = take(replace(core.begin(100.0, AIMS), ready=True), Tick(), 100.0)
     later = elector(Opening(), session=None, call=Open())
 
     ended, effects = answer(starting, Refused("wrong password"), 100.1)

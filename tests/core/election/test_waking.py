@@ -34,7 +34,7 @@ CALLED = {"call": Renew(SESSION)}
     ("phase", "changes", "wake_s"),
     [
         (Waiting(BEHIND), {}, NEVER),
-        (Waiting(BEHIND), {"ping_at_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"sign_at_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"guard_due_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"guard_lost_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"renew_at_s": 101.0}, 101.0),
@@ -77,19 +77,22 @@ def test_an_elector_wakes_when_its_wait_is_over(phase: object) -> None:
     assert core.next_wake_s(state, AIMS) == NEVER
 
 
-def test_the_guard_is_pinged_four_times_within_its_patience_with_us() -> None:
-    state = elector(Waiting(BEHIND), ping_at_s=100.0)
+def test_an_elector_says_once_that_it_is_ready() -> None:
+    state, first = take(elector(Waiting(BEHIND), ready=False), Tick(), 100.0)
+    state, second = take(state, Tick(), 101.0)
 
-    state, first = take(state, Tick(), 100.0)
-    state, between = take(state, Tick(), 100.4)
-    state, second = take(state, Tick(), 100.5)
-
-    assert first == [TellGuard(msg.Ping(0))]
-    assert between == []
-    assert second == [TellGuard(msg.Ping(1))]
+    assert first == [TellGuard(msg.Ready())]
+    assert second == []
 
 
-@pytest.mark.parametrize(("slept_s", "asleep"), [(1.0, False), (1.1, True)])
+def test_an_elector_shows_that_it_lives_twice_within_its_guards_patience() -> None:
+    state, effects = core.step(elector(Waiting(BEHIND)), Tick(), 100.0, AIMS)
+
+    assert effects == []
+    assert core.next_wake_s(state, AIMS) == 101.0
+
+
+@pytest.mark.parametrize(("slept_s", "asleep"), [(1.5, False), (1.6, True)])
 def test_who_did_not_step_for_longer_than_a_nap_was_frozen(slept_s: float, asleep: bool) -> None:
     state, _ = core.step(elector(Waiting(BEHIND)), Tick(), 100.0 + slept_s, AIMS)
 
@@ -106,7 +109,7 @@ def test_an_elector_begins_awake_and_gives_its_guard_the_usual_time() -> None:
     for state in (fresh, heir):
         assert (state.call, state.watching) == (None, False)
         assert (state.guard_due_s, state.guard_lost_s) == (104.0, 108.0)
-        assert (state.started_at_s, state.last_step_s, state.ping_at_s) == (100.0, 100.0, 100.0)
+        assert (state.started_at_s, state.last_step_s, state.ready) == (100.0, 100.0, False)
 
 
 @pytest.mark.parametrize("phase", [Opening(), Waiting(BEHIND), Leading(CLEAN), Resting(1e9)])

@@ -19,7 +19,6 @@ from coordsidecar.core.guard.moves import (
     ShowRole,
     StartElector,
     StopTree,
-    Tell,
     Tick,
 )
 from coordsidecar.core.guard.phases import (
@@ -52,12 +51,30 @@ def test_a_dead_elector_is_replaced_and_the_job_goes_on() -> None:
     assert guard.phase == Running(LEASE)
 
 
-def test_a_silent_elector_is_killed() -> None:
-    guard = replace(at(Running(LEASE)), elector_heard_s=100.0, last_step_s=101.9, elector_new=False)
+def test_a_silent_elector_is_killed_at_the_second_look() -> None:
+    """The first comes after a sleep, through which this host may have been suspended."""
+    guard = replace(at(Running(LEASE)), elector_new=False)
 
-    _, effects = core.step(guard, Tick(), 102.0, PLAN)
+    first_s = core.next_wake_s(guard, PLAN)
+    guard, first = core.step(guard, Tick(), first_s, PLAN)
+    second_s = core.next_wake_s(guard, PLAN)
+    _, second = core.step(guard, Tick(), second_s, PLAN)
 
-    assert KillElector() in effects
+    assert (first_s, second_s) == (102.0, 102.5)
+    assert KillElector() not in first
+    assert KillElector() in second
+
+
+def test_an_elector_that_shows_that_it_lives_is_looked_at_in_vain() -> None:
+    guard = replace(at(Running(LEASE)), elector_new=False)
+
+    guard, first = core.step(guard, Tick(elector_seen_s=101.5), 102.0, PLAN)
+    guard, older = core.step(guard, Tick(elector_seen_s=101.0), 103.4, PLAN)
+    guard, second = core.step(guard, Tick(elector_seen_s=103.5), 103.9, PLAN)
+
+    assert first == older == second == []
+    assert guard.elector_heard_s == 103.5
+    assert core.next_wake_s(guard, PLAN) == 105.5
 
 
 def test_an_elector_that_still_starts_is_not_taken_for_one_that_hangs() -> None:
@@ -117,7 +134,7 @@ def test_a_standby_waits_twice_as_long_each_time_up_to_five_seconds() -> None:
 def test_an_elector_that_speaks_ends_the_wait_for_the_next() -> None:
     guard = replace(at(Idle()), elector_deaths=9, elector_new=True)
 
-    guard, _ = take(guard, Heard(msg.Ping(3)), 100.5)
+    guard, _ = take(guard, Heard(msg.Ready()), 100.5)
 
     assert (guard.elector_deaths, guard.elector_new, guard.elector_heard_s) == (0, False, 100.5)
 
@@ -193,10 +210,20 @@ def test_an_elector_has_two_seconds_to_speak_and_thirty_to_come_up(
     assert guard.elector_heard_s == (100.0 if killed else heard_s)
 
 
-@pytest.mark.parametrize(("slept_s", "blamed"), [(1.0, True), (1.1, False)])
-def test_who_did_not_step_for_longer_than_a_nap_blames_nobody(slept_s: float, blamed: bool) -> None:
+@pytest.mark.parametrize(
+    ("slept_s", "awake_s", "blamed"), [(1.0, 0.5, True), (1.0, 0.4, False), (1.1, 9.0, False)]
+)
+def test_who_has_only_just_woken_up_blames_nobody(
+    slept_s: float, awake_s: float, blamed: bool
+) -> None:
     last_s = 100.0 - slept_s
-    guard = replace(at(Idle()), elector_heard_s=90.0, last_step_s=last_s, elector_new=False)
+    guard = replace(
+        at(Idle()),
+        elector_heard_s=90.0,
+        last_step_s=last_s,
+        woke_at_s=100.0 - awake_s,
+        elector_new=False,
+    )
 
     _, effects = core.step(guard, Tick(), 100.0, PLAN)
 
@@ -214,12 +241,6 @@ def test_an_elector_that_does_not_release_is_named_for_it() -> None:
 
 
 # ── what electors say ──────────────────────────────────────────────────────────────────────────
-
-
-def test_a_ping_is_answered_by_its_number() -> None:
-    _, effects = take(at(Idle()), Heard(msg.Ping(41)), 100.1)
-
-    assert effects == [Tell(msg.Pong(41))]
 
 
 def test_whoever_leads_is_shown_while_we_stand_by() -> None:

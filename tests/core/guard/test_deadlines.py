@@ -251,20 +251,23 @@ def test_a_loss_ends_in_a_standby_or_an_exit(exit_on_lost: bool) -> None:
 
 # ── being awake for it ─────────────────────────────────────────────────────────────────────────
 
-NAP_S = pytest.approx(100.0 + 2 / 3)
+# So long an elector may take until its first word; and so long it may be silent thereafter.
+START_S, SILENCE_S = 130.0, 102.0
 
 
 @pytest.mark.parametrize(
     ("phase", "changes", "wake_s"),
     [
-        (Idle(), {}, NAP_S),
+        (Idle(), {}, START_S),
+        (Idle(), {"elector_new": False}, SILENCE_S),
+        (Idle(), {"elector_new": False, "last_step_s": 102.0, "woke_at_s": 101.8}, 102.3),
         (Idle(), {"elector_start_at_s": 100.3}, 100.3),
         (Idle(), {"release_due_s": 100.3, "elector_new": False}, 100.3),
-        (Idle(), {"release_due_s": 100.3, "elector_new": True}, NAP_S),
+        (Idle(), {"release_due_s": 100.3, "elector_new": True}, START_S),
         (Running(msg.Leased(7, 100.3, 105.3)), {}, 100.3),
         (Stopping(None, 100.3, Quit()), {}, 100.3),
         (Stopping(msg.Leased(7, 90.0, 101.3), 500.0, Quit()), {}, 100.3),
-        (Stopping(None, 100.3, Quit(), killing=True), {}, NAP_S),
+        (Stopping(None, 100.3, Quit(), killing=True), {}, START_S),
         (Yielding(LEASE, 100.3), {}, 100.3),
         (Yielding(msg.Leased(7, 90.0, 101.3), 500.0), {}, 100.3),
         (Backoff(None, 100.3), {}, 100.3),

@@ -60,9 +60,10 @@ def bury_at_s(elector: Elector, aims: Aims) -> float:
             return elector.guard_lost_s
 
 
-def heard_guard(elector: Elector, now_s: float, aims: Aims) -> Elector:
-    due_s = max(elector.guard_due_s, now_s + aims.timing.guard_silence_s)
-    lost_s = max(elector.guard_lost_s, now_s + aims.timing.guard_patience_s)
+def heard_guard(elector: Elector, heard_s: float, aims: Aims) -> Elector:
+    """It said something at ``heard_s``, or showed a sign of life."""
+    due_s = max(elector.guard_due_s, heard_s + aims.timing.guard_silence_s)
+    lost_s = max(elector.guard_lost_s, heard_s + aims.timing.guard_patience_s)
     return replace(elector, guard_due_s=due_s, guard_lost_s=lost_s)
 
 
@@ -73,7 +74,7 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     if now_s >= bury_at_s(elector, aims):
         return _give_up_guard(elector, "the guard does not react", now_s, aims)
     # While we renew, a slow guard endangers nothing: it may only get no processor.
-    again_s = now_s + aims.timing.ping_every_s
+    again_s = now_s + aims.timing.look_again_s
     return replace(elector, guard_due_s=again_s), [LookAtGuard()]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
@@ -156,7 +158,9 @@ Result = Session | Renewed | Held | Behind | Vacant | Absent | Took | Done | Sil
 
 
 class Tick(Value):
-    """Time has passed."""
+    """Time has passed. ``guard_seen_s``: when the guard last stepped, by its sign of life."""
+
+    guard_seen_s: float = -math.inf
 
 
 class Answered(Value):

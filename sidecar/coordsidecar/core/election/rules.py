@@ -124,7 +124,7 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         effects.append(Report("elected", why, held.token))
     if start_at_s > now_s:
         # The leader before us may still confirm that its job is over: look again.
-        elector = replace(elector, look_at_s=now_s + aims.timing.ping_every_s)
+        elector = replace(elector, look_at_s=now_s + aims.timing.look_again_s)
         because = f"the last leader did not resign{unseen}"
         if held.last_led < 0:
             because = "nothing tells who led before"

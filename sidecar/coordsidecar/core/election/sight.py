@@ -119,4 +119,6 @@ def see_again_s(sight: Sight | None, standing: Behind, now_s: float) -> float:
     if between_s <= 0:
         return math.inf  # There is nothing to be seen in time.
     pause_s = between_s * (0.4 if standing.next_in_line else 0.8)
-    return now_s + max(pause_s, sight.ttl_s * _LEAST_PAUSE_SHARE, _LEAST_PAUSE_S)
+    again_s = now_s + max(pause_s, sight.ttl_s * _LEAST_PAUSE_SHARE, _LEAST_PAUSE_S)
+    # Of a leader that has just renewed there is nothing to be proved for a while.
+    return max(again_s, sight.quiet_since_s + sight.quiet_s)

@@ -91,7 +91,6 @@ def begin(
         last_step_s=now_s,
         guard_due_s=now_s + aims.timing.guard_silence_s,
         guard_lost_s=now_s + aims.timing.guard_patience_s,
-        ping_at_s=now_s,
         floor=floor,
         rival=rival if floor > (token or 0) else None,
         forgotten_until_s=adopt.doubted_until_s if adopt is not None else -math.inf,
@@ -101,14 +100,15 @@ def begin(
 def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """Take one event at ``now_s``; return the new state and what to do, in this order."""
     timing = aims.timing
-    if now_s - elector.last_step_s > timing.elector_silence_s / 2:
+    if now_s - elector.last_step_s > timing.sign_every_s + timing.look_again_s:
         # We were not running ourselves: the guard's silence proves nothing.
         due_s = max(elector.guard_due_s, now_s + timing.guard_silence_s)
         lost_s = max(elector.guard_lost_s, due_s)
         elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s, guard_lost_s=lost_s)
-    elector = replace(elector, last_step_s=now_s)
-    if isinstance(event, HeardGuard):
-        elector = company.heard_guard(elector, now_s, aims)  # Before its silence is judged.
+    elector = replace(elector, last_step_s=now_s, sign_at_s=now_s + timing.sign_every_s)
+    if isinstance(event, Tick | HeardGuard):  # Before its silence is judged.
+        heard_s = event.guard_seen_s if isinstance(event, Tick) else now_s
+        elector = company.heard_guard(elector, heard_s, aims)
     effects: list[Effect] = []
     for rule in (
         company.enforce,
@@ -125,7 +125,7 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 
 def next_wake_s(elector: Elector, aims: Aims) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
-    wakes_s = [elector.ping_at_s, company.due_s(elector, aims), making_way.due_s(elector, aims)]
+    wakes_s = [elector.sign_at_s, company.due_s(elector, aims), making_way.due_s(elector, aims)]
     wakes_s.append(_hangs_at_s(elector, aims))
     if elector.call is None:
         wakes_s += [at_s for _, at_s in calls.wanted(elector)]
@@ -201,19 +201,18 @@ def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) ->
         case msg.Resumed():
             resumed = replace(elector, guard_due_s=now_s, guard_lost_s=now_s)
             return company.heard_guard(resumed, now_s, aims), []
-        case msg.Pong() | msg.JobIs():
+        case msg.JobIs():
             return elector, []
         case _:
             assert_never(message)
 
 
 def _start_calls(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
-    """Whatever the phase now wants from the store; and the pings."""
+    """Whatever the phase now wants from the store; and our first word."""
     effects: list[Effect] = []
-    if now_s >= elector.ping_at_s:
-        effects.append(TellGuard(msg.Ping(elector.pings)))
-        next_s = now_s + aims.timing.ping_every_s
-        elector = replace(elector, pings=elector.pings + 1, ping_at_s=next_s)
+    if not elector.ready:
+        elector = replace(elector, ready=True)
+        effects.append(TellGuard(msg.Ready()))
     if elector.call is None:
         due = next((call for call, at_s in calls.wanted(elector) if now_s >= at_s), None)
         if due is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
 from coordsidecar.hints import Literal
@@ -62,7 +64,9 @@ class Plan(Value, kw_only=True):
 
 
 class Tick(Value):
-    """Time has passed."""
+    """Time has passed. ``elector_seen_s``: when the elector last stepped, by its sign of life."""
+
+    elector_seen_s: float = -math.inf
 
 
 class Heard(Value):

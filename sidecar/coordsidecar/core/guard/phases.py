@@ -121,12 +121,14 @@ class Guard(Value):
     ``unreleased``: a token whose job is over but which the elector has not yet released; one that
     has said a word, but has not by ``release_due_s``, is replaced.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
-    ``elector_new``: it has not yet said a word.
+    ``elector_new``: it has not yet said a word. ``woke_at_s``: when we last stepped after so long a
+    pause that the elector's silence before that proves nothing.
     """
 
     phase: Phase
     elector_heard_s: float
     last_step_s: float
+    woke_at_s: float = -math.inf
     token_floor: int = 0
     floor_ttl_s: float = 0.0
     unreleased: int | None = None

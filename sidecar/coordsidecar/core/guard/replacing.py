@@ -81,12 +81,26 @@ def _exited(guard: Guard, now_s: float) -> Guard:
     return replace(guard, elector_start_at_s=now_s + wait_s, elector_deaths=deaths)
 
 
-def _kill_if_it_hangs(guard: Guard, now_s: float, plan: Plan) -> Step:
+def look_at_s(guard: Guard, plan: Plan) -> float:
+    """When to look whether the elector has shown that it lives, or to judge that it does not."""
+    if guard.elector_start_at_s is not None:
+        return math.inf
+    silent_at_s = _silent_at_s(guard, plan)
+    if guard.last_step_s < silent_at_s:
+        return silent_at_s
+    return guard.woke_at_s + plan.timing.look_again_s
+
+
+def _silent_at_s(guard: Guard, plan: Plan) -> float:
     patience_s = _START_S if guard.elector_new else plan.timing.elector_silence_s
+    return guard.elector_heard_s + patience_s
+
+
+def _kill_if_it_hangs(guard: Guard, now_s: float, plan: Plan) -> Step:
     why = "the elector hangs; replacing it"
     if not guard.elector_new and now_s >= guard.release_due_s:
         why = "the elector does not give the lead up; replacing it"
-    elif now_s - guard.elector_heard_s < patience_s:
+    elif now_s < max(_silent_at_s(guard, plan), guard.woke_at_s + plan.timing.look_again_s):
         return guard, []
     # Its death will be reported as `ElectorExited`.
     guard = replace(guard, elector_heard_s=now_s, release_due_s=math.inf)

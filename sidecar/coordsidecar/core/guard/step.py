@@ -15,8 +15,8 @@
      └── a signal ─────────────────────────────────▶ Leaving ───▶ Done
 
 Two things come before any event is looked at: a job past its deadline is stopped (rules S1, S2:
-what was read late must not revive it), and what the guard missed while it was itself frozen is not
-blamed on the elector.
+what was read late must not revive it), and what the guard missed while it slept, or was itself
+frozen, is not blamed on the elector before another look.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from coordsidecar.core.guard.moves import (
     Report,
     Role,
     Signalled,
-    Tell,
     TerminalStop,
     Tick,
     TreeEmpty,
@@ -73,10 +72,12 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
     """Take one event at ``now_s``; return the new state and what to do, in this order."""
     if isinstance(guard.phase, Done):
         return guard, []
-    if now_s - guard.last_step_s > _longest_nap_s(plan):
-        # We were not running ourselves: the elector's silence proves nothing.
-        guard = replace(guard, elector_heard_s=now_s)
+    if now_s - guard.last_step_s > plan.timing.elector_silence_s / 2:
+        # We slept, or were frozen, perhaps with all of this host.
+        guard = replace(guard, woke_at_s=now_s)
     guard = replace(guard, last_step_s=now_s)
+    if isinstance(event, Tick) and event.elector_seen_s > guard.elector_heard_s:
+        guard = replace(guard, elector_heard_s=event.elector_seen_s)
     ended = isinstance(event, JobExited | JobNotStarted)
     guard, effects = _enforce_deadlines(guard, now_s, plan, job_ended=ended)
     for rule in (replacing.look_after_elector, _take):
@@ -87,8 +88,7 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
 
 def next_wake_s(guard: Guard, plan: Plan) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
-    # Awake often enough to tell the elector's silence from our own absence.
-    wakes_s = [guard.last_step_s + _longest_nap_s(plan) * 2 / 3]
+    wakes_s = [replacing.look_at_s(guard, plan)]
     if not guard.elector_new:
         wakes_s.append(guard.release_due_s)
     if guard.elector_start_at_s is not None:
@@ -106,11 +106,6 @@ def next_wake_s(guard: Guard, plan: Plan) -> float:
         case _:
             pass
     return min(wakes_s)
-
-
-def _longest_nap_s(plan: Plan) -> float:
-    """Whoever did not step for longer was frozen, or the host overloaded."""
-    return plan.timing.elector_silence_s / 2
 
 
 def _enforce_deadlines(guard: Guard, now_s: float, plan: Plan, *, job_ended: bool) -> Step:
@@ -191,8 +186,8 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
             return guard, [report, rules.show("standby", None, guard)]
         case msg.Failed(exit_code, reason):
             return rules.give_up(guard, exit_code, reason, now_s, plan)
-        case msg.Ping(number):
-            return guard, [Tell(msg.Pong(number))]
+        case msg.Ready():
+            return guard, []  # That it has spoken at all is the news.
         case msg.Holding():
             return guard, []  # The driver keeps it, with its descriptors, for `StartElector`.
         case _:
