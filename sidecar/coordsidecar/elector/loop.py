@@ -191,7 +191,7 @@ class Elector:
         while not self._over:
             if failures and isinstance(error := failures[0].exc_value, Exception):
                 # A thread that ended alone would leave an elector that never asks the store
-                # again, and answers every ping: nobody for ever.
+                # again, and shows that it lives: nobody for ever.
                 raise error
             try:
                 self._turn()

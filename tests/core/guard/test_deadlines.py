@@ -252,7 +252,7 @@ def test_a_loss_ends_in_a_standby_or_an_exit(exit_on_lost: bool) -> None:
 # ── being awake for it ─────────────────────────────────────────────────────────────────────────
 
 # So long an elector may take until its first word; and so long it may be silent thereafter.
-START_S, SILENCE_S = 130.0, 102.0
+START_S, SILENCE_S = 129.5, 101.5
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ START_S, SILENCE_S = 130.0, 102.0
     [
         (Idle(), {}, START_S),
         (Idle(), {"elector_new": False}, SILENCE_S),
-        (Idle(), {"elector_new": False, "last_step_s": 102.0, "woke_at_s": 101.8}, 102.3),
+        (Idle(), {"elector_new": False, "last_step_s": 101.9, "woke_at_s": 101.8}, 102.3),
         (Idle(), {"elector_start_at_s": 100.3}, 100.3),
         (Idle(), {"release_due_s": 100.3, "elector_new": False}, 100.3),
         (Idle(), {"release_due_s": 100.3, "elector_new": True}, START_S),

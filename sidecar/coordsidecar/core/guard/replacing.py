@@ -85,10 +85,12 @@ def look_at_s(guard: Guard, plan: Plan) -> float:
     """When to look whether the elector has shown that it lives, or to judge that it does not."""
     if guard.elector_start_at_s is not None:
         return math.inf
+    again_s = plan.timing.look_again_s
     silent_at_s = _silent_at_s(guard, plan)
-    if guard.last_step_s < silent_at_s:
-        return silent_at_s
-    return guard.woke_at_s + plan.timing.look_again_s
+    first_s = silent_at_s - again_s
+    if guard.last_step_s < first_s:
+        return first_s
+    return max(silent_at_s, guard.woke_at_s + again_s)
 
 
 def _silent_at_s(guard: Guard, plan: Plan) -> float:
