@@ -176,16 +176,20 @@ def idle(arena: Arena, found: list[Contender], *, windows: int, window_s: float)
         for contender in found:
             scene = stack.enter_context(arena.scene(contender, period_us=_IDLE_PERIOD_US))
             leader, _ = scene.leader()
-            watched.append((contender.title, "leader-cpu", leader))
-            watched.append((contender.title, "standby-cpu", scene.standby()))
+            watched.append((contender.title, "leader", leader))
+            watched.append((contender.title, "standby", scene.standby()))
         time.sleep(1.0)  # The last of them to start shall have settled, too.
-        before = [(time.monotonic(), wrapper.cpu_s()) for _, _, wrapper in watched]
+        before = [_used(wrapper) for _, _, wrapper in watched]
         for _ in range(windows):
             time.sleep(window_s)
-            after = [(time.monotonic(), wrapper.cpu_s()) for _, _, wrapper in watched]
-            for (title, figure, _), (from_s, from_cpu_s), (to_s, to_cpu_s) in zip(
-                watched, before, after, strict=True
-            ):
-                share = (to_cpu_s - from_cpu_s) / (to_s - from_s)
-                arena.figures.add(title, figure, share * 3600)
+            after = [_used(wrapper) for _, _, wrapper in watched]
+            for (title, role, _), was, now in zip(watched, before, after, strict=True):
+                for_s, cpu_s, wakeups = (to - since for since, to in zip(was, now, strict=True))
+                arena.figures.add(title, f"{role}-cpu", cpu_s / for_s * 3600)
+                arena.figures.add(title, f"{role}-wakeups", wakeups / for_s)
             before = after
+
+
+def _used(wrapper: Wrapper) -> tuple[float, float, int]:
+    """The time now, the CPU time that it has used so far, and how often it woke up."""
+    return time.monotonic(), wrapper.cpu_s(), wrapper.wakeups()

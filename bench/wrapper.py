@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -114,6 +115,15 @@ class Wrapper:
         """The time that the wrapper's own processes, as they are now, have computed."""
         # The processes' own clocks (see clock_getcpuclockid(3)): /proc counts in steps of 10 ms.
         return sum(time.clock_gettime((~pid << 3) | 2) for pid in self.own_pids())
+
+    def wakeups(self) -> int:
+        """How often a thread of the wrapper's own processes, as they are now, has waited."""
+        waited = 0
+        for pid in self.own_pids():
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                (line,) = re.findall(r"^voluntary.*", (task / "status").read_text(), re.MULTILINE)
+                waited += int(line.split()[1])
+        return waited
 
     def end(self) -> None:
         """Ask the wrapper to end, then end whatever is left of it."""

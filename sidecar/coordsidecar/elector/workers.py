@@ -52,7 +52,7 @@ from coordsidecar.store.protocol import (
 
 __all__ = ["Workers"]
 
-_WATCH_AT_MOST_S = 3.0
+_WATCH_AT_MOST_S = 10.0
 _LONGEST_REASON = 2000
 _START_AT_MOST_S = 5.0
 # To open a watch takes the store and us a millisecond of a processor that the job's start needs.
