@@ -1,18 +1,20 @@
-"""Signs of life: when guard and elector last stepped, in memory that both share.
+"""Signs of life of guard and elector, in memory that both share.
 
 Each writes its own whenever it wakes, and looks at the other's then: to show that one lives costs
-nobody else a wake-up.
+nobody else a wake-up. The guard says when it last stepped. The elector says by when it will: it has
+a time for whatever it does, and as long as that has not come, its silence means nothing.
 """
 
 from __future__ import annotations
 
+import math
 import mmap
 
 from coordsidecar.refusals import asking_for
 
 __all__ = ["Signs"]
 
-_GUARD, _ELECTOR = 0, 1
+_GUARD_STEPPED, _ELECTOR_DUE = 0, 1
 
 
 class Signs:
@@ -22,20 +24,23 @@ class Signs:
         """Raises `OSError` if the kernel gives no memory."""
         # An aligned word is written whole.
         with asking_for("mmap"):
-            self._at_s = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+            self._told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+        self._told[_GUARD_STEPPED] = self._told[_ELECTOR_DUE] = -math.inf
 
     @property
-    def guard_s(self) -> float:
-        return self._at_s[_GUARD]
+    def guard_stepped_s(self) -> float:
+        """When the guard last began to step."""
+        return self._told[_GUARD_STEPPED]
 
-    @guard_s.setter
-    def guard_s(self, now_s: float) -> None:
-        self._at_s[_GUARD] = now_s
+    @guard_stepped_s.setter
+    def guard_stepped_s(self, now_s: float) -> None:
+        self._told[_GUARD_STEPPED] = now_s
 
     @property
-    def elector_s(self) -> float:
-        return self._at_s[_ELECTOR]
+    def elector_due_s(self) -> float:
+        """By when the elector is to begin its next step; while it steps, when it began."""
+        return self._told[_ELECTOR_DUE]
 
-    @elector_s.setter
-    def elector_s(self, now_s: float) -> None:
-        self._at_s[_ELECTOR] = now_s
+    @elector_due_s.setter
+    def elector_due_s(self, at_s: float) -> None:
+        self._told[_ELECTOR_DUE] = at_s

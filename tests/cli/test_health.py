@@ -55,6 +55,7 @@ def test_who_serves_at_every_address_is_asked_at_loopback(listens: str, asked: s
     [
         ({"guard_age_s": 3.25}, "not healthy: the guard has not stepped for 3.2 s"),
         ({"elector_age_s": 9.0}, "not healthy: the elector has not stepped for 9.0 s"),
+        ({"guard_is_stopped": True}, "not healthy: the guard is stopped"),
         ({"most_age_s": None}, "not healthy: /healthz answers 503"),
     ],
 )

@@ -22,9 +22,9 @@ _PASSES_BEFORE_GUARD = 30
 
 
 class Signs:
-    """The memory that guard and elector share: when each last stepped."""
+    """The memory that guard and elector share: when the one last stepped, and the other will."""
 
-    guard_s = elector_s = -math.inf
+    guard_stepped_s = elector_due_s = -math.inf
 
 
 class Surroundings(Protocol):
@@ -116,6 +116,13 @@ class ElectorProcess(Process):
     def renewed(self, handle: str, sent_at_s: float, ttl_s: float) -> None:
         self._around.renewed(handle, sent_at_s, ttl_s)
 
+    def pause(self) -> None:
+        super().pause()
+        if self.world.chance(0.5):  # Stopped, of which its parent hears by SIGCHLD; else frozen.
+            signs = self._around.signs
+            signs.elector_due_s = min(signs.elector_due_s, self.host.clock_s())
+            self._around.guard.poke()
+
     def ended(self) -> None:
         self._around.elector_ended(self)
 
@@ -123,7 +130,7 @@ class ElectorProcess(Process):
         if not self.begun:
             self.begun = True
             self._begin_core()
-        self._around.signs.elector_s = self.host.clock_s()
+        self._around.signs.elector_due_s = self.host.clock_s()
         for event in self._incoming():
             for effect in self._decide(event):
                 yield
@@ -134,6 +141,7 @@ class ElectorProcess(Process):
     def next_timer_s(self) -> float:
         self._timer_s = core.next_wake_s(self.state, self.aims)
         if self._chore is None:
+            self._around.signs.elector_due_s = self._timer_s
             return self._timer_s
         return min(self._timer_s, self.host.clock_s() + _CHORE_EVERY_S)
 
@@ -170,7 +178,7 @@ class ElectorProcess(Process):
         # The loop always begins with a tick. One that comes early and is followed by another event
         # is left out: it changes nothing (`test_an_early_tick_changes_nothing`), and costs time.
         if self.host.clock_s() >= self._timer_s or not (self._heard or self._events):
-            yield moves.Tick(self._around.signs.guard_s)
+            yield moves.Tick(self._around.signs.guard_stepped_s)
         if self._heard:
             heard, self._heard = self._heard, []
             for message in heard:

@@ -140,8 +140,8 @@ class GuardProcess(Process):
 
     def _tick(self) -> Event:
         signs = self.sidecar.signs
-        signs.guard_s = self.host.clock_s()
-        return moves.Tick(signs.elector_s)
+        signs.guard_stepped_s = self.host.clock_s()
+        return moves.Tick(signs.elector_due_s)
 
     def _incoming(self) -> Iterator[Event]:
         yield self._tick()  # The clock first (rule S2).

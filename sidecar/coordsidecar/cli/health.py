@@ -80,6 +80,8 @@ def _what_is_wrong(status: int, body: bytes) -> str:
     late = [
         f"the {who} has not stepped for {age:.1f} s" for who, age in ages.items() if age > most_s
     ]
+    if told.get("guard_is_stopped"):
+        late.append("the guard is stopped (SIGCONT lets it go on)")
     return " and ".join(late) or f"/healthz answers {status}"
 
 

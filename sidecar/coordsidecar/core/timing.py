@@ -115,7 +115,7 @@ class Timing(Value, kw_only=True):
 
     @property
     def elector_silence_s(self) -> float:
-        """How long the guard waits for a sign of life before it replaces the elector.
+        """How long the guard waits for what the elector was to do before it replaces it.
 
         Short enough that a new elector can renew before the job has to be stopped.
         """
@@ -142,15 +142,20 @@ class Timing(Value, kw_only=True):
         return _LONGEST_LOOKUP_S + 2 * self.rpc_timeout_s
 
     @property
-    def sign_every_s(self) -> float:
-        """How often the elector shows that it lives, at the least."""
-        return self.elector_silence_s / 2
+    def elector_step_every_s(self) -> float:
+        """How often the elector steps, at the least."""
+        return self.renew_every_s
+
+    @property
+    def guard_step_every_s(self) -> float:
+        """How often the guard steps, at the least: before it is looked at, and less often than a
+        renewal wakes it."""
+        return self.guard_silence_s * 7 / 8
 
     @property
     def healthy_age_s(self) -> float:
-        """How long ago the last sign of life may be of who is well: more often than
-        ``elector_silence_s`` the guard need not wake."""
-        return self.elector_silence_s * 1.5
+        """How long ago guard and elector may have stepped last, if they are well."""
+        return self.renew_every_s + self.elector_silence_s
 
     @property
     def look_again_s(self) -> float:

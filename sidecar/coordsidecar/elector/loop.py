@@ -203,20 +203,25 @@ class Elector:
                 time.sleep(_REFUSED_PAUSE_S)
 
     def _turn(self) -> None:
-        self._signs.elector_s = boottime_s()
-        self._step(Tick(self._signs.guard_s))
+        self._signs.elector_due_s = boottime_s()
+        self._step(Tick(self._signs.guard_stepped_s))
         for event in self._incoming():
             self._step(event)
         if not self._over:
             self._wait()
 
     def _wait(self) -> None:
-        self._timer.arm(core.next_wake_s(self._state, self._aims))
+        wake_s = core.next_wake_s(self._state, self._aims)
+        self._timer.arm(wake_s)
         poll = select.poll()
         for fd in (self._wire.fd, self._timer.fd, self._inbox.fd, self._guard_pidfd):
             if not (self._guard_died and fd in (self._guard_pidfd, self._wire.fd)):
                 poll.register(fd, select.POLLIN)
-        poll.poll(math.ceil(self._chore_every_s * 1000) if self._chore is not None else None)
+        if self._chore is None:
+            self._signs.elector_due_s = wake_s
+            poll.poll()
+        else:
+            poll.poll(math.ceil(self._chore_every_s * 1000))
 
     @property
     def _chore_every_s(self) -> float:
@@ -300,4 +305,9 @@ class Elector:
 
     def _health(self) -> dict[str, Any]:
         """The same, for probes."""
-        return shown.health(self._state, self._settings.timing, guard_seen_s=self._signs.guard_s)
+        return shown.health(
+            self._state,
+            self._settings.timing,
+            guard_stepped_s=self._signs.guard_stepped_s,
+            guard_is_stopped=is_stopped(self._guard_pid),
+        )

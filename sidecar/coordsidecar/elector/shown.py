@@ -52,17 +52,19 @@ def leads_by(state: Elector) -> int | None:
     return token_of(state.phase) if isinstance(state.phase, Leading) else None
 
 
-def health(state: Elector, timing: Timing, *, guard_seen_s: float) -> dict[str, Any]:
+def health(
+    state: Elector, timing: Timing, *, guard_stepped_s: float, guard_is_stopped: bool
+) -> dict[str, Any]:
     """Whether guard and elector both work: each has taken a step not long ago.
 
-    The elector steps twice in a call's time-out, the guard at least once; nothing is said of them
-    for half as long again. An outage of the store is no fault of ours.
+    Each steps at least as often as we renew. An outage of the store is no fault of ours.
     """
     now_s, most_age_s = boottime_s(), timing.healthy_age_s
-    guard_age_s, elector_age_s = now_s - guard_seen_s, now_s - state.last_step_s
+    guard_age_s, elector_age_s = now_s - guard_stepped_s, now_s - state.last_step_s
     return {
-        "healthy": max(guard_age_s, elector_age_s) <= most_age_s,
+        "healthy": max(guard_age_s, elector_age_s) <= most_age_s and not guard_is_stopped,
         "guard_age_s": guard_age_s,
+        "guard_is_stopped": guard_is_stopped,
         "elector_age_s": elector_age_s,
         "most_age_s": most_age_s,
     }

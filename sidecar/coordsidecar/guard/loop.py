@@ -131,8 +131,8 @@ class Guard:
         poll.poll(None if math.isinf(timeout_s) else math.ceil(timeout_s * 1000))
 
     def _tick(self) -> None:
-        self._signs.guard_s = boottime_s()
-        self._step(Tick(self._signs.elector_s))
+        self._signs.guard_stepped_s = boottime_s()
+        self._step(Tick(self._signs.elector_due_s))
 
     def _step(self, event: Event) -> None:
         self._brought.add([event])
@@ -195,7 +195,11 @@ class Guard:
                 self._must_reap = False
                 return
             if os.WIFSTOPPED(status):
-                if pid == self._hands.job.pid and self._hands.job.terminal.given:
+                if pid == self._hands.elector.pid:
+                    # It cannot do what it said it would; should it go on, it says so anew.
+                    now_s = boottime_s()
+                    self._signs.elector_due_s = min(self._signs.elector_due_s, now_s)
+                elif pid == self._hands.job.pid and self._hands.job.terminal.given:
                     yield TerminalStop()
             elif pid == self._hands.elector.pid:
                 self._hands.elector.was_reaped()

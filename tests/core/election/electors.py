@@ -40,7 +40,7 @@ def elector(phase: object, **changes: object) -> Elector:
         renewed_at_s=100.0,
         renew_at_s=1e9,
         ready=True,
-        sign_at_s=1e9,
+        step_at_s=1e9,
         guard_due_s=1e9,
         guard_lost_s=1e9,
         watching=True,
@@ -54,9 +54,9 @@ def take(
 ) -> tuple[Elector, list[Effect]]:
     """One step of an elector that was awake all the while, and need not show it; less what is only
     for people."""
-    sign_at_s = state.sign_at_s
+    step_at_s = state.step_at_s
     state, effects = core.step(replace(state, last_step_s=now_s - 0.1), event, now_s, aims)
-    return replace(state, sign_at_s=sign_at_s), [
+    return replace(state, step_at_s=step_at_s), [
         effect for effect in effects if not isinstance(effect, Report)
     ]
 
@@ -79,7 +79,7 @@ def answer(
 def adopting(now_s: float = 100.0, **changes: object) -> Elector:
     """An elector that follows one that died in office, as its driver begins it."""
     begun = core.begin(now_s, AIMS, adopt=SESSION, token=7, run_until_s=LEASED.run_until_s)
-    return replace(replace(begun, ready=True, sign_at_s=1e9), **changes)
+    return replace(replace(begun, ready=True, step_at_s=1e9), **changes)
 
 
 def told(effects: list[Effect]) -> list[object]:

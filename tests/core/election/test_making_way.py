@@ -153,7 +153,7 @@ def test_who_is_elected_again_and_again_but_never_leads_makes_way() -> None:
         assert state.phase == Joining()
     state = replace(state, call=None, renewed_at_s=130.0, retry_at_s=1e9, renew_at_s=1e9)
 
-    due_s = core.next_wake_s(replace(state, sign_at_s=1e9), AIMS)
+    due_s = core.next_wake_s(replace(state, step_at_s=1e9), AIMS)
     early, _ = take(state, Tick(), 130.9)
     state, effects = core.step(state, Tick(), 131.0, AIMS)
 

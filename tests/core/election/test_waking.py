@@ -34,7 +34,7 @@ CALLED = {"call": Renew(SESSION)}
     ("phase", "changes", "wake_s"),
     [
         (Waiting(BEHIND), {}, NEVER),
-        (Waiting(BEHIND), {"sign_at_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"step_at_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"guard_due_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"guard_lost_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"renew_at_s": 101.0}, 101.0),
@@ -85,14 +85,14 @@ def test_an_elector_says_once_that_it_is_ready() -> None:
     assert second == []
 
 
-def test_an_elector_shows_that_it_lives_twice_within_its_guards_patience() -> None:
+def test_an_elector_steps_as_often_as_it_renews() -> None:
     state, effects = core.step(elector(Waiting(BEHIND)), Tick(), 100.0, AIMS)
 
     assert effects == []
-    assert core.next_wake_s(state, AIMS) == 101.0
+    assert core.next_wake_s(state, AIMS) == 103.0
 
 
-@pytest.mark.parametrize(("slept_s", "asleep"), [(1.5, False), (1.6, True)])
+@pytest.mark.parametrize(("slept_s", "asleep"), [(3.5, False), (3.6, True)])
 def test_who_did_not_step_for_longer_than_a_nap_was_frozen(slept_s: float, asleep: bool) -> None:
     state, _ = core.step(elector(Waiting(BEHIND)), Tick(), 100.0 + slept_s, AIMS)
 

@@ -31,7 +31,7 @@ RELEASE_AND_LEAVE = Tell(msg.TreeGone(token=7, rest_s=0.0, leave=True))
 
 
 def at(phase: object, now_s: float = 100.0) -> Guard:
-    guard = Guard(phase=Idle(), elector_heard_s=now_s, last_step_s=now_s, token_floor=7)
+    guard = Guard(phase=Idle(), elector_due_s=now_s, last_step_s=now_s, token_floor=7)
     return replace(guard, phase=phase)
 
 
@@ -45,7 +45,7 @@ def take_aloud(
     guard: Guard, event: Event, now_s: float, plan: Plan = PLAN
 ) -> tuple[Guard, list[Effect]]:
     """The same, with what it tells people: the log and the role file."""
-    guard = replace(guard, last_step_s=now_s - 0.1, elector_heard_s=now_s - 0.1)
+    guard = replace(guard, last_step_s=now_s - 0.1, elector_due_s=now_s - 0.1)
     return core.step(guard, event, now_s, plan)
 
 

@@ -68,18 +68,18 @@ def test_a_silent_elector_is_killed_at_the_second_look() -> None:
 def test_an_elector_that_shows_that_it_lives_is_looked_at_in_vain() -> None:
     guard = replace(at(Running(LEASE)), elector_new=False)
 
-    guard, first = core.step(guard, Tick(elector_seen_s=101.0), 101.5, PLAN)
-    guard, older = core.step(guard, Tick(elector_seen_s=100.5), 102.5, PLAN)
-    guard, second = core.step(guard, Tick(elector_seen_s=102.8), 102.9, PLAN)
+    guard, first = core.step(guard, Tick(elector_due_s=101.0), 101.5, PLAN)
+    guard, older = core.step(guard, Tick(elector_due_s=100.5), 102.5, PLAN)
+    guard, second = core.step(guard, Tick(elector_due_s=102.8), 102.9, PLAN)
 
     assert first == older == second == []
-    assert guard.elector_heard_s == 102.8
+    assert guard.elector_due_s == 102.8
     assert core.next_wake_s(guard, PLAN) == pytest.approx(104.3)
 
 
 def test_an_elector_that_still_starts_is_not_taken_for_one_that_hangs() -> None:
     """On a busy host its imports take seconds; killed for that, it would never come up."""
-    guard = replace(at(Idle()), elector_heard_s=100.0, last_step_s=104.9)
+    guard = replace(at(Idle()), elector_due_s=100.0, last_step_s=104.9)
 
     _, effects = core.step(guard, Tick(), 105.0, PLAN)
 
@@ -87,7 +87,7 @@ def test_an_elector_that_still_starts_is_not_taken_for_one_that_hangs() -> None:
 
 
 def test_silence_that_we_slept_through_is_not_blamed_on_the_elector() -> None:
-    guard = replace(at(Running(LEASE)), elector_heard_s=100.0, last_step_s=100.0)
+    guard = replace(at(Running(LEASE)), elector_due_s=100.0, last_step_s=100.0)
 
     _, effects = core.step(guard, Tick(), 105.0, PLAN)
 
@@ -136,7 +136,7 @@ def test_an_elector_that_speaks_ends_the_wait_for_the_next() -> None:
 
     guard, _ = take(guard, Heard(msg.Ready()), 100.5)
 
-    assert (guard.elector_deaths, guard.elector_new, guard.elector_heard_s) == (0, False, 100.5)
+    assert (guard.elector_deaths, guard.elector_new, guard.elector_due_s) == (0, False, 100.5)
 
 
 def test_an_elector_that_only_says_that_it_failed_is_not_followed_at_once() -> None:
@@ -158,7 +158,7 @@ def test_an_elector_that_is_due_starts_and_is_new_again() -> None:
         StartElector(7, 113.0, 7),
         Report("elector-replaced", "started a new elector", 7),
     ]
-    assert (started.elector_start_at_s, started.elector_heard_s) == (None, 101.0)
+    assert (started.elector_start_at_s, started.elector_due_s) == (None, 101.0)
     assert started.elector_new
 
 
@@ -201,13 +201,13 @@ def test_who_is_about_to_leave_is_elected_for_nothing_more(
 def test_an_elector_has_two_seconds_to_speak_and_thirty_to_come_up(
     new: bool, heard_s: float, killed: bool
 ) -> None:
-    guard = replace(at(Idle()), elector_heard_s=heard_s, last_step_s=99.9, elector_new=new)
+    guard = replace(at(Idle()), elector_due_s=heard_s, last_step_s=99.9, elector_new=new)
 
     guard, effects = core.step(guard, Tick(), 100.0, PLAN)
 
     report = Report("elector-silent", "the elector hangs; replacing it")
     assert effects == ([KillElector(), report] if killed else [])
-    assert guard.elector_heard_s == (100.0 if killed else heard_s)
+    assert guard.elector_due_s == (100.0 if killed else heard_s)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_who_has_only_just_woken_up_blames_nobody(
     last_s = 100.0 - slept_s
     guard = replace(
         at(Idle()),
-        elector_heard_s=90.0,
+        elector_due_s=90.0,
         last_step_s=last_s,
         woke_at_s=100.0 - awake_s,
         elector_new=False,

@@ -240,7 +240,7 @@ def test_a_standby_begins_with_what_the_user_wants_to_run(
 
     assert done == [ShowRole("standby", None, None, None), *effects]
     assert guard.phase == Idle(tree)  # type: ignore[arg-type]
-    assert (guard.elector_heard_s, guard.last_step_s) == (100.0, 100.0)
+    assert (guard.elector_due_s, guard.last_step_s) == (100.0, 100.0)
 
 
 def test_a_lead_that_is_lost_again_while_the_tree_is_cleared_ends_in_a_standby() -> None:

@@ -158,7 +158,7 @@ Result = Session | Renewed | Held | Behind | Vacant | Absent | Took | Done | Sil
 
 
 class Tick(Value):
-    """Time has passed. ``guard_seen_s``: when the guard last stepped, by its sign of life."""
+    """Time has passed. ``guard_seen_s``: when the guard last stepped, as it says."""
 
     guard_seen_s: float = -math.inf
 

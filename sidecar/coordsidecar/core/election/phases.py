@@ -175,7 +175,7 @@ class Elector(Value, kw_only=True):
     ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
     is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
-    ``ready``: our first word was said. ``sign_at_s``: when to show the guard that we live.
+    ``ready``: our first word was said. ``step_at_s``: when to step, if nothing else is due.
     ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
     when we were not told where we stand, though we asked; ``told_at_s``: when we last asked, and
     were; ``told_since_s``: since when each time. ``elected_at_s``: since when this session has been
@@ -213,7 +213,7 @@ class Elector(Value, kw_only=True):
     vacant_since_s: float | None = None
     vacant_led: int = 0
     ready: bool = False
-    sign_at_s: float = -math.inf
+    step_at_s: float = -math.inf
     woke_at_s: float = -math.inf
     following: str = ""
     floor: int = 0

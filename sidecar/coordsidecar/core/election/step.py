@@ -100,12 +100,12 @@ def begin(
 def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """Take one event at ``now_s``; return the new state and what to do, in this order."""
     timing = aims.timing
-    if now_s - elector.last_step_s > timing.sign_every_s + timing.look_again_s:
+    if now_s - elector.last_step_s > timing.elector_step_every_s + timing.look_again_s:
         # We were not running ourselves: the guard's silence proves nothing.
         due_s = max(elector.guard_due_s, now_s + timing.guard_silence_s)
         lost_s = max(elector.guard_lost_s, due_s)
         elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s, guard_lost_s=lost_s)
-    elector = replace(elector, last_step_s=now_s, sign_at_s=now_s + timing.sign_every_s)
+    elector = replace(elector, last_step_s=now_s, step_at_s=now_s + timing.elector_step_every_s)
     if isinstance(event, Tick | HeardGuard):  # Before its silence is judged.
         heard_s = event.guard_seen_s if isinstance(event, Tick) else now_s
         elector = company.heard_guard(elector, heard_s, aims)
@@ -125,7 +125,7 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 
 def next_wake_s(elector: Elector, aims: Aims) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
-    wakes_s = [elector.sign_at_s, company.due_s(elector, aims), making_way.due_s(elector, aims)]
+    wakes_s = [elector.step_at_s, company.due_s(elector, aims), making_way.due_s(elector, aims)]
     wakes_s.append(_hangs_at_s(elector, aims))
     if elector.call is None:
         wakes_s += [at_s for _, at_s in calls.wanted(elector)]

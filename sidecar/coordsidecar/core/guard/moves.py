@@ -64,9 +64,9 @@ class Plan(Value, kw_only=True):
 
 
 class Tick(Value):
-    """Time has passed. ``elector_seen_s``: when the elector last stepped, by its sign of life."""
+    """Time has passed. ``elector_due_s``: by when the elector was to step, as it said last."""
 
-    elector_seen_s: float = -math.inf
+    elector_due_s: float = -math.inf
 
 
 class Heard(Value):

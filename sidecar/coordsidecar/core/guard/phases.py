@@ -120,13 +120,14 @@ class Guard(Value):
     ``floor_ttl_s``: the TTL of whoever else had it, if that is known.
     ``unreleased``: a token whose job is over but which the elector has not yet released; one that
     has said a word, but has not by ``release_due_s``, is replaced.
+    ``elector_due_s``: by when the elector was to step, as it said last.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
     ``elector_new``: it has not yet said a word. ``woke_at_s``: when we last stepped after so long a
     pause that the elector's silence before that proves nothing.
     """
 
     phase: Phase
-    elector_heard_s: float
+    elector_due_s: float
     last_step_s: float
     woke_at_s: float = -math.inf
     token_floor: int = 0

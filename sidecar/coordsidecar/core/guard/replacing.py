@@ -61,7 +61,8 @@ def _heard(guard: Guard, now_s: float, plan: Plan) -> Guard:
         # Only now it can begin to release: until its first word, no more than `_START_S` is asked.
         due_s = max(guard.release_due_s, company.release_due_s(guard, now_s, plan))
         guard = replace(guard, release_due_s=due_s)
-    return replace(guard, elector_heard_s=now_s, elector_deaths=0, elector_new=False)
+    due_s = max(guard.elector_due_s, now_s)
+    return replace(guard, elector_due_s=due_s, elector_deaths=0, elector_new=False)
 
 
 def _exited(guard: Guard, now_s: float) -> Guard:
@@ -81,10 +82,14 @@ def _exited(guard: Guard, now_s: float) -> Guard:
     return replace(guard, elector_start_at_s=now_s + wait_s, elector_deaths=deaths)
 
 
-def look_at_s(guard: Guard, plan: Plan) -> float:
-    """When to look whether the elector has shown that it lives, or to judge that it does not."""
+def wake_s(guard: Guard, plan: Plan) -> float:
+    """When to look at the elector, if there is one; or to show it that we live."""
     if guard.elector_start_at_s is not None:
         return math.inf
+    return min(_look_at_s(guard, plan), guard.last_step_s + plan.timing.guard_step_every_s)
+
+
+def _look_at_s(guard: Guard, plan: Plan) -> float:
     again_s = plan.timing.look_again_s
     silent_at_s = _silent_at_s(guard, plan)
     first_s = silent_at_s - again_s
@@ -95,7 +100,7 @@ def look_at_s(guard: Guard, plan: Plan) -> float:
 
 def _silent_at_s(guard: Guard, plan: Plan) -> float:
     patience_s = _START_S if guard.elector_new else plan.timing.elector_silence_s
-    return guard.elector_heard_s + patience_s
+    return guard.elector_due_s + patience_s
 
 
 def _kill_if_it_hangs(guard: Guard, now_s: float, plan: Plan) -> Step:
@@ -105,14 +110,14 @@ def _kill_if_it_hangs(guard: Guard, now_s: float, plan: Plan) -> Step:
     elif now_s < max(_silent_at_s(guard, plan), guard.woke_at_s + plan.timing.look_again_s):
         return guard, []
     # Its death will be reported as `ElectorExited`.
-    guard = replace(guard, elector_heard_s=now_s, release_due_s=math.inf)
+    guard = replace(guard, elector_due_s=now_s, release_due_s=math.inf)
     return guard, [KillElector(), Report("elector-silent", why)]
 
 
 def _start(guard: Guard, now_s: float, plan: Plan) -> Step:
     lease, seen = lease_of(guard.phase), (guard.token_floor, guard.floor_ttl_s)
     token = lease.token if lease else None
-    guard = replace(guard, elector_start_at_s=None, elector_heard_s=now_s, elector_new=True)
+    guard = replace(guard, elector_start_at_s=None, elector_due_s=now_s, elector_new=True)
     effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0, *seen)]
     if (unreleased := guard.unreleased) is not None:
         guard = replace(guard, release_due_s=company.release_due_s(guard, now_s, plan))

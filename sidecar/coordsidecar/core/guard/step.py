@@ -64,7 +64,7 @@ Step = tuple[Guard, list[Effect]]
 
 def begin(now_s: float, plan: Plan) -> Step:
     """The guard as it starts, beside its first elector; and the first things to do."""
-    guard = Guard(phase=Idle(), elector_heard_s=now_s, last_step_s=now_s)
+    guard = Guard(phase=Idle(), elector_due_s=now_s, last_step_s=now_s)
     return rules.enter_idle(guard, plan)
 
 
@@ -76,8 +76,8 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
         # We slept, or were frozen, perhaps with all of this host.
         guard = replace(guard, woke_at_s=now_s)
     guard = replace(guard, last_step_s=now_s)
-    if isinstance(event, Tick) and event.elector_seen_s > guard.elector_heard_s:
-        guard = replace(guard, elector_heard_s=event.elector_seen_s)
+    if isinstance(event, Tick) and event.elector_due_s > guard.elector_due_s:
+        guard = replace(guard, elector_due_s=event.elector_due_s)
     ended = isinstance(event, JobExited | JobNotStarted)
     guard, effects = _enforce_deadlines(guard, now_s, plan, job_ended=ended)
     for rule in (replacing.look_after_elector, _take):
@@ -88,7 +88,7 @@ def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
 
 def next_wake_s(guard: Guard, plan: Plan) -> float:
     """When `step` must be called with a `Tick`, at the latest."""
-    wakes_s = [replacing.look_at_s(guard, plan)]
+    wakes_s = [replacing.wake_s(guard, plan)]
     if not guard.elector_new:
         wakes_s.append(guard.release_due_s)
     if guard.elector_start_at_s is not None:
