@@ -273,8 +273,13 @@ def a_new_session_vouched_for_a_store_that_had_lost_its_data() -> AbstractContex
 
 
 SHOWN_BY: dict[str, tuple[int, str]] = {
+    # Not put back but taken out: a rule that few seeds ask for by themselves.
+    "a_starved_guard_is_taken_for_a_stopped_one": (
+        4,
+        "0.3 starve_guard leader 4; 0.5 starve_guard leader 4",
+    ),
     "the_rest_of_a_frozen_tree_was_woken": (
-        14,
+        57,
         "0.8 revoke standby 1.5; 0.4 kill_job standby 0.3",
     ),
     "the_takeover_delay_ignored_the_ttl_granted": (
@@ -286,8 +291,8 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "mixed; 0.4 cut_and_revoke leader 2",
     ),
     "an_unwatched_vacancy_was_counted": (
-        80,
-        "0.5 revoke leader 0; 0.04 cut standby 0.62; 0.1 restart_store leader 0;"
+        96,
+        "0.5 revoke leader 0; 0.04 cut standby 0.62; 0.1 restart_store leader 0; "
         "0.2 cut leader 1.5; 0.1 delete_key leader 0",
     ),
     "a_term_that_was_given_back_was_begun": (
@@ -295,15 +300,15 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "1 stop_guard_at_work leader 1; 0.05 revoke leader 2; 0.05 pause_guard leader 1",
     ),
     "a_session_was_left_without_a_word": (
-        27,
+        244,
         "0.862 suspend_host leader 1.25",
     ),
     "a_new_elector_trusted_a_hanging_guard": (
-        7,
+        13,
         "0.4 cut leader 2; 0.5 kill_elector leader 0; 0.03 pause_guard leader 1",
     ),
     "a_session_being_given_up_was_adopted": (
-        95,
+        36,
         "0.393 delay_and_double standby 2.23; 0.017 pause_guard standby 0.6; "
         "0.619 kill_guard leader 0",
     ),
@@ -312,11 +317,11 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.139 cut leader 1.56; 0.012 lose_data standby 0; 0.073 kill_job leader 0",
     ),
     "a_kernel_lock_was_trusted_for_ever": (
-        504,
+        24,
         "0.5 trouble_an_operation leader 2; 0 delete_key leader 0",
     ),
     "a_guard_that_was_suspended_stopped_its_burial": (
-        52,
+        137,
         "0.5 job_in_state_d leader 2; 0.04 pause_guard leader 0.58; 0.26 signal_guard leader 0",
     ),
     "an_offer_below_the_floor_was_dropped_without_a_word": (
@@ -328,7 +333,7 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.05 lose_data leader 2",
     ),
     "a_job_began_however_late_its_order_was_carried_out": (
-        1761,
+        96,
         "0.82 stop_guard_at_work leader 2",
     ),
     "the_rest_of_an_ended_job_was_trusted_to_stand_by": (
@@ -336,17 +341,17 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.3 stop_guard_at_work leader 0.3; 0.1 kill_job leader 0; 0.055 suspend_host leader 0.76",
     ),
     "a_decision_was_made_before_the_last_was_carried_out": (
-        156,
-        "0.4 starve_guard standby 2; 0.1 kill_guard leader 0",
+        732,
+        "0.19 starve_guard standby 4; 0.03 kill_guard leader 0.05",
     ),
     "a_tree_that_was_empty_before_a_start_was_taken_for_the_job": (
-        1124,
-        "0.3 starve_guard standby 2; 0.2 revoke leader 0",
+        1683,
+        "0.24 starve_guard standby 1; 0.43 revoke leader 0.05",
     ),
     "a_clean_end_after_a_loss_vouched_for_those_before": (
-        185,
-        "0.3 cut_and_revoke leader 2; 0.05 signal_guard standby 0; 0.15 lose_data leader 0;"
-        "0.08 kill_job leader 0",
+        2068,
+        "0.52 cut_and_revoke leader 2; 0.07 signal_guard standby 0.05; "
+        "0.31 lose_data leader 0.05; 0.05 kill_job leader 0.05",
     ),
 }
 
