@@ -25,6 +25,7 @@ class Signs:
         # An aligned word is written whole.
         with asking_for("mmap"):
             self._told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+        self._was_due_s = self._stopped_s = -math.inf
         self._told[_GUARD_STEPPED] = self._told[_ELECTOR_DUE] = -math.inf
 
     @property
@@ -44,3 +45,13 @@ class Signs:
     @elector_due_s.setter
     def elector_due_s(self, at_s: float) -> None:
         self._told[_ELECTOR_DUE] = at_s
+
+    def elector_is_stopped(self, now_s: float) -> None:
+        """Somebody stopped it: from now on its silence counts, whatever it meant to do later."""
+        self._was_due_s, self._stopped_s = self.elector_due_s, now_s
+        self.elector_due_s = min(self._was_due_s, now_s)
+
+    def elector_goes_on(self) -> None:
+        """It will do what it meant to do, unless it has said something else already."""
+        if self.elector_due_s == self._stopped_s:
+            self.elector_due_s = self._was_due_s

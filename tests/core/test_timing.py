@@ -95,7 +95,8 @@ def test_guard_and_elector_are_patient_with_each_other_in_proportion(
 
     assert timing.elector_silence_s == pytest.approx(elector_s)
     assert timing.elector_step_every_s == timing.renew_every_s
-    assert timing.guard_step_every_s == pytest.approx(guard_s * 7 / 8)
+    assert timing.guard_step_every_s == pytest.approx(patience_s / 2)
+    assert timing.look_at_guard_s == pytest.approx(min(timing.renew_every_s, guard_s * 0.8))
     assert timing.look_again_s == pytest.approx(elector_s / 4)
     assert timing.healthy_age_s == pytest.approx(timing.renew_every_s + elector_s)
     assert timing.guard_silence_s == pytest.approx(guard_s)

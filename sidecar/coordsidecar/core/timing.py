@@ -123,13 +123,21 @@ class Timing(Value, kw_only=True):
 
     @property
     def guard_silence_s(self) -> float:
-        """How long the elector waits for a sign of life before it looks whether the guard is
-        stopped, and if so, ends its job.
+        """How long the guard may be stopped before the elector ends its job.
 
         Longer than the other way round: the price of an error is the job, and as long as the
         elector renews, nothing is in danger.
         """
         return max(1.0, self.step_down_after_s / 2)
+
+    @property
+    def look_at_guard_s(self) -> float:
+        """How often the elector looks whether the guard is stopped.
+
+        When it wakes to renew, as a rule. What is left of ``guard_silence_s`` a guard may be
+        stopped for, and be none the worse for it.
+        """
+        return min(self.renew_every_s, self.guard_silence_s * 0.8)
 
     @property
     def guard_patience_s(self) -> float:
@@ -148,9 +156,8 @@ class Timing(Value, kw_only=True):
 
     @property
     def guard_step_every_s(self) -> float:
-        """How often the guard steps, at the least: before it is looked at, and less often than a
-        renewal wakes it."""
-        return self.guard_silence_s * 7 / 8
+        """How often the guard steps, at the least, so as not to be given up."""
+        return self.guard_patience_s / 2
 
     @property
     def healthy_age_s(self) -> float:

@@ -188,19 +188,14 @@ class Guard:
         """Collect every child that ended: the job, the elector, and orphans of the tree."""
         for _ in range(_REAPS_A_TURN):
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             except ChildProcessError:
                 pid = 0
             if pid == 0:
                 self._must_reap = False
                 return
-            if os.WIFSTOPPED(status):
-                if pid == self._hands.elector.pid:
-                    # It cannot do what it said it would; should it go on, it says so anew.
-                    now_s = boottime_s()
-                    self._signs.elector_due_s = min(self._signs.elector_due_s, now_s)
-                elif pid == self._hands.job.pid and self._hands.job.terminal.given:
-                    yield TerminalStop()
+            if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+                yield from self._halted(pid, stopped=os.WIFSTOPPED(status))
             elif pid == self._hands.elector.pid:
                 self._hands.elector.was_reaped()
                 yield from self._messages()  # Its last words.
@@ -218,3 +213,12 @@ class Guard:
                     yield Signalled(signal.SIGINT)
             else:
                 self._hands.other_is_gone(pid)
+
+    def _halted(self, pid: int, *, stopped: bool) -> Iterator[Event]:
+        """Somebody stopped a child of ours, or let it go on."""
+        if pid == self._hands.elector.pid and stopped:
+            self._signs.elector_is_stopped(boottime_s())
+        elif pid == self._hands.elector.pid:
+            self._signs.elector_goes_on()
+        elif pid == self._hands.job.pid and stopped and self._hands.job.terminal.given:
+            yield TerminalStop()

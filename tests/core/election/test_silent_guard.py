@@ -39,8 +39,8 @@ from tests.core.election.electors import (
 )
 
 # Heard last at 100: looked at from 104 on, and given up at 108.
-SILENT = {"guard_due_s": 104.0, "guard_lost_s": 108.0}
-LOOKED_AT = {"guard_due_s": 104.5, "guard_lost_s": 108.0}
+SILENT = {"guard_due_s": 104.0, "guard_alive_s": 100.0, "guard_lost_s": 108.0}
+LOOKED_AT = {"guard_due_s": 104.5, "guard_alive_s": 100.0, "guard_lost_s": 108.0}
 
 
 def test_a_guard_that_is_silent_is_looked_at_again_and_again() -> None:
@@ -65,14 +65,17 @@ def test_a_silent_guard_that_is_stopped_is_buried_early() -> None:
     assert state.phase == Killing(7, until_s=113.0)
 
 
-def test_a_guard_is_silent_from_the_moment_it_is_looked_at() -> None:
-    state = elector(Leading(CLEAN), **LOOKED_AT)
+def test_a_guard_that_is_seen_to_be_stopped_is_looked_at_once_more() -> None:
+    """It may have been stopped since it was last known not to be; but perhaps only just now."""
+    state = elector(Leading(CLEAN), guard_alive_s=100.0, guard_due_s=103.0)
 
-    early, _ = take(state, GuardIs(stopped=True), 103.9)
-    silent, _ = take(state, GuardIs(stopped=True), 104.0)
+    state, _ = take(state, GuardIs(stopped=True), 103.0)
+    goes_on, _ = take(state, GuardIs(stopped=False), 104.0)
+    still, _ = take(state, GuardIs(stopped=True), 104.0)
 
-    assert early.phase == Leading(CLEAN)
-    assert isinstance(silent.phase, Killing)
+    assert (state.phase, state.guard_due_s) == (Leading(CLEAN), 104.0)
+    assert (goes_on.phase, goes_on.guard_due_s) == (Leading(CLEAN), 107.0)
+    assert isinstance(still.phase, Killing)
 
 
 def test_a_silent_guard_that_is_not_stopped_has_until_d() -> None:
@@ -80,7 +83,7 @@ def test_a_silent_guard_that_is_not_stopped_has_until_d() -> None:
     state = elector(Leading(CLEAN), renewed_at_s=107.0, **LOOKED_AT)
 
     state, looked = take(state, GuardIs(stopped=False), 104.1)
-    state, slow = take(state, Tick(), 107.9)
+    state, slow = take(state, Tick(), 107.1)
     state, over = take(state, Tick(), 108.0)
 
     assert looked == []
@@ -143,7 +146,7 @@ def test_an_elector_that_slept_does_not_blame_its_guard_for_the_silence() -> Non
     """It has the time of a look, and if it had more left, that."""
     state, _ = core.step(elector(Waiting(BEHIND), **SILENT), Tick(), 500.0, AIMS)
 
-    assert (state.guard_due_s, state.guard_lost_s) == (504.0, 504.0)
+    assert (state.guard_due_s, state.guard_alive_s, state.guard_lost_s) == (503.0, 500.0, 504.0)
     awake = elector(Waiting(BEHIND), guard_due_s=1000.0, guard_lost_s=1004.0)
     state, _ = core.step(awake, Tick(), 500.0, AIMS)
     assert (state.guard_due_s, state.guard_lost_s) == (1000.0, 1004.0)
@@ -193,4 +196,4 @@ def test_a_guard_is_heard_before_its_silence_is_judged(event: Event) -> None:
 
     assert effects == []
     assert state.phase == Leading(CLEAN)
-    assert (state.guard_due_s, state.guard_lost_s) == (112.0, 116.0)
+    assert (state.guard_due_s, state.guard_alive_s, state.guard_lost_s) == (111.0, 108.0, 116.0)

@@ -108,7 +108,8 @@ def test_an_elector_begins_awake_and_gives_its_guard_the_usual_time() -> None:
     assert (heir.phase, heir.connected, heir.session) == (Adopting(7), True, SESSION)
     for state in (fresh, heir):
         assert (state.call, state.watching) == (None, False)
-        assert (state.guard_due_s, state.guard_lost_s) == (104.0, 108.0)
+        assert (state.guard_due_s, state.guard_alive_s) == (103.0, 100.0)
+        assert state.guard_lost_s == 108.0
         assert (state.started_at_s, state.last_step_s, state.ready) == (100.0, 100.0, False)
 
 

@@ -252,7 +252,7 @@ def test_a_loss_ends_in_a_standby_or_an_exit(exit_on_lost: bool) -> None:
 # ── being awake for it ─────────────────────────────────────────────────────────────────────────
 
 # So often it steps in any case; and half a second before an elector is silent it looks.
-STEP_S, LOOK_S = 103.5, 101.5
+STEP_S, LOOK_S = 104.0, 101.5
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,16 @@ def bury_at_s(elector: Elector, aims: Aims) -> float:
 
 
 def heard_guard(elector: Elector, heard_s: float, aims: Aims) -> Elector:
-    """It said something at ``heard_s``, or showed a sign of life."""
-    due_s = max(elector.guard_due_s, heard_s + aims.timing.guard_silence_s)
+    """It said something at ``heard_s``, or stepped."""
     lost_s = max(elector.guard_lost_s, heard_s + aims.timing.guard_patience_s)
-    return replace(elector, guard_due_s=due_s, guard_lost_s=lost_s)
+    return replace(not_stopped(elector, heard_s, aims), guard_lost_s=lost_s)
+
+
+def not_stopped(elector: Elector, at_s: float, aims: Aims) -> Elector:
+    """It was not at ``at_s``, as far as we know."""
+    due_s = max(elector.guard_due_s, at_s + aims.timing.look_at_guard_s)
+    alive_s = max(elector.guard_alive_s, at_s)
+    return replace(elector, guard_due_s=due_s, guard_alive_s=alive_s)
 
 
 def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
@@ -73,17 +79,20 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         return elector, []
     if now_s >= bury_at_s(elector, aims):
         return _give_up_guard(elector, "the guard does not react", now_s, aims)
-    # While we renew, a slow guard endangers nothing: it may only get no processor.
+    # While we renew, a guard that sleeps or is slow endangers nothing.
     again_s = now_s + aims.timing.look_again_s
     return replace(elector, guard_due_s=again_s), [LookAtGuard()]
 
 
 def guard_is(elector: Elector, stopped: bool, now_s: float, aims: Aims) -> Step:
-    """A guard that was silent was looked at."""
-    heard_s = elector.guard_lost_s - aims.timing.guard_patience_s
-    silent = now_s - heard_s >= aims.timing.guard_silence_s
-    if not (stopped and silent) or isinstance(elector.phase, Killing | Resigning | Ended):
+    """It was looked at; if it is stopped, it may have been since it was last known not to be."""
+    if isinstance(elector.phase, Killing | Resigning | Ended):
         return elector, []
+    if not stopped:
+        return not_stopped(elector, now_s, aims), []
+    buried_s = elector.guard_alive_s + aims.timing.guard_silence_s
+    if now_s < buried_s:
+        return replace(elector, guard_due_s=max(elector.guard_due_s, buried_s)), []
     return _give_up_guard(elector, "the guard was stopped", now_s, aims)
 
 
@@ -155,5 +164,6 @@ def guard_suspended(elector: Elector, now_s: float, aims: Aims) -> Step:
     if not may_run(elector.phase):
         return rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
     timing = aims.timing
-    stop_at_s = max(elector.guard_due_s, elector.lease_until_s(timing) - timing.kill_reserve_s)
+    soonest_s = elector.guard_alive_s + timing.guard_silence_s
+    stop_at_s = max(soonest_s, elector.lease_until_s(timing) - timing.kill_reserve_s)
     return replace(elector, guard_due_s=stop_at_s, guard_lost_s=stop_at_s), []

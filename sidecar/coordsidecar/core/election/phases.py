@@ -172,8 +172,9 @@ class Elector(Value, kw_only=True):
     ``renewed_at_s``: when the last successful renewal was SENT (rule S1). ``vacant_since_s``: when
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
     ``look_at_s``: when to look again where we stand, and ``see_at_s``, at the leader meanwhile.
-    ``guard_due_s``: a guard that has not been heard by then is looked at, and if it is stopped, it
-    is buried; from ``guard_lost_s`` on in any case. ``called_at_s``: when ``call`` was made.
+    ``guard_due_s``: when to look at a guard of whom nothing was heard meanwhile. ``guard_alive_s``:
+    until when we know that it was not stopped; from ``guard_lost_s`` on it is given up in any case.
+    ``called_at_s``: when ``call`` was made.
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
     ``ready``: our first word was said. ``step_at_s``: when to step, if nothing else is due.
     ``woke_at_s``: when we last found that we had been frozen ourselves. ``in_vain_since_s``: since
@@ -191,6 +192,7 @@ class Elector(Value, kw_only=True):
     started_at_s: float
     last_step_s: float
     guard_due_s: float
+    guard_alive_s: float
     guard_lost_s: float
     call: Op | None = None
     called_at_s: float = math.inf

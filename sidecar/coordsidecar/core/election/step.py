@@ -89,7 +89,8 @@ def begin(
         connected=adopt is not None,
         started_at_s=now_s,
         last_step_s=now_s,
-        guard_due_s=now_s + aims.timing.guard_silence_s,
+        guard_due_s=now_s + aims.timing.look_at_guard_s,
+        guard_alive_s=now_s,
         guard_lost_s=now_s + aims.timing.guard_patience_s,
         floor=floor,
         rival=rival if floor > (token or 0) else None,
@@ -102,9 +103,9 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     timing = aims.timing
     if now_s - elector.last_step_s > timing.elector_step_every_s + timing.look_again_s:
         # We were not running ourselves: the guard's silence proves nothing.
-        due_s = max(elector.guard_due_s, now_s + timing.guard_silence_s)
-        lost_s = max(elector.guard_lost_s, due_s)
-        elector = replace(elector, woke_at_s=now_s, guard_due_s=due_s, guard_lost_s=lost_s)
+        elector = company.not_stopped(elector, now_s, aims)
+        lost_s = max(elector.guard_lost_s, now_s + timing.guard_silence_s)
+        elector = replace(elector, woke_at_s=now_s, guard_lost_s=lost_s)
     elector = replace(elector, last_step_s=now_s, step_at_s=now_s + timing.elector_step_every_s)
     if isinstance(event, Tick | HeardGuard):  # Before its silence is judged.
         heard_s = event.guard_seen_s if isinstance(event, Tick) else now_s
