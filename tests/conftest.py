@@ -39,7 +39,10 @@ _REQUIRE = {"etcd": require_etcd, "consul": require_consul}
 # What ./check plays besides; to pytest they are only names, for its last lines.
 _BESIDES = ("newer-python", "newer-etcd")
 # Files that take minutes: first, so that ./check does not end with one worker at work.
-_LONGEST = ("sim/test_sim", "chaos/test_matrix", "chaos/test_operations", "chaos/test_standstills")
+_LONGEST = (
+    *("sim/test_sim", "chaos/test_matrix", "chaos/test_operations", "chaos/test_standstills"),
+    "sim/test_schedules",
+)
 # What is played only if it is asked for, and by which option.
 _ON_DEMAND = {
     "--containers": ("containers", "bundle"),
