@@ -296,8 +296,8 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.2 cut leader 1.5; 0.1 delete_key leader 0",
     ),
     "a_term_that_was_given_back_was_begun": (
-        81,
-        "1 stop_guard_at_work leader 1; 0.05 revoke leader 2; 0.05 pause_guard leader 1",
+        2161,
+        "0.91 stop_guard_at_work leader 0.5; 0 revoke leader 2; 0.09 pause_guard leader 1",
     ),
     "a_session_was_left_without_a_word": (
         244,
@@ -313,8 +313,8 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.619 kill_guard leader 0",
     ),
     "a_new_session_vouched_for_a_store_that_had_lost_its_data": (
-        5504,
-        "0.139 cut leader 1.56; 0.012 lose_data standby 0; 0.073 kill_job leader 0",
+        1353,
+        "0.23 cut leader 1.56; 0.08 lose_data standby 0.05; 0.16 kill_job leader 0.05",
     ),
     "a_kernel_lock_was_trusted_for_ever": (
         24,
@@ -337,8 +337,9 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.82 stop_guard_at_work leader 2",
     ),
     "the_rest_of_an_ended_job_was_trusted_to_stand_by": (
-        491,
-        "0.3 stop_guard_at_work leader 0.3; 0.1 kill_job leader 0; 0.055 suspend_host leader 0.76",
+        854,
+        "0.3 stop_guard_at_work leader 0.5; 0.02 signal_guard leader 0; 0.09 kill_job leader 0; "
+        "0.057 suspend_host leader 0.6",
     ),
     "a_decision_was_made_before_the_last_was_carried_out": (
         732,
