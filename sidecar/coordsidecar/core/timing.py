@@ -23,6 +23,7 @@ __all__ = ["Timing", "UnsafeTimingError"]
 _LEAST_MARGIN_S = 1.0
 _LEAST_MARGIN_SHARE = 0.10
 _LONGEST_LOOKUP_S = 30.0  # Of a host's name: no call's time-out bounds it.
+_START_S = 30.0  # On a busy host, imports alone take seconds.
 
 
 class UnsafeTimingError(ValueError):
@@ -143,6 +144,11 @@ class Timing(Value, kw_only=True):
     def guard_patience_s(self) -> float:
         """How long it waits for a guard that is not stopped, and may only get no processor: D."""
         return max(self.guard_silence_s, self.step_down_after_s)
+
+    @property
+    def start_patience_s(self) -> float:
+        """How long guard and elector may take until their first sign of life."""
+        return max(_START_S, self.guard_patience_s)
 
     @property
     def call_patience_s(self) -> float:

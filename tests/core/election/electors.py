@@ -43,6 +43,7 @@ def elector(phase: object, **changes: object) -> Elector:
         step_at_s=1e9,
         guard_due_s=1e9,
         guard_lost_s=1e9,
+        guard_new=False,
         watching=True,
         phase=phase,
     )

@@ -114,6 +114,21 @@ def test_who_buries_its_guard_or_leaves_it_does_not_look_at_it_any_more(phase: o
     assert state.phase == phase
 
 
+def test_a_guard_that_still_starts_is_not_taken_for_one_that_hangs() -> None:
+    """On a busy host its imports take seconds; until then it has no job that is to be ended."""
+    state = elector(Leading(CLEAN), renewed_at_s=107.0, guard_lost_s=130.0, guard_new=True)
+
+    state, _ = take(state, Tick(), 108.0)
+    over, _ = take(replace(state, renewed_at_s=129.0), Tick(), 130.0)
+    soon, _ = take(state, Tick(guard_seen_s=100.5), 108.5)
+    later, _ = take(state, Tick(guard_seen_s=109.0), 109.0)
+
+    assert state.phase == Leading(CLEAN)
+    assert isinstance(over.phase, Killing)
+    assert isinstance(soon.phase, Killing)
+    assert (later.guard_new, later.guard_lost_s) == (False, 117.0)
+
+
 def test_a_guard_that_lets_the_lease_run_out_is_not_trusted_further() -> None:
     state, early = take(elector(Leading(CLEAN)), Tick(), 112.4)
     state, effects = take(state, Tick(), 112.5)

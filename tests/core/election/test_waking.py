@@ -106,10 +106,11 @@ def test_an_elector_begins_awake_and_gives_its_guard_the_usual_time() -> None:
 
     assert (fresh.phase, fresh.connected, fresh.session) == (Opening(), False, None)
     assert (heir.phase, heir.connected, heir.session) == (Adopting(7), True, SESSION)
+    assert (fresh.guard_new, fresh.guard_lost_s) == (True, 130.0)
+    assert (heir.guard_new, heir.guard_lost_s) == (False, 108.0)
     for state in (fresh, heir):
         assert (state.call, state.watching) == (None, False)
         assert (state.guard_due_s, state.guard_alive_s) == (103.0, 100.0)
-        assert state.guard_lost_s == 108.0
         assert (state.started_at_s, state.last_step_s, state.ready) == (100.0, 100.0, False)
 
 

@@ -62,8 +62,13 @@ def bury_at_s(elector: Elector, aims: Aims) -> float:
 
 def heard_guard(elector: Elector, heard_s: float, aims: Aims) -> Elector:
     """It said something at ``heard_s``, or stepped."""
-    lost_s = max(elector.guard_lost_s, heard_s + aims.timing.guard_patience_s)
-    return replace(not_stopped(elector, heard_s, aims), guard_lost_s=lost_s)
+    lost_s = heard_s + aims.timing.guard_patience_s
+    if elector.guard_new:
+        lost_s = max(lost_s, elector.started_at_s + aims.timing.guard_patience_s)
+    else:
+        lost_s = max(lost_s, elector.guard_lost_s)
+    elector = replace(elector, guard_lost_s=lost_s, guard_new=False)
+    return not_stopped(elector, heard_s, aims)
 
 
 def not_stopped(elector: Elector, at_s: float, aims: Aims) -> Elector:

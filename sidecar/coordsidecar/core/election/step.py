@@ -78,6 +78,7 @@ def begin(
 
     The job of ``token`` may run until ``run_until_s``, as the guard was promised.
     """
+    timing, is_new = aims.timing, token is None
     rival = Rival(floor, "", Limits(floor_ttl_s) if floor_ttl_s else None)
     renewed_at_s = -math.inf
     if adopt is not None and math.isfinite(run_until_s):
@@ -91,7 +92,8 @@ def begin(
         last_step_s=now_s,
         guard_due_s=now_s + aims.timing.look_at_guard_s,
         guard_alive_s=now_s,
-        guard_lost_s=now_s + aims.timing.guard_patience_s,
+        guard_lost_s=now_s + (timing.start_patience_s if is_new else timing.guard_patience_s),
+        guard_new=is_new,
         floor=floor,
         rival=rival if floor > (token or 0) else None,
         forgotten_until_s=adopt.doubted_until_s if adopt is not None else -math.inf,
@@ -107,8 +109,10 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         lost_s = max(elector.guard_lost_s, now_s + timing.guard_silence_s)
         elector = replace(elector, woke_at_s=now_s, guard_lost_s=lost_s)
     elector = replace(elector, last_step_s=now_s, step_at_s=now_s + timing.elector_step_every_s)
+    heard_s = -math.inf
     if isinstance(event, Tick | HeardGuard):  # Before its silence is judged.
         heard_s = event.guard_seen_s if isinstance(event, Tick) else now_s
+    if heard_s > -math.inf:
         elector = company.heard_guard(elector, heard_s, aims)
     effects: list[Effect] = []
     for rule in (

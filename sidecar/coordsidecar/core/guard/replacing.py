@@ -32,8 +32,6 @@ Step = tuple[Guard, list[Effect]]
 _RESTART_FIRST_S = 0.05
 _RESTART_MAX_S = 5.0
 _HASTE_S = 0.1
-_START_S = 30.0
-"""How long an elector may take until its first word: on a busy host, imports alone take seconds."""
 
 
 def look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
@@ -58,7 +56,7 @@ def look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) -> 
 
 def _heard(guard: Guard, now_s: float, plan: Plan) -> Guard:
     if guard.elector_new and guard.unreleased is not None:
-        # Only now it can begin to release: until its first word, no more than `_START_S` is asked.
+        # Only now it can begin to release: until its first word it has `start_patience_s`.
         due_s = max(guard.release_due_s, company.release_due_s(guard, now_s, plan))
         guard = replace(guard, release_due_s=due_s)
     due_s = max(guard.elector_due_s, now_s)
@@ -99,7 +97,8 @@ def _look_at_s(guard: Guard, plan: Plan) -> float:
 
 
 def _silent_at_s(guard: Guard, plan: Plan) -> float:
-    patience_s = _START_S if guard.elector_new else plan.timing.elector_silence_s
+    timing = plan.timing
+    patience_s = timing.start_patience_s if guard.elector_new else timing.elector_silence_s
     return guard.elector_due_s + patience_s
 
 
