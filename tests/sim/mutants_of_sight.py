@@ -105,13 +105,16 @@ SIGHT_SHOWN_BY: dict[str, tuple[int, str]] = {
         2027,
         "0.4 signal_guard leader 0; 0.02 cut leader 0.64; 0.7 cut_and_revoke leader 3",
     ),
-    "a_silence_is_judged_by_our_own_ttl": (23, "mixed; 0.4 cut leader 3"),
+    "a_silence_is_judged_by_our_own_ttl": (
+        7,
+        "mixed; 0.4 cut leader 3",
+    ),
     "a_short_silence_is_proof": (
-        160,
+        57,
         "0.4 cut leader 0.35; 0.36 cut_and_revoke leader 2",
     ),
     "evidence_is_carried_across_a_change_of_term": (
-        1,
+        14,
         "0.3 depose_member leader 2; 0.7 cut_and_revoke leader 2",
     ),
     "a_renewal_by_a_deposed_member_counts": (2, "0.3 depose_member leader 2"),
