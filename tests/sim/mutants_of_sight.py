@@ -101,10 +101,6 @@ OF_SIGHT: dict[str, Mutant] = {
 }
 
 SIGHT_SHOWN_BY: dict[str, tuple[int, str]] = {
-    "a_late_renewal_revives_a_term": (
-        2027,
-        "0.4 signal_guard leader 0; 0.02 cut leader 0.64; 0.7 cut_and_revoke leader 3",
-    ),
     "a_silence_is_judged_by_our_own_ttl": (
         7,
         "mixed; 0.4 cut leader 3",
@@ -119,4 +115,8 @@ SIGHT_SHOWN_BY: dict[str, tuple[int, str]] = {
     ),
     "a_renewal_by_a_deposed_member_counts": (2, "0.3 depose_member leader 2"),
 }
-"""By mutant: a seed, and a schedule."""
+"""By mutant: a seed, and a schedule.
+
+Of `a_late_renewal_revives_a_term` no story is known any more, after 14,000 tries: looks at the
+leader are too rare for one just before such a renewal. `tests/core/election/test_sight.py` does.
+"""
