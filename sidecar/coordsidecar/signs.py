@@ -1,8 +1,8 @@
 """Signs of life of guard and elector, in memory that both share.
 
 Each writes its own whenever it wakes, and looks at the other's then: to show that one lives costs
-nobody else a wake-up. The guard says when it last stepped. The elector says by when it will: it has
-a time for whatever it does, and as long as that has not come, its silence means nothing.
+nobody else a wake-up. Each says by when it will step: it has a time for whatever it does, and as
+long as that has not come, its silence means nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coordsidecar.refusals import asking_for
 
 __all__ = ["Signs"]
 
-_GUARD_STEPPED, _ELECTOR_DUE = 0, 1
+_GUARD_STEPPED, _GUARD_DUE, _ELECTOR_DUE = range(3)
 
 
 class Signs:
@@ -26,16 +26,26 @@ class Signs:
         with asking_for("mmap"):
             self._told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
         self._was_due_s = self._stopped_s = -math.inf
-        self._told[_GUARD_STEPPED] = self._told[_ELECTOR_DUE] = -math.inf
+        for word in (_GUARD_STEPPED, _GUARD_DUE, _ELECTOR_DUE):
+            self._told[word] = -math.inf
 
     @property
     def guard_stepped_s(self) -> float:
         """When the guard last began to step."""
         return self._told[_GUARD_STEPPED]
 
-    @guard_stepped_s.setter
-    def guard_stepped_s(self, now_s: float) -> None:
-        self._told[_GUARD_STEPPED] = now_s
+    @property
+    def guard_due_s(self) -> float:
+        """By when the guard is to begin its next step; while it steps, when it began."""
+        return self._told[_GUARD_DUE]
+
+    @guard_due_s.setter
+    def guard_due_s(self, at_s: float) -> None:
+        self._told[_GUARD_DUE] = at_s
+
+    def guard_steps(self, now_s: float) -> None:
+        """The guard begins a step."""
+        self._told[_GUARD_STEPPED] = self._told[_GUARD_DUE] = now_s
 
     @property
     def elector_due_s(self) -> float:

@@ -22,9 +22,9 @@ _PASSES_BEFORE_GUARD = 30
 
 
 class Signs:
-    """The memory that guard and elector share: when the one last stepped, and the other will."""
+    """The memory that guard and elector share: when the one stepped, and by when both will."""
 
-    guard_stepped_s = elector_due_s = -math.inf
+    guard_stepped_s = guard_due_s = elector_due_s = -math.inf
 
 
 class Surroundings(Protocol):
@@ -161,8 +161,10 @@ class ElectorProcess(Process):
         was = self.state.phase
         if isinstance(event, moves.HeardGuard):
             self.guard_heard_s, self.guard_was_stopped = self.host.clock_s(), False
-        if isinstance(event, moves.Tick) and event.guard_seen_s > self.guard_heard_s:
-            self.guard_heard_s, self.guard_was_stopped = event.guard_seen_s, False
+        if isinstance(event, moves.Tick):
+            heard_s = max(event.guard_seen_s, event.guard_due_s)
+            if heard_s > self.guard_heard_s:
+                self.guard_heard_s, self.guard_was_stopped = heard_s, False
         self.state, effects = core.step(self.state, event, self.host.clock_s(), self.aims)
         if self.state.phase is not was:
             self._around.changed(self, was)
@@ -178,7 +180,8 @@ class ElectorProcess(Process):
         # The loop always begins with a tick. One that comes early and is followed by another event
         # is left out: it changes nothing (`test_an_early_tick_changes_nothing`), and costs time.
         if self.host.clock_s() >= self._timer_s or not (self._heard or self._events):
-            yield moves.Tick(self._around.signs.guard_stepped_s)
+            signs = self._around.signs
+            yield moves.Tick(signs.guard_stepped_s, signs.guard_due_s)
         if self._heard:
             heard, self._heard = self._heard, []
             for message in heard:

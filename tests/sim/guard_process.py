@@ -106,7 +106,10 @@ class GuardProcess(Process):
                 return None
 
     def next_timer_s(self) -> float:
-        return core.next_wake_s(self.state, self.plan)
+        wake_s = core.next_wake_s(self.state, self.plan)
+        if self._chore is None:
+            self.sidecar.signs.guard_due_s = wake_s
+        return wake_s
 
     def ended(self) -> None:
         self.sidecar.guard_ended()
@@ -140,7 +143,7 @@ class GuardProcess(Process):
 
     def _tick(self) -> Event:
         signs = self.sidecar.signs
-        signs.guard_stepped_s = self.host.clock_s()
+        signs.guard_stepped_s = signs.guard_due_s = self.host.clock_s()
         return moves.Tick(signs.elector_due_s)
 
     def _incoming(self) -> Iterator[Event]:

@@ -175,7 +175,7 @@ class _Story:
         """
         plan, lasting_s = self.plan, self._lasting_s()
         overstay_s = lasting_s if self.kind == "consul" else 0.5
-        silence_s = timing.guard_patience_s + timing.healthy_age_s
+        silence_s = timing.guard_step_every_s + timing.guard_patience_s + timing.healthy_age_s
         job_s = max(plan.stop_timeout_s, plan.max_restarts_window_s) + timing.kill_reserve_s
         again_s = 5.0 * 1.5 + 4 * timing.rpc_timeout_s
         return (silence_s + job_s + 2 * lasting_s + overstay_s + again_s) * (1 + 2 * _DRIFT)

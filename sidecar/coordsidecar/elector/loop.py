@@ -204,7 +204,7 @@ class Elector:
 
     def _turn(self) -> None:
         self._signs.elector_due_s = boottime_s()
-        self._step(Tick(self._signs.guard_stepped_s))
+        self._step(Tick(self._signs.guard_stepped_s, self._signs.guard_due_s))
         for event in self._incoming():
             self._step(event)
         if not self._over:

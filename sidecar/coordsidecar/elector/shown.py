@@ -60,7 +60,8 @@ def health(
     Each steps at least as often as we renew. An outage of the store is no fault of ours.
     """
     now_s, most_age_s = boottime_s(), timing.healthy_age_s
-    guard_age_s, elector_age_s = now_s - guard_stepped_s, now_s - state.last_step_s
+    guard_age_s = now_s - max(guard_stepped_s, state.started_at_s)  # It may be about to start.
+    elector_age_s = now_s - state.last_step_s
     return {
         "healthy": max(guard_age_s, elector_age_s) <= most_age_s and not guard_is_stopped,
         "guard_age_s": guard_age_s,

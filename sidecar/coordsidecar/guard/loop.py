@@ -122,16 +122,21 @@ class Guard:
     def _wait(self) -> None:
         self._write_reports()
         self._service.lives()
-        self._timer.arm(min(core.next_wake_s(self._state, self._plan), self._service.due_s))
+        wake_s = min(core.next_wake_s(self._state, self._plan), self._service.due_s)
+        self._timer.arm(wake_s)
         poll = select.poll()
         for fd in (self._signals_fd, self._timer.fd, *self._hands.fds):
             if fd is not None:
                 poll.register(fd, select.POLLIN)
         timeout_s = 0.0 if self._must_reap else self._hands.chore_every_s
-        poll.poll(None if math.isinf(timeout_s) else math.ceil(timeout_s * 1000))
+        if math.isinf(timeout_s):
+            self._signs.guard_due_s = wake_s
+            poll.poll()
+        else:
+            poll.poll(math.ceil(timeout_s * 1000))
 
     def _tick(self) -> None:
-        self._signs.guard_stepped_s = boottime_s()
+        self._signs.guard_steps(boottime_s())
         self._step(Tick(self._signs.elector_due_s))
 
     def _step(self, event: Event) -> None:

@@ -60,9 +60,9 @@ def bury_at_s(elector: Elector, aims: Aims) -> float:
             return elector.guard_lost_s
 
 
-def heard_guard(elector: Elector, heard_s: float, aims: Aims) -> Elector:
-    """It said something at ``heard_s``, or stepped."""
-    lost_s = heard_s + aims.timing.guard_patience_s
+def heard_guard(elector: Elector, heard_s: float, due_s: float, aims: Aims) -> Elector:
+    """It said something at ``heard_s``, or stepped; and it is to step again by ``due_s``."""
+    lost_s = max(heard_s, due_s) + aims.timing.guard_patience_s
     if elector.guard_new:
         lost_s = max(lost_s, elector.started_at_s + aims.timing.guard_patience_s)
     else:

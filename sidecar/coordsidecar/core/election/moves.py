@@ -158,9 +158,10 @@ Result = Session | Renewed | Held | Behind | Vacant | Absent | Took | Done | Sil
 
 
 class Tick(Value):
-    """Time has passed. ``guard_seen_s``: when the guard last stepped, as it says."""
+    """Time has passed. The guard last stepped at ``guard_seen_s``, and is to at ``guard_due_s``."""
 
     guard_seen_s: float = -math.inf
+    guard_due_s: float = -math.inf
 
 
 class Answered(Value):

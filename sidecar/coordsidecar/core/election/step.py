@@ -109,11 +109,11 @@ def step(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         lost_s = max(elector.guard_lost_s, now_s + timing.guard_silence_s)
         elector = replace(elector, woke_at_s=now_s, guard_lost_s=lost_s)
     elector = replace(elector, last_step_s=now_s, step_at_s=now_s + timing.elector_step_every_s)
-    heard_s = -math.inf
-    if isinstance(event, Tick | HeardGuard):  # Before its silence is judged.
-        heard_s = event.guard_seen_s if isinstance(event, Tick) else now_s
-    if heard_s > -math.inf:
-        elector = company.heard_guard(elector, heard_s, aims)
+    # Before its silence is judged.
+    if isinstance(event, HeardGuard):
+        elector = company.heard_guard(elector, now_s, now_s, aims)
+    elif isinstance(event, Tick) and event.guard_seen_s > -math.inf:
+        elector = company.heard_guard(elector, event.guard_seen_s, event.guard_due_s, aims)
     effects: list[Effect] = []
     for rule in (
         company.enforce,
@@ -205,7 +205,7 @@ def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) ->
             return company.guard_suspended(elector, now_s, aims)
         case msg.Resumed():
             resumed = replace(elector, guard_due_s=now_s, guard_lost_s=now_s)
-            return company.heard_guard(resumed, now_s, aims), []
+            return company.heard_guard(resumed, now_s, now_s, aims), []
         case msg.JobIs():
             return elector, []
         case _:
