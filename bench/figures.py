@@ -22,8 +22,8 @@ _HEADINGS = (
     ("standby-rss", "memory of a standby, RSS", "MB", 1),
     ("leader-cpu", "CPU of an idle leader, in an hour", "s", 1),
     ("standby-cpu", "CPU of an idle standby, in an hour", "s", 1),
-    ("leader-wakeups", "wake-ups of an idle leader, in a second", "", 1),
-    ("standby-wakeups", "wake-ups of an idle standby, in a second", "", 1),
+    ("leader-wakeups", "wake-ups of an idle leader", "1/s", 1),
+    ("standby-wakeups", "wake-ups of an idle standby", "1/s", 1),
 )
 # What takes so long, or never comes, is not measured more often than this.
 _SLOW_MS = 10_000.0

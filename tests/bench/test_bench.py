@@ -28,7 +28,7 @@ def test_one_round_on_lock_files_prints_every_figure_as_a_number() -> None:
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^  coordsidecar local((?: +[0-9.]+){4})$", done.stdout, re.MULTILINE)
     by_script = "console script" in done.stdout
-    assert len(rows) == 10 + by_script, done.stdout
+    assert len(rows) == 12 + by_script, done.stdout
 
 
 def test_one_death_of_a_host_prints_how_long_nobody_worked(
