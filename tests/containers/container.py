@@ -223,5 +223,6 @@ def containers(folder: Path) -> Iterator[Callable[..., Container]]:
     try:
         yield start
     finally:
-        for container in started:
+        # One whose namespace another shares cannot be removed before that.
+        for container in reversed(started):
             container.remove()
