@@ -20,6 +20,7 @@ from coordsidecar.core.guard.brought import Brought
 from coordsidecar.core.guard.moves import (
     Effect,
     ElectorExited,
+    ElectorStopped,
     Event,
     Heard,
     JobExited,
@@ -223,6 +224,7 @@ class Guard:
         """Somebody stopped a child of ours, or let it go on."""
         if pid == self._hands.elector.pid and stopped:
             self._signs.elector_is_stopped(boottime_s())
+            yield ElectorStopped()
         elif pid == self._hands.elector.pid:
             self._signs.elector_goes_on()
         elif pid == self._hands.job.pid and stopped and self._hands.job.terminal.given:

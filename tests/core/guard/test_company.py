@@ -11,6 +11,7 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
     ElectorExited,
+    ElectorStopped,
     Finish,
     Heard,
     KillElector,
@@ -62,6 +63,20 @@ def test_a_silent_elector_is_killed_at_the_second_look() -> None:
 
     assert (first_s, second_s) == (101.5, 102.0)
     assert KillElector() not in first
+    assert KillElector() in second
+
+
+def test_an_elector_that_is_stopped_is_silent_from_then_on() -> None:
+    """What it has said that it would do at 103 it will not."""
+    guard = replace(at(Running(LEASE)), elector_new=False, elector_due_s=103.0)
+
+    guard, _ = core.step(guard, ElectorStopped(), 100.2, PLAN)
+    guard, first = core.step(guard, Tick(elector_due_s=100.2), core.next_wake_s(guard, PLAN), PLAN)
+    second_s = core.next_wake_s(guard, PLAN)
+    _, second = core.step(guard, Tick(elector_due_s=100.2), second_s, PLAN)
+
+    assert first == []
+    assert second_s == pytest.approx(102.2)
     assert KillElector() in second
 
 

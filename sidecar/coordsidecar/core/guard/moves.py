@@ -14,6 +14,7 @@ __all__ = [
     "Continued",
     "Effect",
     "ElectorExited",
+    "ElectorStopped",
     "Event",
     "Finish",
     "FreezeTree",
@@ -73,6 +74,10 @@ class Heard(Value):
     message: FromElector
 
 
+class ElectorStopped(Value):
+    """Somebody stopped it: what it meant to do it will not, so its silence counts from now."""
+
+
 class ElectorExited(Value):
     pass
 
@@ -116,6 +121,7 @@ Event = (
     Tick
     | Heard
     | ElectorExited
+    | ElectorStopped
     | JobNotStarted
     | JobExited
     | TreeEmpty

@@ -16,6 +16,7 @@ from coordsidecar.core.guard import company, rules
 from coordsidecar.core.guard.moves import (
     Effect,
     ElectorExited,
+    ElectorStopped,
     Event,
     Heard,
     KillElector,
@@ -41,6 +42,8 @@ def look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) -> 
             if isinstance(guard.phase, Leaving) and guard.unreleased is None:
                 return rules.finish(guard, guard.phase.exit_code)
             guard = _exited(guard, now_s)
+        case ElectorStopped():
+            guard = replace(guard, elector_due_s=min(guard.elector_due_s, now_s))
         case Heard(msg.Failed()):
             pass  # It ends, and the next may fail, too: not at once, then.
         case Heard():

@@ -29,6 +29,7 @@ from coordsidecar.core.guard.moves import (
     Continued,
     Effect,
     ElectorExited,
+    ElectorStopped,
     Event,
     Heard,
     JobExited,
@@ -155,7 +156,7 @@ def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
             return signals.suspend(guard)
         case Continued():
             return signals.resume(guard)
-        case Tick() | ElectorExited():
+        case Tick() | ElectorExited() | ElectorStopped():
             return guard, []
         case _:
             assert_never(event)
