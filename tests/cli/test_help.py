@@ -83,7 +83,7 @@ def test_guard_and_elector_import_no_store_and_nothing_slow() -> None:
         "import sys\n"
         "import ctypes\n"  # We cannot do without; from Python 3.14 on it imports threading itself.
         "before = set(sys.modules)\n"
-        "from coordsidecar.cli.main import split\n"
+        "from coordsidecar.cli.words import split\n"
         "from coordsidecar.settings.options import OPTIONS\n"
         "from coordsidecar.settings.settings import build_settings\n"
         "flags, command = split(['--store=etcd://h', 'job'], OPTIONS, interspersed=False)\n"

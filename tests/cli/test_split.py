@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordsidecar.cli.main import split_by_click, split_plain
+from coordsidecar.cli.words import split_by_click, split_plain
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.sources import UsageError
 

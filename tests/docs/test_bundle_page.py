@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from coordsidecar.cli.main import split
+from coordsidecar.cli.words import split
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import build_settings
 from tests.docs.test_pages import blocks

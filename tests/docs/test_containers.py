@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import coordsidecar
-from coordsidecar.cli.main import split
+from coordsidecar.cli.words import split
 from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.container import STOP_TIMEOUT_S
 from coordsidecar.settings.options import OPTIONS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.cli.main import split
+from coordsidecar.cli.words import split
 from coordsidecar.core.timing import Timing
 from coordsidecar.guard.job_env import job_environment, token_variable
 from coordsidecar.guard.role_file import Role, read_role

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.cli.main import split
+from coordsidecar.cli.words import split
 from coordsidecar.duration import parse_duration
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings

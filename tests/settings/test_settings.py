@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coordsidecar.cli.main import split
+from coordsidecar.cli.words import split
 from coordsidecar.core.timing import Timing
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import (

@@ -4,63 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import moves
 from coordsidecar.core.election import step as core
-from coordsidecar.core.election.moves import Aims, Effect, Event, Op, Watch
-from coordsidecar.core.timing import Timing
+from coordsidecar.core.election.moves import Aims, Effect, Event
 from coordsidecar.store.protocol import Session
-from tests.sim.tree import Tree
+from tests.sim.around import Surroundings
 from tests.sim.world import Host, Process
 
-__all__ = ["ElectorProcess", "Signs", "Surroundings"]
+__all__ = ["ElectorProcess"]
 
 _CHORE_EVERY_S = 0.01
 _PASSES_BEFORE_GUARD = 30
-
-
-class Signs:
-    """The memory that guard and elector share: when the one stepped, and by when both will."""
-
-    guard_stepped_s = guard_due_s = elector_due_s = -math.inf
-
-
-class Surroundings(Protocol):
-    """The sidecar this elector belongs to, and the world beyond it."""
-
-    signs: Signs
-    run: str
-    name: str
-    host: Host
-
-    @property
-    def timing(self) -> Timing: ...
-
-    @property
-    def guard(self) -> Process: ...
-
-    def tell_guard(self, elector: ElectorProcess, message: msg.FromElector) -> None: ...
-
-    def call(self, elector: ElectorProcess, op: Op) -> None: ...
-
-    def watch(self, elector: ElectorProcess, watch: Watch) -> None: ...
-
-    def renewed(self, handle: str, sent_at_s: float, ttl_s: float) -> None: ...
-
-    def living_trees(self) -> list[Tree]: ...
-
-    def kill_guard(self) -> None:
-        """Send it SIGKILL; PID 1 does not mind."""
-
-    def trees_of_run(self, run: str) -> list[Tree]:
-        """What lives of an earlier run on this host."""
-
-    def elector_ended(self, elector: ElectorProcess) -> None: ...
-
-    def changed(self, elector: ElectorProcess, was: object) -> None:
-        """Its phase is another one now: for the statistics, and the referee."""
 
 
 class ElectorProcess(Process):
@@ -119,8 +76,7 @@ class ElectorProcess(Process):
     def pause(self) -> None:
         super().pause()
         if self.world.chance(0.5):  # Stopped, of which its parent hears by SIGCHLD; else frozen.
-            signs = self._around.signs
-            signs.elector_due_s = min(signs.elector_due_s, self.host.clock_s())
+            self._around.signs.elector_halted = True
             self._around.guard.poke()
 
     def ended(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from tests.sim.elector_process import Surroundings
+from tests.sim.around import Surroundings
 
 __all__ = ["Fuse"]
 

@@ -5,55 +5,20 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterator
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import moves
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.brought import Brought
-from coordsidecar.core.guard.moves import Effect, Event, Plan
+from coordsidecar.core.guard.moves import Effect, Event
 from coordsidecar.core.guard.phases import Running, lease_of
 from coordsidecar.store.protocol import Session
-from tests.sim.elector_process import ElectorProcess, Signs
-from tests.sim.fuse import Fuse
+from tests.sim.around import Sidecar
 from tests.sim.tree import Tree
 from tests.sim.world import Host, Process
 
-__all__ = ["GuardProcess", "Sidecar"]
-
-
-class Sidecar(Protocol):
-    """What the guard's hands reach out to."""
-
-    plan: Plan
-    signs: Signs
-    elector: ElectorProcess | None
-    fuse: Fuse
-
-    def start_tree(self, token: int | None) -> Tree | None: ...
-
-    def start_elector(
-        self,
-        adopt: Session | None,
-        token: int | None,
-        run_until_s: float,
-        floor: int,
-        floor_ttl_s: float,
-    ) -> bool:
-        """Fork it; False: there is no process to be had."""
-
-    def living_trees(self) -> list[Tree]: ...
-
-    def guard_ended(self) -> None: ...
-
-    def descriptors_closed(self) -> None:
-        """A kernel lock lasts for as long as somebody has a descriptor of it."""
-
-    def revived(self, lease: msg.Leased) -> None:
-        """For the referee: the job runs on, though its lease had lapsed."""
-
-    def decided(self, effects: list[Effect]) -> None:
-        """For the referee."""
+__all__ = ["GuardProcess"]
 
 
 class GuardProcess(Process):
@@ -176,7 +141,12 @@ class GuardProcess(Process):
             yield moves.Heard(message)
 
     def _reap(self) -> Iterator[Event]:
-        elector = self.sidecar.elector
+        elector, signs = self.sidecar.elector, self.sidecar.signs
+        if signs.elector_halted:
+            signs.elector_halted = False
+            if elector is not None and elector.alive and elector.paused:
+                signs.elector_due_s = min(signs.elector_due_s, self.host.clock_s())
+                yield moves.ElectorStopped()
         if elector is not None and not elector.alive:
             yield from self._messages()  # Its last words.
             self.sidecar.elector = None

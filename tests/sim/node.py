@@ -12,7 +12,8 @@ from coordsidecar.core.guard.moves import Effect, Plan
 from coordsidecar.core.guard.phases import Running, lease_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
-from tests.sim.elector_process import ElectorProcess, Signs
+from tests.sim.around import Signs
+from tests.sim.elector_process import ElectorProcess
 from tests.sim.fuse import Fuse
 from tests.sim.guard_process import GuardProcess
 from tests.sim.network import Link, Network

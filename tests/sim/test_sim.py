@@ -12,12 +12,12 @@ from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Tick
 from tests.sim import elector_process
 from tests.sim.breaking import patched
-from tests.sim.found import SHOWN_BY
 from tests.sim.many import BROKEN, play, play_range
 from tests.sim.mutants import MUTANTS, OF_THE_FUSE
 from tests.sim.mutants_of_sight import SIGHT_SHOWN_BY
 from tests.sim.scenario import Report, run
 from tests.sim.schedule import Schedule
+from tests.sim.stories import SHOWN_BY
 from tests.sim.tell import command
 
 # They wait for nothing, but compute: on a busy host that takes as long as it takes.

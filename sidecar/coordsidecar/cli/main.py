@@ -1,6 +1,6 @@
 """The command line: what the user types and, if it cannot be done, the one sentence they read.
 
-click splits the words; what they mean stands in `options` and `settings`. Everything is imported
+`words` splits them; what they mean stands in `options` and `settings`. Everything is imported
 late: whoever is to take over waits for this start-up, and an interrupt must find no half-imported
 program that answers with a traceback.
 """
@@ -17,7 +17,7 @@ from coordsidecar.refusals import refusal
 if TYPE_CHECKING:
     from coordsidecar.settings.options import Option
 
-__all__ = ["main", "split", "split_by_click", "split_plain"]
+__all__ = ["main"]
 
 _USAGE = 2
 _NO = 1
@@ -88,6 +88,7 @@ def _hold_signals() -> set[int]:
 
 def _run(words: list[str]) -> int:
     blocked = _hold_signals() if os.getpid() == 1 else None
+    from coordsidecar.cli.words import split
     from coordsidecar.settings.options import OPTIONS
     from coordsidecar.settings.settings import build_settings
     from coordsidecar.settings.sources import UsageError
@@ -117,6 +118,7 @@ def _run(words: list[str]) -> int:
 
 def _check(words: list[str]) -> int:
     from coordsidecar.cli.check import why_not_current
+    from coordsidecar.cli.words import split
     from coordsidecar.settings.options import CHECK_OPTIONS
     from coordsidecar.settings.sources import UsageError
     from coordsidecar.store.protocol import StoreError
@@ -137,6 +139,7 @@ def _check(words: list[str]) -> int:
 
 def _health(words: list[str]) -> int:
     from coordsidecar.cli.health import NoAnswerError, why_not_healthy
+    from coordsidecar.cli.words import split
     from coordsidecar.settings.options import HEALTH_OPTIONS
     from coordsidecar.settings.sources import UsageError
 
@@ -152,105 +155,6 @@ def _health(words: list[str]) -> int:
     except NoAnswerError as error:
         return _complain(_OWN_FAILURE, str(error))
     return _complain(_NO, reason) if reason else 0
-
-
-def split(
-    words: list[str], options: tuple[Option, ...], *, interspersed: bool
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Split ``words`` into the options' texts by name and the rest. Raises `UsageError`.
-
-    Without ``interspersed`` the first word that is no option ends the options: all that follows
-    belongs to the job.
-    """
-    plain = split_plain(words, options, interspersed=interspersed)
-    return plain or split_by_click(words, options, interspersed=interspersed)
-
-
-def split_plain(
-    words: list[str], options: tuple[Option, ...], *, interspersed: bool
-) -> tuple[dict[str, str], tuple[str, ...]] | None:
-    """The same for words that need no explaining; None for any others, which are click's to judge.
-
-    A start in production never imports click: 20 ms and 3 MB for each of our processes.
-    """
-    known = {option.flag for option in options} | {"--config"}
-    given: dict[str, list[str]] = {}
-    rest: list[str] = []
-    left = iter(words)
-    for word in left:
-        flag, equals, text = word.partition("=")
-        if word == "--":
-            rest += left
-        elif not word.startswith("-"):
-            rest.append(word)
-            rest += [] if interspersed else left
-        elif flag in known:
-            text = text if equals else next(left, "-")
-            if text.startswith("-"):
-                return None
-            given.setdefault(flag.removeprefix("--"), []).append(text)
-        else:
-            return None
-    flags = {name: texts[-1] for name, texts in given.items()}
-    for option in options:
-        if option.join and option.repeats and option.name in given:
-            flags[option.name] = option.join(given[option.name])
-    return flags, tuple(rest)
-
-
-def split_by_click(
-    words: list[str], options: tuple[Option, ...], *, interspersed: bool
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The same for any words, with a sentence about those that are wrong."""
-    import click
-
-    from coordsidecar.settings.sources import UsageError
-
-    names = [option.name for option in options] + ["config"]
-    params: list[click.Parameter] = [
-        click.Option([option.flag, _identifier(option.name)], multiple=option.repeats)
-        for option in options
-    ]
-    params += [
-        click.Option(["--config", "config"]),
-        click.Option(["-h", "--help", "help"], is_flag=True),
-        click.Option(["--version", "version"], is_flag=True),
-        click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED),
-    ]
-    command = click.Command(
-        "coordsidecar",
-        params=params,
-        add_help_option=False,
-        context_settings={"allow_interspersed_args": interspersed},
-    )
-    try:
-        found = command.make_context("coordsidecar", list(words)).params
-    except click.NoSuchOption as error:
-        raise UsageError(_no_such_option(error.option_name, names)) from error
-    except click.UsageError as error:
-        message = error.format_message().rstrip(".")
-        raise UsageError(message[:1].lower() + message[1:]) from error
-    texts = {name: found[_identifier(name)] for name in names}
-    for option in options:
-        if option.join and option.repeats:
-            texts[option.name] = option.join(list(texts[option.name])) or None
-    # An empty text stays: --name "$UNSET" must be refused, not passed over.
-    flags = {name: text for name, text in texts.items() if text is not None}
-    flags |= {name: "yes" for name in ("help", "version") if found[name]}
-    return flags, tuple(found["rest"])
-
-
-def _identifier(name: str) -> str:
-    return name.replace("-", "_")
-
-
-def _no_such_option(given: str, names: list[str]) -> str:
-    import difflib
-
-    flags = ["--" + name for name in (*names, "help", "version")]
-    nearest = difflib.get_close_matches(given, flags, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else "coordsidecar --help lists them"
-    return f"no such option: {given[:40]}; {hint}"
 
 
 def _complain(status: int, sentence: str) -> int:

@@ -127,7 +127,7 @@ class Leave(Value):
 
 
 class Suspended(Value):
-    """The guard is about to stop itself (Ctrl-Z) with its tree frozen: no pongs for a while."""
+    """The guard is about to stop itself (Ctrl-Z) with its tree frozen: no signs for a while."""
 
 
 class Resumed(Value):

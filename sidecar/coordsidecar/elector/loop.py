@@ -29,14 +29,13 @@ from coordsidecar.core.election.moves import (
     Report,
     Spare,
     Sweep,
-    Swept,
     TellGuard,
     Tick,
-    TreeKilled,
     Watch,
 )
 from coordsidecar.core.election.phases import token_of
 from coordsidecar.elector import announcing, shown
+from coordsidecar.elector.chores import Chores
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
 from coordsidecar.hints import TYPE_CHECKING, Any, assert_never
@@ -47,9 +46,8 @@ from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
 from coordsidecar.store.protocol import Session
-from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import is_stopped
-from coordsidecar.trees.remains import Remains, has_ended
+from coordsidecar.trees.remains import has_ended
 from coordsidecar.wire import Wire
 
 if TYPE_CHECKING:
@@ -123,17 +121,11 @@ class Elector:
     ) -> None:
         self._settings, self._wire, self._log, self._signs = settings, wire, log, signs
         self._guard_pid, self._guard_pidfd = os.getppid(), guard_pidfd
-        self._remains = Remains(
-            guard_pid=self._guard_pid,
-            guard_pidfd=guard_pidfd,
-            run=run_mark,
-            leave_out=(os.getpid(),),
-            app=app,
+        self._chores = Chores(
+            log, guard_pid=self._guard_pid, guard_pidfd=guard_pidfd, run_mark=run_mark, app=app
         )
         self._inbox = Mailbox[Event]()
         self._timer = BootTimer()
-        self._chore: KillTree | Sweep | None = None
-        self._hunt: Hunt | None = None
         self._over = self._guard_died = False
         self._announcing: announcing.Announcing | None = None
         self._since_unix_s = time.time()
@@ -217,17 +209,11 @@ class Elector:
         for fd in (self._wire.fd, self._timer.fd, self._inbox.fd, self._guard_pidfd):
             if not (self._guard_died and fd in (self._guard_pidfd, self._wire.fd)):
                 poll.register(fd, select.POLLIN)
-        if self._chore is None:
+        if self._chores.every_s is None:
             self._signs.elector_due_s = wake_s
             poll.poll()
         else:
-            poll.poll(math.ceil(self._chore_every_s * 1000))
-
-    @property
-    def _chore_every_s(self) -> float:
-        """How soon the chore wants to go on, whatever happens."""
-        hunt = self._hunt if isinstance(self._chore, Sweep) else None
-        return (hunt or self._remains).pause_s
+            poll.poll(math.ceil(self._chores.every_s * 1000))
 
     def _step(self, event: Event) -> None:
         was = self._state
@@ -242,36 +228,16 @@ class Elector:
     def _incoming(self) -> Iterator[Event]:
         for message, fds in self._wire.receive():
             if isinstance(message, msg.JobIs) and fds:
-                self._remains.job_is(message.pid, fds[0])
+                self._chores.job_is(message.pid, fds[0])
             elif isinstance(message, msg.JobIs):  # No descriptor was to be had.
-                self._remains.group_is(message.pid)
+                self._chores.group_is(message.pid)
             assert isinstance(message, msg.FromGuard)
             yield HeardGuard(message)
         if not self._guard_died and has_ended(self._guard_pidfd):
             self._guard_died = True
             yield GuardDied()
         yield from self._inbox.take()
-        yield from self._chores()
-
-    def _chores(self) -> Iterator[Event]:
-        match self._chore:
-            case KillTree():
-                if self._remains.kill_pass():
-                    self._chore = None
-                    yield TreeKilled()
-                elif self._remains.tree_is_gone:
-                    yield TreeKilled(guard_lives=True)
-            case Sweep():
-                assert self._hunt is not None
-                if killed := self._hunt.kill_pass():
-                    self._log.event("sweeping", "killed what an earlier run left", pids=killed[:20])
-                elif self._hunt.over:
-                    self._chore = None
-                    yield Swept()
-            case None:
-                pass
-            case _:
-                assert_never(self._chore)
+        yield from self._chores.go_on()
 
     def _do(self, effect: Effect) -> None:
         match effect:
@@ -281,16 +247,10 @@ class Elector:
                 self._workers.watch(effect)
             case TellGuard(message, fds):
                 self._wire.send(message, fds)
-            case KillTree():
-                self._chore = effect
-            case Spare():
-                self._chore = None
+            case KillTree() | Sweep() | Spare():
+                self._chores.take(effect)
             case LookAtGuard():
                 self._inbox.put(GuardIs(is_stopped(self._guard_pid)))
-            case Sweep(run) if not isinstance(self._chore, KillTree):
-                self._chore, self._hunt = effect, Hunt(run)
-            case Sweep():
-                pass  # Never in the way of burying our own guard.
             case Report(event, message, token):
                 fields = {} if token is None else {"token": token}
                 self._log.event(event, message, **fields)

@@ -169,8 +169,7 @@ def _read_role_file(text: str) -> str:
         os.close(os.open(tried, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
         os.unlink(tried)
     except OSError as error:
-        where = f"cannot write in the folder {_quoted(folder)}"
-        raise ValueError(f"{where}: {error.strerror}") from error
+        raise ValueError(f"cannot write in the folder {folder!r}: {error.strerror}") from error
     return text
 
 
