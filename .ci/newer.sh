@@ -9,8 +9,8 @@ suite=forky
 
 newer_python_plays=(
     tests/cli tests/settings tests/store tests/core tests/guard tests/children tests/trees
-    tests/elector tests/e2e tests/contract/test_local.py tests/contract/test_etcd.py
-    tests/contract/test_consul.py
+    tests/elector tests/e2e tests/contract/test_local.py tests/contract/test_local_holder.py
+    tests/contract/test_etcd.py tests/contract/test_consul.py
     -k 'not (e2e and consul)'
 )
 newer_etcd_plays=(

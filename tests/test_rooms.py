@@ -120,6 +120,18 @@ def test_no_two_folders_or_files_of_a_folder_differ_in_a_letter() -> None:
                 assert one + "s" not in names, f"{folder}: {one} and {one}s"
 
 
+def test_a_module_has_less_than_300_lines() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    lines = {path: path.read_bytes().count(b"\n") for path in paths if path.is_file()}
+
+    assert lines
+    too_long = {str(path.relative_to(ROOT)): n for path, n in lines.items() if n >= 300}
+    assert not too_long, f"split by idea: {too_long}"
+
+
 def test_no_module_of_the_guards_process_imports_the_network() -> None:
     rooms = ("guard", "children", "trees", "core.guard")
     files = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from coordsidecar.store.protocol import (
     Vacant,
 )
 
-__all__ = ["CALL_S", "LONG_TTL_S", "Candidate", "stand_for"]
+__all__ = ["CALL_S", "LONG_TTL_S", "Candidate", "NewCandidate", "stand_for"]
 
 # For calls that have to succeed: no more than a bound on a machine that is very busy.
 CALL_S = 30.0
@@ -113,6 +114,10 @@ class Candidate:
         with suppress(StoreError):
             self.store.close(self.session, timeout_s=2.0)
         close_fds(self.session)
+
+
+# Makes another candidate in the election of a test.
+NewCandidate = Callable[[], Candidate]
 
 
 def stand_for(store: Store, *, ttl_s: float, takeover_delay_s: float, call_s: float) -> Candidate:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 import pytest
 
 from coordsidecar.store.protocol import Election, Store
-from tests.contract.candidate import CALL_S, LONG_TTL_S, Candidate, stand_for
+from tests.contract.candidate import CALL_S, LONG_TTL_S, Candidate, NewCandidate, stand_for
 from tests.contract.harness import (
     ConsulHarness,
     EtcdGrpcHarness,
@@ -24,6 +24,7 @@ from tests.contract.harness import (
     LocalHarness,
     ServerHarness,
 )
+from tests.contract.lock_files import store as lock_file_store
 from tests.servers import ConsulServer, EtcdServer
 
 _STORES = ("etcd", "etcd+grpc", "consul", "local", "kubernetes")
@@ -130,3 +131,15 @@ def candidate(
 ) -> Callable[[], Candidate]:
     """Make another candidate in the test's election, with a store object of its own."""
     return lambda: stand(harness.connect(election))
+
+
+@pytest.fixture
+def local(tmp_path: Path, stand: CandidateFactory) -> NewCandidate:
+    """Make another candidate for the lock file in the test's own folder."""
+    return lambda: stand(lock_file_store(tmp_path))
+
+
+@pytest.fixture
+def lock_path(tmp_path: Path) -> Path:
+    """Where the candidates that ``local`` makes have their lock file."""
+    return tmp_path / "team" / "job.lock"

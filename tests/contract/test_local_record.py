@@ -6,34 +6,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from coordsidecar.store.protocol import Behind, Election, Held, RefusedError, Store
+from coordsidecar.store.protocol import Behind, Election, Held, RefusedError
 from coordsidecar_adapters.local.store import connect
-from tests.contract.candidate import CALL_S, Candidate
-from tests.contract.conftest import CandidateFactory
+from tests.contract.candidate import CALL_S, NewCandidate
+from tests.contract.lock_files import ELECTION
+from tests.contract.lock_files import store as _store
 
-ELECTION = Election(namespace="team", name="job")
-NewCandidate = Callable[[], Candidate]
 _NOBODY_UID = 65534
-
-
-def _store(folder: Path) -> Store:
-    return connect(f"local:{folder}", election=ELECTION, environ={})
 
 
 @pytest.fixture
 def record_path(tmp_path: Path) -> Path:
     return tmp_path / "team" / "job.json"
-
-
-@pytest.fixture
-def local(tmp_path: Path, stand: CandidateFactory) -> NewCandidate:
-    return lambda: stand(_store(tmp_path))
 
 
 # Each child runs one whole term of office and is killed as it reaches one more line of the adapter

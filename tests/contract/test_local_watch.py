@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
-from coordsidecar.store.protocol import Behind, Election, SessionLostError, Store
+from coordsidecar.store.protocol import Behind, SessionLostError
 from coordsidecar_adapters.local import inotify
-from coordsidecar_adapters.local.store import connect
-from tests.contract.candidate import CALL_S, Candidate
-from tests.contract.conftest import CandidateFactory
-
-ELECTION = Election(namespace="team", name="job")
-NewCandidate = Callable[[], Candidate]
-
-
-def _store(folder: Path) -> Store:
-    return connect(f"local:{folder}", election=ELECTION, environ={})
-
-
-@pytest.fixture
-def lock_path(tmp_path: Path) -> Path:
-    return tmp_path / "team" / "job.lock"
-
-
-@pytest.fixture
-def local(tmp_path: Path, stand: CandidateFactory) -> NewCandidate:
-    return lambda: stand(_store(tmp_path))
+from tests.contract.candidate import CALL_S, NewCandidate
+from tests.contract.lock_files import store as _store
 
 
 def test_standbys_that_look_on_do_not_wake_each_other(

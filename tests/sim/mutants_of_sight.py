@@ -118,5 +118,6 @@ SIGHT_SHOWN_BY: dict[str, tuple[int, str]] = {
 """By mutant: a seed, and a schedule.
 
 Of `a_late_renewal_revives_a_term` no story is known any more, after 14,000 tries: looks at the
-leader are too rare for one just before such a renewal. `tests/core/election/test_sight.py` does.
+leader are too rare for one just before such a renewal. `tests/core/election/test_end_of_term.py`
+does.
 """

@@ -12,6 +12,7 @@ from coordsidecar.core.election.moves import (
     Event,
     KillTree,
     Report,
+    Silent,
     TellGuard,
 )
 from coordsidecar.core.election.phases import (
@@ -28,6 +29,8 @@ CLEAN = Held(token=7, clean=True, last_run="", cursor=1)
 UNCLEAN = Held(token=7, clean=False, last_run="election-theirs", cursor=1)
 BEHIND = Behind(leader='{"id": "blue"}', leader_token=5, ahead="k", cursor=1)
 LEASED = msg.Leased(7, step_down_at_s=108.0, run_until_s=113.0)  # Renewed at 100.
+NEVER = 1e9
+DOWN = Silent("cut off")
 
 
 def elector(phase: object, **changes: object) -> Elector:

@@ -40,6 +40,7 @@ from tests.core.election.electors import (
     AIMS,
     BEHIND,
     CLEAN,
+    NEVER,
     SESSION,
     adopting,
     answer,
@@ -47,7 +48,6 @@ from tests.core.election.electors import (
     take,
 )
 
-NEVER = 1e9
 FORGET_IT = TellGuard(msg.Released(0))  # Nobody may adopt the session.
 
 # ── releasing last ─────────────────────────────────────────────────────────────────────────────

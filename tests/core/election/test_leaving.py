@@ -29,12 +29,12 @@ from coordsidecar.core.election.phases import (
 from tests.core.election.electors import (
     BEHIND,
     CLEAN,
+    NEVER,
     SESSION,
     elector,
     take,
 )
 
-NEVER = 1e9
 FORGET_IT = TellGuard(msg.Released(0))  # Nobody may adopt the session.
 
 # ── when it is over ────────────────────────────────────────────────────────────────────────────

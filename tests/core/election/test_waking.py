@@ -23,9 +23,8 @@ from coordsidecar.core.election.phases import (
     Waiting,
 )
 from coordsidecar.value import replace
-from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, answer, elector, take
+from tests.core.election.electors import AIMS, BEHIND, CLEAN, NEVER, SESSION, answer, elector, take
 
-NEVER = 1e9
 RESIGNING = Resigning(7, 0.0, leave=False, give_up_at_s=109.0)
 CALLED = {"call": Renew(SESSION)}
 
