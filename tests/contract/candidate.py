@@ -80,7 +80,7 @@ class Candidate:
     def close(self) -> None:
         self.store.close(self.session, timeout_s=self.call_s)
 
-    def watch(self, standing: Held | Behind | Vacant, *, timeout_s: float = CALL_S) -> bool:
+    def watch(self, standing: Held | Behind | Vacant, *, timeout_s: float = CALL_S) -> bool | Held:
         return self.store.watch(self.session, standing, timeout_s=timeout_s)
 
     def wins(self, *, run: str = "", floor: int = 0, limits: Limits | None = None) -> Held:

@@ -42,8 +42,10 @@ class Detour:
             happens()
         return answer
 
-    def changed(self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float) -> bool:
-        return self._way.changed(creates, timeout_s=timeout_s, lasts_s=lasts_s)
+    def changed(
+        self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float, gather_s: float
+    ) -> list[Json] | None:
+        return self._way.changed(creates, timeout_s=timeout_s, lasts_s=lasts_s, gather_s=gather_s)
 
     def meets_server(self, *, timeout_s: float) -> bool:
         self.asked.append(WHO_ARE_YOU)

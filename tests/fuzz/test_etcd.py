@@ -37,21 +37,26 @@ def _txn(*ranges: list[Any], succeeded: bool = False) -> dict[str, Any]:
 
 _STANDING = _txn([], [_KEY], [_KEY], [_OFFICE], succeeded=True)
 _BEHIND = _txn([_KEY], [_KEY | {"key": b64("n/e/ff")}], [_KEY], [_OFFICE], succeeded=True)
+_HEIR = b64('{"run": "r", "ttl": 9}')
+_NEXT = _KEY | {"key": b64("n/e/ff"), "create_revision": "8", "value": _HEIR}
+_LED = _txn([], [_KEY], [_KEY], [_OFFICE], [_NEXT], succeeded=True)
+_LOST = _txn([_KEY], [_KEY | {"key": b64("n/e/ff")}], [_KEY], [_OFFICE], [], succeeded=True)
 _RENEWED = {"header": _HEADER, "ID": "11256099", "TTL": "15"}
 _ANSWERS: dict[str, list[Any]] = {
     "open": [{"header": _HEADER, "ID": "11256099", "TTL": "15"}],
     "renew": [{"result": _RENEWED}],
     # One answer to both questions.
-    "look": [{"result": _RENEWED | _STANDING}, {"result": _RENEWED | _BEHIND}],
+    "look": [{"result": _RENEWED | _LED}, {"result": _RENEWED | _LOST}],
     "campaign": [_STANDING | {"succeeded": False}, _STANDING, _BEHIND],
     "standing": [_STANDING, _BEHIND],
     "take_office": [_STANDING, _BEHIND],
-    "resign": [_txn([_KEY], [_OFFICE]), _txn([], [])],
+    "resign": [_txn([_KEY], [_OFFICE], [_NEXT]), _txn([], [], [])],
     "close": [{"header": _HEADER}],
     "leader": [_txn([_KEY], [_OFFICE], succeeded=True), _txn([], [], succeeded=True)],
     "watch_held": [
         {"result": {"header": _HEADER, "created": True}},
         {"result": {"header": _HEADER, "events": [{"type": "DELETE", "kv": _KEY}]}},
+        {"result": {"header": _HEADER, "events": [{"kv": _OFFICE}]}},
         {"result": {"created": True, "canceled": True, "cancel_reason": "permission denied"}},
         {"result": {"canceled": True, "compact_revision": "5"}},
     ],

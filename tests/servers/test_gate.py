@@ -128,7 +128,7 @@ def test_the_server_does_what_is_answered_late_or_not_at_all(
 
 def test_a_watch_that_is_open_falls_silent(gate: Gate, store: Store) -> None:
     session, held = leading(store)
-    heard: list[bool] = []
+    heard: list[bool | Held] = []
 
     def watch() -> None:
         with suppress(UnreachableError):  # Consul answers each wait, if only that nothing changed.

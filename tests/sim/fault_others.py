@@ -102,7 +102,7 @@ class StoreFaults:
                 (self.refuse, 0.3),
             ]
         if isinstance(faulty.store, EtcdLike):
-            self.kinds += [(self.depose_member, 2)]
+            self.kinds += [(self.depose_member, 2), (self.delay_watches, 1)]
 
     def revoke(self) -> bool:
         self._faulty.store.revoke_holder()
@@ -187,6 +187,13 @@ class StoreFaults:
         assert isinstance(store, EtcdLike)
         store.depose_member(for_s)
         return self._faulty.say(None, f"a member that was deposed does not know for {for_s:.2f}s")
+
+    def delay_watches(self) -> bool:
+        """What a watch tells may be of long ago, while all else is answered at once."""
+        node = self._faulty.node()
+        node.link.watches_late_s = self._faulty.a_while_s()
+        self._faulty.world.after(2 * node.link.watches_late_s, node.link.heal)
+        return self._faulty.say(node, f"watches are up to {node.link.watches_late_s:.2f}s late")
 
     def refuse(self) -> bool:
         node = self._faulty.node()

@@ -27,7 +27,7 @@ from coordsidecar.core.election.moves import (
     Watch,
     Watched,
 )
-from coordsidecar.store.protocol import Session
+from coordsidecar.store.protocol import Held, Session
 from tests.sim.store_model import Caller, ModelStore
 from tests.sim.world import Process, World
 
@@ -64,7 +64,7 @@ class Link:
         self.requests_pass = True
         self.answers_pass = True
         self.lost_share = 0.0
-        self.slow_s = 0.0
+        self.slow_s = self.watches_late_s = 0.0
         self.late_share = 0.0
         self.refused = False
         self.troubles: dict[type[Op], tuple[str, bool]] = {}
@@ -93,19 +93,25 @@ class Network:
     def watch(self, client: Client, link: Link, watch: Watch) -> None:
         """Hand a watch to the client's other thread."""
         world, store = self._world, self._store
-        at_most_s = min(3.0, client.caller.timing.renew_every_s)
-        ended = False
+        late_s = world.rng.random() * link.watches_late_s if link.watches_late_s else 0.0
+        at_most_s = min(3.0, client.caller.timing.renew_every_s) + late_s
+        handle, ended = watch.session.handle, False
 
-        def end(changed: bool, failed: bool) -> None:
+        def end(changed: bool, failed: bool, appointed: Held | None = None) -> None:
             nonlocal ended
             if not ended:
                 ended = True
-                event = Watched(changed, failed)
+                event = Watched(changed, failed, appointed=appointed, handle=handle)
                 client.process.when_running(lambda: client.receive(event))
 
         def fire() -> None:
             if store.up and link.answers_pass and not world.chance(link.lost_share):
-                world.after(world.between(*store.latency_s), lambda: end(True, False))
+                delay_s = world.between(*store.latency_s) + late_s
+
+                def tell() -> None:
+                    end(True, False, store.appointed(handle, watch.standing))
+
+                world.after(delay_s, tell)
 
         def begin() -> None:
             if link.requests_pass and store.up:

@@ -6,7 +6,7 @@ import math
 from random import Random
 
 from coordsidecar.core.election.moves import Gone, Renewed, Result
-from coordsidecar.store.protocol import Absent, Behind, Held, Limits
+from coordsidecar.store.protocol import Absent, Behind, Held, Limits, Vacant
 from coordsidecar.value import Value, replace
 from tests.sim.store_model import Caller, Referee
 from tests.sim.store_servers import Expiring
@@ -45,6 +45,11 @@ class EtcdLike(Expiring):
         self._era = 1
         self._hosts: list[Host] = []
         self._deposed: _Deposed | None = None
+        # By session: who would lead by it, if that may be appointed; whom it saw next behind it,
+        # and when that had come; and what it was appointed to.
+        self._heirs: dict[str, Caller] = {}
+        self._next: dict[str, tuple[str, int]] = {}
+        self._appointed: dict[str, Held] = {}
         # By dice of its own, so that all other chance is the same with it or without.
         self._dice = Random(f"members {world.seed}")
         # By session: in which term its last linearizable answer was given, and who led by it.
@@ -126,7 +131,16 @@ class EtcdLike(Expiring):
                 limits = self.office.limits and Limits(self.office.limits.ttl_s)
                 self.office = replace(self.office, limits=limits)
         assert isinstance(standing, Held | Behind | Absent)
+        if isinstance(standing, Held):
+            self._next.pop(handle, None)
+            if (after := self._after(self._created[handle])) is not None:
+                self._next[handle] = after, self._created[after]
         return replace(renewed, standing=standing)
+
+    def _after(self, created: int) -> str | None:
+        """Whose key is the next after that."""
+        younger = [h for h in self._created if self._created[h] > created]
+        return min(younger, key=self._created.__getitem__, default=None)
 
     def _between(self, before: int | None, told: int, handle: str) -> bool:
         """Whether what was told lies between two linearizable answers of its own term."""
@@ -170,7 +184,45 @@ class EtcdLike(Expiring):
         self._deposed = None
         self._ends_s.clear()
         self._created.clear()
+        self._next.clear()
         self._revision = 0
+
+    def _comes(self, handle: str, caller: Caller, *, appointable: bool) -> None:
+        if handle not in self._created:
+            self._heirs.pop(handle, None)
+            if appointable:
+                self._heirs[handle] = caller
+
+    def _resign(self, handle: str, token: int | None, caller: Caller) -> None:
+        appointed = self._in_office.get(handle)
+        if token is None and appointed is not None and self.token_held(handle) == appointed:
+            token = appointed  # In the same instant.
+        super()._resign(handle, token, caller)
+
+    def _appoint(self, handle: str) -> None:
+        heir, created = self._next.pop(handle, ("", 0))
+        if not heir:
+            return  # Nobody was behind it when it renewed last.
+        if self._created.get(heir) != created:
+            heir = self.holder() or ""  # It looked again.
+        caller = self._heirs.get(heir)
+        if caller is None:
+            return
+        self.world.say("store", f"{handle} appoints {heir}")
+        self.world.counts["appointments"] += 1
+        token = self._take_office(heir, self._token(heir, self._created[heir]), caller, 0)
+        self._appointed[heir] = Held(
+            token,
+            clean=True,
+            last_run="",
+            cursor=self.version,
+            in_office=True,
+            last_led=token,
+        )
+
+    def appointed(self, handle: str, standing: Held | Behind | Vacant) -> Held | None:
+        held = self._appointed.get(handle)
+        return held if held is not None and held.cursor > standing.cursor else None
 
     def _campaign(self, handle: str) -> Result:
         if handle not in self._ends_s:

@@ -76,6 +76,7 @@ class ModelStore:
             case moves.Renew(session):
                 return self._renew_and_look(session.handle, caller)
             case moves.Campaign(session, floor, depose):
+                self._comes(session.handle, caller, appointable=floor is not None)
                 if depose is not None:
                     self._depose(session.handle, depose)
                 found = self._seen(self._campaign(session.handle), session.handle, None)
@@ -157,6 +158,8 @@ class ModelStore:
         if office != self.office:
             self.referee.released(office.led, self._in_charge)
             self.office = office
+            if held == token:
+                self._appoint(handle)
             self._changed()
 
     def _held(self, token: int) -> Held:
@@ -180,6 +183,16 @@ class ModelStore:
 
     def _depose(self, handle: str, beat: int) -> None:
         """Take the lock from the leader whose beat that still is."""
+
+    def _comes(self, handle: str, caller: Caller, *, appointable: bool) -> None:
+        """Somebody is about to become a candidate, unless it is one."""
+
+    def _appoint(self, handle: str) -> None:
+        """Whoever held the lock by ``handle`` has just resigned: take office for the next."""
+
+    def appointed(self, handle: str, standing: Held | Behind | Vacant) -> Held | None:
+        """What a watch from ``standing`` on says of an appointment."""
+        return None
 
     def _campaign(self, handle: str) -> Result:
         raise NotImplementedError

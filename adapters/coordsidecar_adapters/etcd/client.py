@@ -107,18 +107,21 @@ class EtcdClient:
             timeout_s=timeout_s,
         )
 
-    def changed(self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float) -> bool:
-        """Watch until something happens (True) or time is up (False).
+    def changed(
+        self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float, gather_s: float
+    ) -> list[Json] | None:
+        """Watch until something happens, and return the events; None: time was up.
 
-        ``creates`` are etcd's WatchCreateRequests. True also stands for a watch that cannot go on
+        ``creates`` are etcd's WatchCreateRequests. No event stands for a watch that cannot go on
         because its start was compacted away: read again. If nothing happens, the next call for the
         same keys goes on with it, for ``lasts_s`` at the most: a server that was stopped is silent.
+        ``gather_s``: for how long to wait for what happened together with the first.
         """
         deadline_s = time.monotonic() + timeout_s
         opened: list[WatchStream] = []
         keys = [create["key"] for create in creates]
 
-        def begin(connection: Connection, token: str, left_s: float) -> bool:
+        def begin(connection: Connection, token: str, left_s: float) -> list[Json] | None:
             until_s = time.monotonic() + left_s
             stream = connection.watch(creates, token=token, timeout_s=left_s)
             opened.append(stream)
@@ -126,7 +129,7 @@ class EtcdClient:
             if message is None:
                 # A stopped member accepts connections, and is silent for ever.
                 raise LinkError("the watch was not confirmed in time", sent=True)
-            return _tells_of_change(message)
+            return _events(message)
 
         kept, self._kept = self._kept, None
         try:
@@ -134,17 +137,19 @@ class EtcdClient:
                 opened.append(kept.stream)
             if kept is None or kept.keys != keys or time.monotonic() >= kept.until_s:
                 kept, until_s = None, time.monotonic() + lasts_s
-                changed = self._first_answer(begin, timeout_s=timeout_s)
+                events = self._first_answer(begin, timeout_s=timeout_s)
             else:
-                changed, until_s = False, kept.until_s
-            while not changed:
+                events, until_s = None, kept.until_s
+            while events is None:
                 message = opened[-1].next(timeout_s=deadline_s - time.monotonic())
                 if message is None:
                     if opened[-1].stays_open:
                         self._kept = _Kept(opened.pop(), keys, until_s)
-                    return False
-                changed = _tells_of_change(message)
-            return True
+                    return None
+                events = _events(message)
+            if events and gather_s and (more := opened[-1].next(timeout_s=gather_s)) is not None:
+                events += _events(more) or ()
+            return events
         except LinkError as e:
             self.close()
             raise UnreachableError(f"the watch on etcd at {self._connected_to} broke: {e}") from e
@@ -217,10 +222,14 @@ class EtcdClient:
         return login
 
 
-def _tells_of_change(message: Json) -> bool:
-    """Read a WatchResponse. A denied watch says "created" and "canceled" in one breath."""
+def _events(message: Json) -> list[Json] | None:
+    """Read a WatchResponse; None: nothing has happened.
+
+    A denied watch says "created" and "canceled" in one breath.
+    """
     if message.get("compact_revision", "0") not in ("0", 0):
-        return True
+        return []
     if message.get("canceled"):
         raise StatusError(0, str(message.get("cancel_reason", "the watch was canceled")))
-    return bool(message.get("events"))
+    events = message.get("events")
+    return events if isinstance(events, list) and events else None

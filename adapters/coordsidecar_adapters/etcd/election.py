@@ -23,6 +23,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from coordsidecar.store.heir import Heir
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
@@ -42,6 +43,7 @@ from coordsidecar.value import replace
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import Leases, Told, lease_of
 from coordsidecar_adapters.etcd.picture import Picture
+from coordsidecar_adapters.etcd.succession import appointment, resignation, watched
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import (
     Answer,
@@ -89,7 +91,7 @@ class EtcdElection:
         for _ in range(_RENEWALS):
             before = self._seen.witness
             kept = self._leases.keep_alive(session, timeout_s=deadline_s - time.monotonic())
-            standing = self.standing(session, timeout_s=deadline_s - time.monotonic())
+            standing = self._standing(session, deadline_s, heir=True)
             if not isinstance(standing, Held) or not self._seen.is_judged(self._seen.created):
                 return Renewal(kept.ttl_s, standing)
             if kept.witness is not None and before == kept.witness == self._seen.witness:
@@ -142,6 +144,7 @@ class EtcdElection:
         # Nobody has to be deposed: etcd gives the election away when a lease runs out.
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
+        self._seen.run = run
         if run and self._seen.created and self._seen.office.led >= floor:
             standing = self._succeed(name, run, limits, deadline_s)
             if standing != Absent():
@@ -149,6 +152,9 @@ class EtcdElection:
         reads = self._keys.reads(name, self._seen.created)
         # Before our key is put, the last candidate of all is the one before us.
         last = {"request_range": self._keys.first_of("DESCEND")}
+        half_s = (deadline_s - time.monotonic()) / 2
+        if run and (ours := self._leases.judgeable(limits, timeout_s=half_s)) is not None:
+            record = Heir(run, ours).described_in(record)
         put = {"key": b64(name), "value": b64(record), "lease": str(lease_of(session))}
         answer = self._txn(
             compare=[created_at(name, 0)],
@@ -188,11 +194,16 @@ class EtcdElection:
         return Held(ours.led, clean=True, last_run="", cursor=answer.revision, in_office=True)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
-        deadline_s = time.monotonic() + timeout_s
+        return self._standing(session, time.monotonic() + timeout_s)
+
+    def _standing(self, session: Session, deadline_s: float, *, heir: bool = False) -> Standing:
+        """``heir``: and who stands next, for when we resign."""
         told = self._told(deadline_s)
         for _ in range(_LOOKS):
             left_s = deadline_s - time.monotonic()
             reads = self._keys.reads(self._keys.candidate(session), self._seen.created)
+            if heir:
+                reads.append(self._keys.next_after(self._seen.created))
             standing = self._seen.judge(self._txn(success=reads, timeout_s=left_s), told)
             if standing is not None:
                 return standing
@@ -233,28 +244,17 @@ class EtcdElection:
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
-        give_up: Json = {"request_delete_range": {"key": b64(name)}}
-        if token is None:
-            self._txn(success=[give_up], timeout_s=timeout_s)
-            return
         for _ in range(_LOOKS):
-            office = self._seen.office
-            released = office.resigned(token, run=run)
-            change = [give_up] if self._seen.token(name) == token else []
-            if released != office:
-                change.append(put(self._keys.office, released.encode()))
-            compare = [
-                created_at(name, self._seen.created),
-                value_is(self._keys.office, self._seen.record),
-            ]
-            reads = [get(name), get(self._keys.office)]
-            left_s = deadline_s - time.monotonic()
-            answer = self._txn(compare=compare, success=change, failure=reads, timeout_s=left_s)
+            ours = resignation(self._keys, self._seen, name, token, run=run)
+            answer = self._txn(
+                compare=ours.compare,
+                success=ours.change,
+                failure=ours.reads,
+                timeout_s=deadline_s - time.monotonic(),
+            )
             if answer.succeeded:
                 return
-            key, record = answer.keys
-            self._seen.created = 0 if key is None else key.created
-            self._seen.record = None if record is None else record.value
+            self._seen.found_changed(answer)
         raise UnreachableError(f"somebody keeps changing {self._keys.office}")
 
     def close(self, session: Session, *, timeout_s: float) -> None:
@@ -264,15 +264,13 @@ class EtcdElection:
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
-    ) -> bool:
+    ) -> bool | Held:
         assert not isinstance(standing, Vacant), "etcd gives an election away at once"
-        gone = [self._keys.candidate(session)]
-        if isinstance(standing, Behind):
-            gone.append(standing.ahead)
-        # Only deletions matter: what its owner writes into a key changes no standing.
-        start = {"start_revision": str(standing.cursor + 1), "filters": ["NOPUT"]}
-        creates: list[Json] = [{"key": b64(name)} | start for name in gone]
-        return self._watches.changed(creates, timeout_s=timeout_s, lasts_s=session.ttl_s)
+        creates, gather_s = watched(self._keys, self._keys.candidate(session), standing)
+        events = self._watches.changed(
+            creates, timeout_s=timeout_s, lasts_s=session.ttl_s, gather_s=gather_s
+        )
+        return events is not None and (appointment(self._keys, self._seen, events) or True)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
         reads = [{"request_range": self._keys.first_of("ASCEND")}, get(self._keys.office)]

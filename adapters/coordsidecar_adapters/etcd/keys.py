@@ -51,6 +51,11 @@ class ElectionKeys:
             get(self.office),
         ]
 
+    def next_after(self, created: int) -> Json:
+        """Ask for the candidate that stands next behind the key that was created then."""
+        behind = self.first_of("ASCEND") | {"min_create_revision": str(created + 1)}
+        return {"request_range": behind}
+
     def leads(self, name: str, created: int) -> list[Json]:
         """Compare: ours is still the key that was created then, and the first in the queue."""
         return [created_at(name, created), none_older(self._queue, created)]

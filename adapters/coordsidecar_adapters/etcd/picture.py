@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from coordsidecar.store.protocol import Absent, Behind, Office, Standing
 from coordsidecar_adapters.etcd.lease import Told
-from coordsidecar_adapters.etcd.txn import Answer, Witness
+from coordsidecar_adapters.etcd.txn import Answer, Key, Witness
 
 __all__ = ["Picture"]
 
@@ -17,14 +17,16 @@ class Picture:
     """``created``: when our key was (a revision); ``record``: the office record, as it is there.
 
     ``witness``: of the last transaction. ``judged``: the key of a leader whose silence shows that
-    its term is over, as its record says; empty: there is none before us.
+    its term is over, as its record says; empty: there is none before us. ``run``: the mark of our
+    run, if we may be appointed under it. ``heir``: who stood next behind us.
     """
 
     def __init__(self) -> None:
         self.created = 0
         self.record: bytes | None = None
         self.witness: Witness | None = None
-        self.judged = ""
+        self.judged = self.run = ""
+        self.heir: Key | None = None
         # The key by which we took office, when it was created, and the token: whoever writes into
         # the record cannot change what it is, as long as the key is ours.
         self._term = ("", 0, 0)
@@ -44,6 +46,13 @@ class Picture:
             return self._term[2]
         return self.office.token_under(self.created)
 
+    def found_changed(self, answer: Answer) -> None:
+        """Something was not as we had seen it; this is how our key, the record and the next are."""
+        key, record, heir = answer.keys
+        asked_for, self.created = self.created, 0 if key is None else key.created
+        self.heir = heir if asked_for == self.created else None
+        self.record = None if record is None else record.value
+
     def is_judged(self, created: int) -> bool:
         """Whether silence ends the term of whoever leads by the key that was created then."""
         limits = self.office.limits if self.office.led_under(created) else None
@@ -54,14 +63,17 @@ class Picture:
 
         ``told``: of the leader's lease, before this was asked.
         """
-        ahead, ours, first, record = answer.keys
+        ahead, ours, first, record, *heir = answer.keys
         self.record = None if record is None else record.value
         self.judged = ""
+        self.heir = None
         office = self.office
         if ours is None or first is None:
             return Absent()
         asked_for, self.created = self.created, ours.created
         if first.name == ours.name:
+            if heir and asked_for == ours.created:
+                self.heir = heir[0]  # Else it was looked for in the wrong place.
             return office.held(self.token(ours.name), cursor=answer.revision)
         if asked_for != ours.created or ahead is None:
             return None

@@ -17,7 +17,11 @@ class Transport(Protocol):
         """Put a request. A renewal's answer has a header only if a server itself renewed then."""
         ...
 
-    def changed(self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float) -> bool: ...
+    def changed(
+        self, creates: Sequence[Json], *, timeout_s: float, lasts_s: float, gather_s: float
+    ) -> list[Json] | None:
+        """See `EtcdClient.changed`."""
+        ...
 
     def meets_server(self, *, timeout_s: float) -> bool:
         """Whether a server answers, and no proxy that renews leases in its own time."""

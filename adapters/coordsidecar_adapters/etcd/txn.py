@@ -20,6 +20,7 @@ __all__ = [
     "Witness",
     "b64",
     "created_at",
+    "event_of",
     "get",
     "none_older",
     "number",
@@ -39,6 +40,7 @@ class Key(Value):
     name: str
     value: bytes
     created: int
+    modified: int
 
     @property
     def text(self) -> str:
@@ -99,15 +101,34 @@ def witness_of(answer: Json) -> Witness | None:
 def _read_key(found: Json) -> Key | None:
     """Read the one key of a RangeResponse."""
     for kv in found.get("kvs", ()):
-        created = number(kv, "create_revision")
-        if created <= 0:
-            raise ValueError("a key that was never created")
-        return Key(
-            name=a2b_base64(kv["key"]).decode(errors="surrogateescape"),
-            value=a2b_base64(kv.get("value", "")),
-            created=created,
-        )
+        return _key(kv)
     return None
+
+
+def _key(kv: Json) -> Key:
+    created = number(kv, "create_revision")
+    if created <= 0:
+        raise ValueError("a key that was never created")
+    return Key(
+        name=a2b_base64(kv["key"]).decode(errors="surrogateescape"),
+        value=a2b_base64(kv.get("value", "")),
+        created=created,
+        modified=number(kv, "mod_revision"),
+    )
+
+
+def event_of(event: Json, name: str) -> Key | None:
+    """The key ``name`` as an event of a watch says that it was written; None: it is another event.
+
+    A watch is only a hint, so what cannot be read is no event.
+    """
+    try:
+        if event.get("type", "PUT") not in ("PUT", 0):
+            return None
+        key = _key(event["kv"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+    return key if key.name == name else None
 
 
 def get(name: str) -> Json:

@@ -163,7 +163,9 @@ class Workers:
                 time.sleep(_JOB_FIRST_S)  # Nothing is missed: the watch begins at ``standing``.
             try:
                 changed = self._store.watch(watch.session, watch.standing, timeout_s=at_most_s)
-                event = Watched(changed)
+                event = Watched(bool(changed))
+                if isinstance(changed, Held):
+                    event = Watched(True, appointed=changed, handle=watch.session.handle)
             except RefusedError as error:  # To watch may be a right of its own.
                 event = Watched(changed=False, failed=True, refused=_reason(error))
             except StoreError:

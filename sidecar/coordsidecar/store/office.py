@@ -13,7 +13,7 @@ import json
 
 from coordsidecar.value import Value, replace
 
-__all__ = ["Held", "Limits", "Office"]
+__all__ = ["Held", "Limits", "Office", "fit_for_run"]
 
 _MOST_TOKEN = 2**62
 _MOST_BEATS = 2**62
@@ -45,6 +45,11 @@ def _duration_s(value: object) -> float | None:
         return None
     assert isinstance(value, int | float)
     return float(value) if 0 < value <= _LONGEST_TTL_S else None
+
+
+def fit_for_run(run: str) -> bool:
+    """Whether it may be the mark of a run: it is looked for in the environment of processes."""
+    return len(run) <= 64 and run.isascii()
 
 
 class Held(Value):
@@ -181,7 +186,7 @@ class Office(Value):
             return unreadable
         if not isinstance(run, str) or not isinstance(lock, str):
             return unreadable
-        if len(run) > 64 or not run.isascii():  # It is looked for in the environment of processes.
+        if not fit_for_run(run):
             return unreadable
         if led >= _MOST_TOKEN:  # None that is above it would be left.
             return unreadable

@@ -203,7 +203,8 @@ class Store(Protocol):
     ) -> Standing:
         """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
 
-        With a ``run``, this may take office in the same transaction (`Held.in_office`), but only
+        With a ``run``, whoever leads may appoint us (`resign`), and
+        this may take office in the same transaction (`Held.in_office`), but only
         where the office record is clean and led by ``floor`` or a higher token: else the store has
         lost its data, and somebody may lead who has not heard of it. ``limits``: see `take_office`.
 
@@ -244,8 +245,11 @@ class Store(Protocol):
 
         Records ``released = token`` where this ``run`` led last, under ``token``, in the
         transaction that gives the key up if it is still ours; if it no longer is, the record alone
-        is mended. ``None``: we never took office. Safe to repeat; does not raise
-        `SessionLostError`.
+        is mended. ``None``: we never took office, and if we were appointed meanwhile, it is given
+        back. Safe to repeat; does not raise `SessionLostError`.
+
+        Where the store can, the same transaction appoints whoever stands next: it takes office for
+        that candidate, if it is one of ours and still stands there.
         """
         ...
 
@@ -255,11 +259,12 @@ class Store(Protocol):
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
-    ) -> bool:
+    ) -> bool | Held:
         """Block until our standing may have changed (True), or for at most ``timeout_s`` (False).
 
         Only a hint: the caller asks `standing` again. Misses nothing that happened since
-        ``standing`` was read.
+        ``standing`` was read. `Held`: whoever resigned has appointed us, at that ``cursor``. It was
+        so once; how long ago, a watch cannot tell.
         """
         ...
 

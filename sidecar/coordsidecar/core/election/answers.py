@@ -156,6 +156,7 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         session=session,
         in_vain_since_s=math.inf,
         elected_at_s=math.inf,
+        behind_from_s=-math.inf,
         sight=None,
         connected=True,
         renewed_at_s=answer.sent_at_s,
@@ -205,6 +206,10 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
         case Adopting():
             assert standing is not None, "it asks for nothing else"
             return candidate.stand(elector, standing, answer.sent_at_s, now_s, aims)
+        case Waiting() if elector.see_at_s < elector.renew_at_s:
+            # While we are at it: to wake up for it later would cost more, and should we be
+            # appointed, this renewal is one to lead by.
+            return replace(elector, see_at_s=now_s), []
         case _:
             return elector, []
 

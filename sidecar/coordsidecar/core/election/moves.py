@@ -176,12 +176,15 @@ class Answered(Value):
 class Watched(Value):
     """The watch ended: something may have changed, or ``failed``, or neither.
 
-    ``refused``: the store's reason, if it failed for one that somebody has to mend.
+    ``refused``: the store's reason, if it failed for one that somebody has to mend. ``appointed``:
+    to office, under the session ``handle``, at some time since the watch began.
     """
 
     changed: bool
     failed: bool = False
     refused: str = ""
+    appointed: Held | None = None
+    handle: str = ""
 
 
 class HeardGuard(Value):

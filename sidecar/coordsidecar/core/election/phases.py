@@ -187,6 +187,8 @@ class Elector(Value, kw_only=True):
     ``forgotten_until_s``: how long that one's job may live on, should the store have lost its data
     and know nothing of it any more. ``sight``: since when the leader has not renewed, as far as
     this session has seen. ``watch_refused``: it was reported that the store refuses our watch.
+    ``behind_from_s``: the last renewal before we last asked, and were told that somebody leads: no
+    earlier than that we can have come into office without being told.
     """
 
     phase: Phase
@@ -224,6 +226,7 @@ class Elector(Value, kw_only=True):
     rival: Rival | None = None
     forgotten_until_s: float = -math.inf
     sight: Sight | None = None
+    behind_from_s: float = -math.inf
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)

@@ -92,10 +92,8 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     phase = elector.phase
     going_on = isinstance(phase, Claiming) and phase.held.token == held.token
     if held.last_led == held.token and not going_on:
-        # Taken by a request that we had no answer to: others may have judged our renewals since.
-        report = Report("resigning", "elected, but nothing tells since when", held.token)
-        elector, more = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
-        return elector, [report, *more]
+        # Whoever was before us has appointed us; or a request took it that we had no answer to.
+        return appointed(elector, held, now_s, aims)
     if isinstance(phase, Claiming) and not going_on:
         elector = replace(elector, vacant_since_s=None)  # Somebody else may have led meanwhile.
     elector, since_s = vacant_since(elector, held.last_led, now_s)
@@ -136,6 +134,20 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if isinstance(elector.phase, Claiming) and going_on:
         return elector.to(replace(elector.phase, held=held, start_at_s=start_at_s)), effects
     return replace(elector.to(Claiming(held, start_at_s)), retry_at_s=now_s), effects
+
+
+def appointed(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
+    """We are in office, nobody knows since when: who sees us may have judged our renewals since.
+
+    But it was later than we were last told that somebody else is, so by what we had renewed before
+    that we may lead (rules S1, S16, S17). What is too old, or not what we know, is given back.
+    """
+    known = held.token > elector.floor and now_s >= elector.forgotten_until_s
+    if known and math.isfinite(elector.behind_from_s) and isinstance(elector.phase, Waiting):
+        return lead(replace(elector, renewed_at_s=elector.behind_from_s), held, now_s, aims)
+    report = Report("resigning", "elected, but nothing tells since when", held.token)
+    elector, more = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
+    return elector, [report, *more]
 
 
 def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector, float]:

@@ -56,7 +56,7 @@ from coordsidecar.core.election.phases import (
     token_of,
 )
 from coordsidecar.hints import assert_never
-from coordsidecar.store.protocol import Limits, Session
+from coordsidecar.store.protocol import Behind, Held, Limits, Session
 from coordsidecar.value import replace
 
 __all__ = ["begin", "next_wake_s", "step"]
@@ -185,6 +185,8 @@ def _watched(elector: Elector, event: Watched, now_s: float, aims: Aims) -> Step
         elector = replace(elector, watch_refused=True)
         return elector, [Report("refused", event.refused, token_of(elector.phase))]
     elector = replace(elector, watch_refused=False)
+    if event.appointed is not None and _is_news(elector, event.handle, event.appointed):
+        return rules.appointed(elector, event.appointed, now_s, aims)
     if event.changed:
         # Look first: a watch from the same place would only fire again.
         elector = replace(elector, watch_at_s=math.inf)
@@ -192,6 +194,15 @@ def _watched(elector: Elector, event: Watched, now_s: float, aims: Aims) -> Step
             return replace(elector, renew_at_s=now_s), []  # With its proof.
         return replace(elector, look_at_s=now_s), []
     return replace(elector, watch_at_s=now_s), []
+
+
+def _is_news(elector: Elector, handle: str, appointed: Held) -> bool:
+    """Whether it came about since we last asked; and to us, who would still have it."""
+    match elector.phase, elector.session:
+        case Waiting(Behind(cursor=cursor)), Session():
+            return handle == elector.session.handle and appointed.cursor > cursor
+        case _:
+            return False
 
 
 def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) -> Step:

@@ -1,0 +1,201 @@
+"""Whoever resigns appoints the candidate that stands next, in the same commit."""
+
+from __future__ import annotations
+
+import pytest
+
+from coordsidecar.store.protocol import Behind, Election, Held, Limits, Standing
+from tests.contract.candidate import Candidate, NewCandidate
+from tests.contract.harness import Harness
+
+pytestmark = pytest.mark.stores("etcd")
+
+LIMITS = Limits(60.0, 30.0)
+
+
+def stands_by(candidate: NewCandidate, run: str) -> tuple[Candidate, Behind]:
+    """A candidate that may be appointed, and how it stands."""
+    one = candidate()
+    behind = one.campaign(run=run, limits=LIMITS)
+    assert isinstance(behind, Behind)
+    return one, behind
+
+
+def leader(candidate: NewCandidate) -> tuple[Candidate, int]:
+    one = candidate()
+    return one, one.leads(run="run-of-the-first")
+
+
+def resigns_in_favour(first: Candidate, token: int) -> None:
+    """It resigns, having seen by a renewal who is next."""
+    assert isinstance(first.renews_and_looks(), Held)
+    first.resign(token)
+
+
+def test_who_stands_next_is_told_by_its_watch_that_it_is_in_office(candidate: NewCandidate) -> None:
+    first, token = leader(candidate)
+    second, behind = stands_by(candidate, "run-of-the-second")
+
+    resigns_in_favour(first, token)
+    appointed = second.watch(behind)
+
+    assert isinstance(appointed, Held)
+    assert appointed.in_office
+    assert appointed.token > token
+    assert in_office_by(second.standing()) == appointed.token
+    third = candidate().campaign()
+    assert isinstance(third, Behind)
+    assert (third.leader_token, third.in_office, third.limits) == (appointed.token, True, LIMITS)
+
+
+def in_office_by(standing: Standing) -> int:
+    """The token, of whoever holds the election and has taken office under it."""
+    assert isinstance(standing, Held)
+    assert standing.token == standing.last_led
+    return standing.token
+
+
+def test_who_was_appointed_proves_it_by_renewing_and_resigns_like_any_other(
+    candidate: NewCandidate,
+) -> None:
+    first, token = leader(candidate)
+    second, behind = stands_by(candidate, "run-of-the-second")
+    resigns_in_favour(first, token)
+    appointed = second.watch(behind)
+    assert isinstance(appointed, Held)
+
+    renewed = second.renews_and_looks()
+    second.resign(appointed.token)
+    third = candidate().wins()
+
+    assert isinstance(renewed, Held)
+    assert renewed.token == appointed.token
+    assert third.clean
+    assert third.token > appointed.token
+
+
+def test_office_is_passed_on_and_on(candidate: NewCandidate) -> None:
+    leads, token = leader(candidate)
+    tokens = [token]
+    for run in ("b", "c", "d"):
+        following, behind = stands_by(candidate, run)
+        resigns_in_favour(leads, token)
+        appointed = following.watch(behind)
+        assert isinstance(appointed, Held)
+        leads, token = following, appointed.token
+        tokens.append(token)
+
+    assert tokens == sorted(set(tokens))
+
+
+def test_who_says_nothing_of_its_run_is_not_appointed(candidate: NewCandidate) -> None:
+    """It is another program, or it doubts that the leader before has ended."""
+    first, token = leader(candidate)
+    second = candidate()
+    behind = second.campaign()
+    assert isinstance(behind, Behind)
+
+    resigns_in_favour(first, token)
+
+    assert second.watch(behind) is True
+    held = second.wins(run="run-of-the-second", limits=LIMITS)
+    assert (held.clean, held.in_office) == (True, True)
+
+
+def test_who_no_longer_stands_as_it_was_seen_is_not_appointed(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, token = leader(candidate)
+    second, _ = stands_by(candidate, "run-of-the-second")
+    third, behind = stands_by(candidate, "run-of-the-third")
+    assert isinstance(first.renews_and_looks(), Held)
+    harness.end_session(second.session)
+
+    first.resign(token)
+
+    assert third.watch(behind), "the key before it was deleted"
+    assert in_office_by(third.standing()) > token, "the one before it is gone, so it was its turn"
+
+
+def test_who_came_after_the_last_renewal_takes_over_as_before(candidate: NewCandidate) -> None:
+    first, token = leader(candidate)
+    second, behind = stands_by(candidate, "run-of-the-second")
+
+    first.resign(token)
+
+    assert second.watch(behind) is True
+    assert second.wins(run="run-of-the-second", limits=LIMITS).in_office
+
+
+def test_an_appointed_one_that_dies_leaves_no_clean_office(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, token = leader(candidate)
+    second, _ = stands_by(candidate, "run-of-the-second")
+    third = candidate()
+    third.campaign()
+    resigns_in_favour(first, token)
+
+    harness.end_session(second.session)
+    held = third.wins()
+
+    assert (held.clean, held.last_run, held.last_limits) == (False, "run-of-the-second", LIMITS)
+
+
+def test_who_leaves_as_it_is_appointed_gives_the_office_back(candidate: NewCandidate) -> None:
+    first, token = leader(candidate)
+    second, _ = stands_by(candidate, "run-of-the-second")
+    third = candidate()
+    third.campaign()
+    resigns_in_favour(first, token)
+
+    second.resign(None)
+
+    assert third.wins().clean
+
+
+def test_who_repeats_that_it_resigns_appoints_nobody_else(candidate: NewCandidate) -> None:
+    first, token = leader(candidate)
+    second, behind = stands_by(candidate, "run-of-the-second")
+    stands_by(candidate, "run-of-the-third")
+    resigns_in_favour(first, token)
+    appointed = second.watch(behind)
+    assert isinstance(appointed, Held)
+
+    first.resign(token)
+
+    assert in_office_by(second.standing()) == appointed.token
+
+
+def test_two_electors_of_one_session_appoint_one_candidate(
+    harness: Harness, election: Election, candidate: NewCandidate
+) -> None:
+    """The first of them was replaced; its request was under way all the while."""
+    first, token = leader(candidate)
+    second, behind = stands_by(candidate, "run-of-the-second")
+    assert isinstance(first.renews_and_looks(), Held)
+    other = first.adopted_by(harness.connect(election))
+    for _ in range(2):  # By the first it learns which key is its own.
+        assert isinstance(other.renews_and_looks(), Held)
+    stands_by(candidate, "run-of-the-third")
+
+    other.resign(token)
+    first.resign(token)
+
+    appointed = second.watch(behind)
+    assert isinstance(appointed, Held)
+    assert in_office_by(second.standing()) == appointed.token
+
+
+def test_a_record_that_anybody_wrote_appoints_nobody_else(
+    harness: Harness, election: Election, candidate: NewCandidate
+) -> None:
+    """What is not the record of our own run and our own key is a hint at the most."""
+    first, _ = leader(candidate)
+    second, behind = stands_by(candidate, "run-of-the-second")
+
+    harness.write_office(election, b'{"led": 99, "released": 1, "run": "r", "lock": "99"}')
+
+    assert second.watch(behind) is True
+    assert isinstance(second.standing(), Behind)
+    first.resign(None)
