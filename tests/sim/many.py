@@ -11,6 +11,7 @@ from tests.sim.breaking import Mutant, both, patched
 from tests.sim.found import BUGS
 from tests.sim.mutants import MUTANTS, OF_THE_FUSE
 from tests.sim.mutants_of_sight import OF_SIGHT
+from tests.sim.mutants_of_succession import OF_SUCCESSION
 from tests.sim.node import Node
 from tests.sim.scenario import Report, run
 from tests.sim.schedule import Schedule
@@ -28,7 +29,8 @@ def _without_fuses(mutant: Mutant) -> Mutant:
 
 
 BROKEN = OF_THE_FUSE | {
-    name: _without_fuses(mutant) for name, mutant in (MUTANTS | OF_SIGHT | BUGS).items()
+    name: _without_fuses(mutant)
+    for name, mutant in (MUTANTS | OF_SIGHT | OF_SUCCESSION | BUGS).items()
 }
 
 _AT_ONCE = 25

@@ -45,10 +45,8 @@ class EtcdLike(Expiring):
         self._era = 1
         self._hosts: list[Host] = []
         self._deposed: _Deposed | None = None
-        # By session: who would lead by it, if that may be appointed; whom it saw next behind it,
-        # and when that had come; and what it was appointed to.
+        # By session: who would lead by it, if that may be appointed; and what it was appointed to.
         self._heirs: dict[str, Caller] = {}
-        self._next: dict[str, tuple[str, int]] = {}
         self._appointed: dict[str, Held] = {}
         # By dice of its own, so that all other chance is the same with it or without.
         self._dice = Random(f"members {world.seed}")
@@ -131,16 +129,7 @@ class EtcdLike(Expiring):
                 limits = self.office.limits and Limits(self.office.limits.ttl_s)
                 self.office = replace(self.office, limits=limits)
         assert isinstance(standing, Held | Behind | Absent)
-        if isinstance(standing, Held):
-            self._next.pop(handle, None)
-            if (after := self._after(self._created[handle])) is not None:
-                self._next[handle] = after, self._created[after]
         return replace(renewed, standing=standing)
-
-    def _after(self, created: int) -> str | None:
-        """Whose key is the next after that."""
-        younger = [h for h in self._created if self._created[h] > created]
-        return min(younger, key=self._created.__getitem__, default=None)
 
     def _between(self, before: int | None, told: int, handle: str) -> bool:
         """Whether what was told lies between two linearizable answers of its own term."""
@@ -184,7 +173,6 @@ class EtcdLike(Expiring):
         self._deposed = None
         self._ends_s.clear()
         self._created.clear()
-        self._next.clear()
         self._revision = 0
 
     def _comes(self, handle: str, caller: Caller, *, appointable: bool) -> None:
@@ -200,11 +188,7 @@ class EtcdLike(Expiring):
         super()._resign(handle, token, caller)
 
     def _appoint(self, handle: str) -> None:
-        heir, created = self._next.pop(handle, ("", 0))
-        if not heir:
-            return  # Nobody was behind it when it renewed last.
-        if self._created.get(heir) != created:
-            heir = self.holder() or ""  # It looked again.
+        heir = self.holder() or ""
         caller = self._heirs.get(heir)
         if caller is None:
             return

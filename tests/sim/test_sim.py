@@ -15,6 +15,7 @@ from tests.sim.breaking import patched
 from tests.sim.many import BROKEN, play, play_range
 from tests.sim.mutants import MUTANTS, OF_THE_FUSE
 from tests.sim.mutants_of_sight import SIGHT_SHOWN_BY
+from tests.sim.mutants_of_succession import SUCCESSION_SHOWN_BY
 from tests.sim.scenario import Report, run
 from tests.sim.schedule import Schedule
 from tests.sim.stories import SHOWN_BY
@@ -71,6 +72,12 @@ def test_a_bug_that_was_found_shows_again_when_it_is_put_back(name: str) -> None
 @pytest.mark.parametrize("name", SIGHT_SHOWN_BY)
 def test_a_rule_of_sight_that_is_taken_out_shows(name: str) -> None:
     assert_shown(name, *SIGHT_SHOWN_BY[name], how="two jobs at once")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", SUCCESSION_SHOWN_BY)
+def test_who_misunderstands_an_appointment_is_caught(name: str) -> None:
+    assert_shown(name, *SUCCESSION_SHOWN_BY[name], how="two jobs at once")
 
 
 @pytest.mark.parametrize("fault", ["crash_host", "stop_both", "kill_both"])

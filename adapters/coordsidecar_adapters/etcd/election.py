@@ -43,7 +43,7 @@ from coordsidecar.value import replace
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import Leases, Told, lease_of
 from coordsidecar_adapters.etcd.picture import Picture
-from coordsidecar_adapters.etcd.succession import appointment, resignation, watched
+from coordsidecar_adapters.etcd.succession import appointment, looking, resignation, watched
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import (
     Answer,
@@ -244,6 +244,11 @@ class EtcdElection:
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
+        if token is not None and self._seen.created and self._seen.heir is None:
+            # To look costs less than the commit that it saves.
+            reads = looking(self._keys, self._seen, name)
+            left_s = deadline_s - time.monotonic()
+            self._seen.found_changed(self._txn(success=reads, timeout_s=left_s))
         for _ in range(_LOOKS):
             ours = resignation(self._keys, self._seen, name, token, run=run)
             answer = self._txn(

@@ -17,7 +17,7 @@ from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.picture import Picture
 from coordsidecar_adapters.etcd.txn import Json, b64, created_at, event_of, get, put, value_is
 
-__all__ = ["Resignation", "appointment", "resignation", "watched"]
+__all__ = ["Resignation", "appointment", "looking", "resignation", "watched"]
 
 # What one transaction did comes in several messages, in any order.
 _ONE_TRANSACTION_S = 0.005
@@ -52,7 +52,12 @@ def resignation(
             compare.append(created_at(seen.heir.name, seen.heir.created))
             compare.append(value_is(seen.heir.name, seen.heir.value))
         change.append(put(keys.office, left.encode()))
-    return Resignation(compare, change, [get(name), get(keys.office), keys.next_after(created)])
+    return Resignation(compare, change, looking(keys, seen, name))
+
+
+def looking(keys: ElectionKeys, seen: Picture, name: str) -> list[Json]:
+    """What `Picture.found_changed` wants to know."""
+    return [get(name), get(keys.office), keys.next_after(seen.created)]
 
 
 def watched(keys: ElectionKeys, name: str, standing: Held | Behind) -> tuple[list[Json], float]:
