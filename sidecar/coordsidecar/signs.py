@@ -58,8 +58,12 @@ class Signs:
 
     def elector_is_stopped(self, now_s: float) -> None:
         """Somebody stopped it: from now on its silence counts, whatever it meant to do later."""
-        self._was_due_s, self._stopped_s = self.elector_due_s, now_s
-        self.elector_due_s = min(self._was_due_s, now_s)
+        if (
+            self.elector_due_s != self._stopped_s
+        ):  # Else it was stopped before, and has not stepped.
+            self._was_due_s = self.elector_due_s
+        self._stopped_s = min(self._was_due_s, now_s)
+        self.elector_due_s = self._stopped_s
 
     def elector_goes_on(self) -> None:
         """It will do what it meant to do, unless it has said something else already."""

@@ -96,7 +96,10 @@ def test_guard_and_elector_are_patient_with_each_other_in_proportion(
     assert timing.elector_silence_s == pytest.approx(elector_s)
     assert timing.elector_step_every_s == timing.renew_every_s
     assert timing.guard_step_every_s == pytest.approx(patience_s / 2)
-    assert timing.look_at_guard_s == pytest.approx(min(timing.renew_every_s, guard_s * 0.8))
+    times = timing.renew_every_s / timing.look_at_guard_s
+    assert times == pytest.approx(round(times)), "so many times between two renewals"
+    assert timing.look_at_guard_s <= guard_s * 0.4
+    assert timing.guard_spared_s == pytest.approx(guard_s - timing.look_at_guard_s)
     assert timing.look_again_s == pytest.approx(elector_s / 4)
     assert timing.healthy_age_s == pytest.approx(timing.renew_every_s + elector_s)
     assert timing.guard_silence_s == pytest.approx(guard_s)

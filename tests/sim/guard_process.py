@@ -222,6 +222,9 @@ class GuardProcess(Process):
             case moves.KillElector():
                 if self.sidecar.elector is not None:
                     self.sidecar.elector.kill()
+            case moves.AbandonElector():
+                self.sidecar.elector = None
+                return [moves.ElectorExited()]
             case moves.SuspendSelf():
                 return self._suspend()
             case moves.Finish(exit_code):

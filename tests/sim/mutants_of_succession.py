@@ -60,6 +60,10 @@ SUCCESSION_SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.5 delay_watches standby 0.8; 0.09 kill_job leader 0.05; 0.05 delete_key leader 0.05; "
         "0.21 cut standby 1.6",
     ),
+    "an_appointment_counts_from_when_it_is_seen": (
+        277,
+        "0.4 suspend_host standby 2.4; 0.02 kill_job leader 0",
+    ),
     "an_appointment_of_long_ago_is_news": (
         139,
         "0.27 delay_watches standby 3.25; 0.12 kill_job leader 0.05; 0.05 delete_key leader 0.05",

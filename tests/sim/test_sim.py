@@ -77,7 +77,7 @@ def test_a_rule_of_sight_that_is_taken_out_shows(name: str) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SUCCESSION_SHOWN_BY)
 def test_who_misunderstands_an_appointment_is_caught(name: str) -> None:
-    assert_shown(name, *SUCCESSION_SHOWN_BY[name], how="two jobs at once")
+    assert_shown(name, *SUCCESSION_SHOWN_BY[name])
 
 
 @pytest.mark.parametrize("fault", ["crash_host", "stop_both", "kill_both"])

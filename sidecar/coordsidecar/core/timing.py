@@ -23,6 +23,7 @@ __all__ = ["Timing", "UnsafeTimingError"]
 _LEAST_MARGIN_S = 1.0
 _LEAST_MARGIN_SHARE = 0.10
 _LONGEST_LOOKUP_S = 30.0  # Of a host's name: no call's time-out bounds it.
+_LOOK_SHARE = 0.4
 _START_S = 30.0  # On a busy host, imports alone take seconds.
 
 
@@ -124,7 +125,7 @@ class Timing(Value, kw_only=True):
 
     @property
     def guard_silence_s(self) -> float:
-        """How long the guard may be stopped before the elector ends its job.
+        """How long the guard may be stopped, at the most, before the elector ends its job.
 
         Longer than the other way round: the price of an error is the job, and as long as the
         elector renews, nothing is in danger.
@@ -135,10 +136,15 @@ class Timing(Value, kw_only=True):
     def look_at_guard_s(self) -> float:
         """How often the elector looks whether the guard is stopped.
 
-        When it wakes to renew, as a rule. What is left of ``guard_silence_s`` a guard may be
-        stopped for, and be none the worse for it.
+        When it wakes to renew, as a rule, and as often between.
         """
-        return min(self.renew_every_s, self.guard_silence_s * 0.8)
+        longest_s = self.guard_silence_s * _LOOK_SHARE
+        return self.renew_every_s / math.ceil(self.renew_every_s / longest_s)
+
+    @property
+    def guard_spared_s(self) -> float:
+        """How long it may be stopped, at the least, and be none the worse for it."""
+        return self.guard_silence_s - self.look_at_guard_s
 
     @property
     def guard_patience_s(self) -> float:

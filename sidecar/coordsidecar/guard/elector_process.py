@@ -65,6 +65,8 @@ class ElectorProcess:
         self._wire: Wire | None = None
         self._session: Session | None = None
         self._seen = self._spoke = self._began = False
+        self.abandoned: set[int] = set()
+        """Electors that were killed and have not ended, as far as we have heard."""
         self.failed_starts = 0
         """How many electors in a row failed before they said another word."""
 
@@ -218,6 +220,15 @@ class ElectorProcess:
     def kill(self) -> None:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
+
+    def abandon(self) -> list[msg.FromElector]:
+        """It was killed; whenever it ends, it is none of the job's. Returns its last words."""
+        if self.pid is not None:
+            self.abandoned.add(self.pid)
+        self.pid = None
+        last_words = self.receive()
+        self._close_wire()
+        return last_words
 
     def kill_if_mute(self) -> None:
         """We end. One that works ends after us; one that never said a word may never see that."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard.moves import (
+    AbandonElector,
     AwaitObedience,
     Continued,
     Effect,
@@ -16,6 +17,7 @@ from coordsidecar.core.guard.moves import (
     Event,
     Finish,
     FreezeTree,
+    Heard,
     JobNotStarted,
     KillElector,
     KillTree,
@@ -108,6 +110,7 @@ class Hands:
     def other_is_gone(self, pid: int) -> None:
         """An orphan of the tree; or the fuse, which gets a successor."""
         self.job.child_is_gone(pid)
+        self.elector.abandoned.discard(pid)
         self._fuse.was_reaped(pid)
         if pid == self._fuse.pid:
             self._fuse.is_gone()
@@ -176,6 +179,8 @@ class Hands:
                 self._introduce_job()
             case KillElector():
                 self.elector.kill()
+            case AbandonElector():
+                return [*map(Heard, self.elector.abandon()), ElectorExited()]
             case SuspendSelf():
                 return self._suspend()
             case ShowRole():
@@ -227,7 +232,7 @@ class Hands:
 
     def _helpers(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
-        return (self.elector.pid, self._fuse.pid, self.job.prefork_pid)
+        return (self.elector.pid, *self.elector.abandoned, self._fuse.pid, self.job.prefork_pid)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore

@@ -101,7 +101,7 @@ def test_a_guard_that_goes_on_is_waited_for_as_any_other() -> None:
     state, effects = take(state, HeardGuard(msg.Resumed()), 101.0)
 
     assert effects == []
-    assert (state.guard_due_s, state.guard_lost_s) == (104.0, 109.0)
+    assert (state.guard_due_s, state.guard_lost_s) == (102.5, 109.0)
 
 
 @pytest.mark.parametrize("event", [Tick(guard_seen_s=101.0), HeardGuard(msg.JobIs(1))])

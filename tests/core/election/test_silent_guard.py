@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -46,9 +48,9 @@ LOOKED_AT = {"guard_due_s": 104.5, "guard_alive_s": 100.0, "guard_lost_s": 108.0
 def test_a_guard_that_is_silent_is_looked_at_again_and_again() -> None:
     state = elector(Leading(CLEAN), **SILENT)
 
-    state, early = take(state, Tick(), 103.9)
+    state, early = take(state, Tick(), 103.6)
     state, first = take(state, Tick(), 104.0)
-    state, between = take(state, Tick(), 104.2)
+    state, between = take(state, Tick(), 104.1)
     state, second = take(state, Tick(), 104.5)
 
     assert early == between == []
@@ -56,25 +58,41 @@ def test_a_guard_that_is_silent_is_looked_at_again_and_again() -> None:
     assert state.phase == Leading(CLEAN)
 
 
+def test_who_is_awake_looks_at_a_guard_that_is_soon_to_be_looked_at() -> None:
+    """And need not wake up for it. But whether it is still stopped is asked in time, not before."""
+    state = elector(Leading(CLEAN), **SILENT)
+
+    _, soon = take(state, Tick(), 103.7)
+    _, still = take(replace(state, guard_stopped_s=102.0), Tick(), 103.7)
+
+    assert (soon, still) == ([LookAtGuard()], [])
+
+
 def test_a_silent_guard_that_is_stopped_is_buried_early() -> None:
     state = elector(Leading(CLEAN), **LOOKED_AT)
 
-    state, effects = take(state, GuardIs(stopped=True), 104.1)
+    state, first = take(state, GuardIs(stopped=True), 101.5)
+    state, effects = take(state, GuardIs(stopped=True), 104.0)
 
+    assert first == []
     assert effects == burying("the guard was stopped; ending the job ourselves")
     assert state.phase == Killing(7, until_s=113.0)
 
 
 def test_a_guard_that_is_seen_to_be_stopped_is_looked_at_once_more() -> None:
-    """It may have been stopped since it was last known not to be; but perhaps only just now."""
+    """It may have been stopped since it was last known not to be; but perhaps only just now, and we
+    were slow to look."""
     state = elector(Leading(CLEAN), guard_alive_s=100.0, guard_due_s=103.0)
 
     state, _ = take(state, GuardIs(stopped=True), 103.0)
-    goes_on, _ = take(state, GuardIs(stopped=False), 104.0)
-    still, _ = take(state, GuardIs(stopped=True), 104.0)
+    goes_on, _ = take(state, GuardIs(stopped=False), 105.5)
+    too_soon, _ = take(state, GuardIs(stopped=True), 105.4)
+    still, _ = take(state, GuardIs(stopped=True), 105.5)
 
-    assert (state.phase, state.guard_due_s) == (Leading(CLEAN), 104.0)
+    assert (state.phase, state.guard_due_s) == (Leading(CLEAN), 105.5)
     assert (goes_on.phase, goes_on.guard_due_s) == (Leading(CLEAN), 107.0)
+    assert goes_on.guard_stopped_s == math.inf
+    assert too_soon.phase == Leading(CLEAN)
     assert isinstance(still.phase, Killing)
 
 
@@ -161,7 +179,7 @@ def test_an_elector_that_slept_does_not_blame_its_guard_for_the_silence() -> Non
     """It has the time of a look, and if it had more left, that."""
     state, _ = core.step(elector(Waiting(BEHIND), **SILENT), Tick(), 500.0, AIMS)
 
-    assert (state.guard_due_s, state.guard_alive_s, state.guard_lost_s) == (503.0, 500.0, 504.0)
+    assert (state.guard_due_s, state.guard_alive_s, state.guard_lost_s) == (501.5, 500.0, 504.0)
     awake = elector(Waiting(BEHIND), guard_due_s=1000.0, guard_lost_s=1004.0)
     state, _ = core.step(awake, Tick(), 500.0, AIMS)
     assert (state.guard_due_s, state.guard_lost_s) == (1000.0, 1004.0)
@@ -177,10 +195,11 @@ def test_a_guard_that_freezes_while_we_adopt_is_buried_for_its_job_may_run() -> 
 def test_an_elector_that_adopts_a_lease_that_is_over_gives_its_guard_a_moment_first() -> None:
     begun = replace(core.begin(200.0, AIMS, adopt=SESSION, token=7), ready=True)
 
-    state, early = take(begun, Tick(), 200.9)
-    state, later = take(state, Tick(), 201.0)
+    state, early = take(begun, Tick(), 203.9)
+    state, later = take(state, Tick(), 204.0)
 
-    assert early == [Call(Renew(SESSION, look=True))]
+    assert Call(Renew(SESSION, look=True)) in early
+    assert KillTree() not in early
     assert later[0] == KillTree()
 
 
@@ -211,4 +230,4 @@ def test_a_guard_is_heard_before_its_silence_is_judged(event: Event) -> None:
 
     assert effects == []
     assert state.phase == Leading(CLEAN)
-    assert (state.guard_due_s, state.guard_alive_s, state.guard_lost_s) == (111.0, 108.0, 116.0)
+    assert (state.guard_due_s, state.guard_alive_s, state.guard_lost_s) == (109.5, 108.0, 116.0)

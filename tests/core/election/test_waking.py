@@ -27,6 +27,8 @@ from tests.core.election.electors import AIMS, BEHIND, CLEAN, NEVER, SESSION, an
 
 RESIGNING = Resigning(7, 0.0, leave=False, give_up_at_s=109.0)
 CALLED = {"call": Renew(SESSION)}
+ANSWERED = 100.5
+"""When we step while a call is under way, should it not be answered before."""
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ CALLED = {"call": Renew(SESSION)}
         (Waiting(BEHIND), {"guard_lost_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"renew_at_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"look_at_s": 101.0}, 101.0),
-        (Waiting(BEHIND), {"look_at_s": 101.0, **CALLED}, NEVER),
+        (Waiting(BEHIND), {"look_at_s": 101.0, **CALLED}, ANSWERED),
         (Waiting(BEHIND), {"watching": False, "watch_at_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"watching": True, "watch_at_s": 101.0}, NEVER),
         (Leading(CLEAN), {"watching": False, "watch_at_s": 101.0}, 101.0),
@@ -51,10 +53,11 @@ CALLED = {"call": Renew(SESSION)}
         (Claiming(CLEAN, 103.0), {}, 103.0),
         (Claiming(CLEAN, 103.0, sweeping=True), {}, NEVER),
         (Claiming(CLEAN, 103.0, swept=True), {"retry_at_s": 104.0}, 104.0),
-        (Claiming(CLEAN, 103.0, swept=True), CALLED, NEVER),
+        (Claiming(CLEAN, 103.0, swept=True), CALLED, ANSWERED),
         (Losing(7, kill_at_s=105.0), {}, 105.0),
         (Killing(7), {"guard_due_s": 101.0, "renew_at_s": 104.0}, 104.0),
-        (RESIGNING, {**CALLED, "guard_due_s": 101.0}, 109.0),
+        (RESIGNING, {**CALLED, "guard_due_s": 101.0}, ANSWERED),
+        (RESIGNING, {"retry_at_s": NEVER}, 109.0),
         (RESIGNING, {"session": None}, 100.0),  # There is nothing to give up.
         (Resting(107.0), {}, 107.0),
         (Ended(), {"guard_due_s": 101.0}, NEVER),
@@ -109,7 +112,7 @@ def test_an_elector_begins_awake_and_gives_its_guard_the_usual_time() -> None:
     assert (heir.guard_new, heir.guard_lost_s) == (False, 108.0)
     for state in (fresh, heir):
         assert (state.call, state.watching) == (None, False)
-        assert (state.guard_due_s, state.guard_alive_s) == (103.0, 100.0)
+        assert (state.guard_due_s, state.guard_alive_s) == (101.5, 100.0)
         assert (state.started_at_s, state.last_step_s, state.ready) == (100.0, 100.0, False)
 
 

@@ -9,6 +9,7 @@ import pytest
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
+    AbandonElector,
     ElectorExited,
     ElectorStopped,
     Finish,
@@ -56,6 +57,28 @@ def test_an_elector_that_is_stopped_is_silent_from_then_on() -> None:
     assert first == []
     assert second_s == pytest.approx(102.2)
     assert KillElector() in second
+
+
+def test_an_elector_that_was_killed_and_does_not_end_is_no_longer_waited_for() -> None:
+    """A debugger keeps it from being reaped, or it is in state D: it acts no more in any case."""
+    guard = replace(at(Running(LEASE)), elector_new=False, elector_due_s=99.0)
+    first_s = core.next_wake_s(guard, PLAN)
+    guard, _ = core.step(guard, Tick(), first_s, PLAN)
+    guard, killed = core.step(guard, Tick(), core.next_wake_s(guard, PLAN), PLAN)
+    killed_s = guard.last_step_s
+
+    guard, between = core.step(guard, Tick(), killed_s + 0.1, PLAN)
+    guard, abandoned = core.step(guard, Tick(), core.next_wake_s(guard, PLAN), PLAN)
+    abandoned_s = guard.last_step_s
+    guard, exited = core.step(guard, ElectorExited(), abandoned_s, PLAN)
+
+    assert KillElector() in killed
+    assert between == []
+    assert AbandonElector() in abandoned
+    assert KillElector() not in abandoned
+    assert abandoned_s == killed_s + PLAN.timing.look_again_s
+    assert any(isinstance(effect, StartElector) for effect in exited)
+    assert not guard.elector_killed
 
 
 def test_an_elector_that_shows_that_it_lives_is_looked_at_in_vain() -> None:

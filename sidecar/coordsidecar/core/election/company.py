@@ -38,11 +38,17 @@ def may_run(phase: Phase) -> bool:
     return isinstance(phase, Leading | Losing | Adopting) and token_of(phase) is not None
 
 
-def due_s(elector: Elector, aims: Aims) -> float:
-    """When the elector must act by itself, or look at the guard, because it has not been heard."""
+def due_s(elector: Elector, aims: Aims, *, early: bool = False) -> float:
+    """When the elector must act by itself, or look at the guard, because it has not been heard.
+
+    ``early``: if it is awake anyway, unless it is to look whether the guard is *still* stopped.
+    """
     if isinstance(elector.phase, Killing | Resigning | Ended):
         return math.inf
-    return min(elector.guard_due_s, bury_at_s(elector, aims))
+    early_s = aims.timing.look_at_guard_s / 4
+    if not early or math.isfinite(elector.guard_stopped_s):
+        early_s = 0.0
+    return min(elector.guard_due_s - early_s, bury_at_s(elector, aims))
 
 
 def bury_at_s(elector: Elector, aims: Aims) -> float:
@@ -53,6 +59,9 @@ def bury_at_s(elector: Elector, aims: Aims) -> float:
         case Leading() | Adopting(token=int()):
             # The guard kills at `run_until - K`; half of K later nobody may trust that it will.
             lease_due_s = elector.lease_until_s(aims.timing) - reserve_s / 2
+            if lease_due_s < elector.started_at_s:
+                # It was over when the guard started us, to release what it had led.
+                reserve_s = aims.timing.guard_silence_s
             return min(elector.guard_lost_s, max(lease_due_s, awake_since_s + reserve_s))
         case Losing(kill_at_s=kill_at_s):
             return min(elector.guard_lost_s, max(kill_at_s, awake_since_s + reserve_s))
@@ -75,12 +84,13 @@ def not_stopped(elector: Elector, at_s: float, aims: Aims) -> Elector:
     """It was not at ``at_s``, as far as we know."""
     due_s = max(elector.guard_due_s, at_s + aims.timing.look_at_guard_s)
     alive_s = max(elector.guard_alive_s, at_s)
-    return replace(elector, guard_due_s=due_s, guard_alive_s=alive_s)
+    stopped_s = math.inf if at_s > elector.guard_stopped_s else elector.guard_stopped_s
+    return replace(elector, guard_due_s=due_s, guard_alive_s=alive_s, guard_stopped_s=stopped_s)
 
 
 def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """What time alone decides, before any event is looked at."""
-    if now_s < due_s(elector, aims):
+    if now_s < due_s(elector, aims, early=True):
         return elector, []
     if now_s >= bury_at_s(elector, aims):
         return _give_up_guard(elector, "the guard does not react", now_s, aims)
@@ -90,12 +100,19 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
 
 
 def guard_is(elector: Elector, stopped: bool, now_s: float, aims: Aims) -> Step:
-    """It was looked at; if it is stopped, it may have been since it was last known not to be."""
+    """It was looked at; if it is stopped, it may have been since it was last known not to be.
+
+    But we may have been slow to look, so it is found stopped twice before anything comes of it.
+    """
     if isinstance(elector.phase, Killing | Resigning | Ended):
         return elector, []
     if not stopped:
         return not_stopped(elector, now_s, aims), []
-    buried_s = elector.guard_alive_s + aims.timing.guard_silence_s
+    since_s = min(elector.guard_stopped_s, now_s)
+    buried_s = max(
+        elector.guard_alive_s + aims.timing.guard_silence_s, since_s + aims.timing.guard_spared_s
+    )
+    elector = replace(elector, guard_stopped_s=since_s)
     if now_s < buried_s:
         return replace(elector, guard_due_s=max(elector.guard_due_s, buried_s)), []
     return _give_up_guard(elector, "the guard was stopped", now_s, aims)

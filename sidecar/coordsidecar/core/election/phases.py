@@ -173,7 +173,8 @@ class Elector(Value, kw_only=True):
     we first heard that nobody before us holds the election; ``vacant_led``: who led last (`Held`).
     ``look_at_s``: when to look again where we stand, and ``see_at_s``, at the leader meanwhile.
     ``guard_due_s``: when to look at a guard of whom nothing was heard meanwhile. ``guard_alive_s``:
-    until when we know that it was not stopped; from ``guard_lost_s`` on it is given up in any case.
+    until when we know that it was not stopped, and ``guard_stopped_s`` when we first found that it
+    was; from ``guard_lost_s`` on it is given up in any case.
     ``guard_new``: it has not stepped yet, as far as we know, and still starts.
     ``called_at_s``: when ``call`` was made.
     ``lost_in_a_row``: sessions and terms that the store ended since it last renewed one.
@@ -197,6 +198,7 @@ class Elector(Value, kw_only=True):
     guard_due_s: float
     guard_alive_s: float
     guard_lost_s: float
+    guard_stopped_s: float = math.inf
     guard_new: bool = False
     call: Op | None = None
     called_at_s: float = math.inf

@@ -134,6 +134,10 @@ def next_wake_s(elector: Elector, aims: Aims) -> float:
     wakes_s.append(_hangs_at_s(elector, aims))
     if elector.call is None:
         wakes_s += [at_s for _, at_s in calls.wanted(elector)]
+    else:
+        # As a rule it is answered long before. If not, whoever hangs now is not to be missed only
+        # when the next renewal is due: too little of the lease would be left for a successor.
+        wakes_s.append(elector.last_step_s + aims.timing.look_again_s)
     match elector.phase:
         case Resting(until_s):
             wakes_s.append(until_s)

@@ -10,6 +10,7 @@ from coordsidecar.hints import Literal
 from coordsidecar.value import Value
 
 __all__ = [
+    "AbandonElector",
     "AwaitObedience",
     "Continued",
     "Effect",
@@ -191,6 +192,13 @@ class KillElector(Value):
     pass
 
 
+class AbandonElector(Value):
+    """It was killed, and does not end: a debugger holds it, or the kernel. Report `ElectorExited`.
+
+    No instruction of its own does it carry out any more, so another one may follow.
+    """
+
+
 class SuspendSelf(Value):
     pass
 
@@ -228,6 +236,7 @@ Effect = (
     | Tell
     | StartElector
     | KillElector
+    | AbandonElector
     | SuspendSelf
     | ShowRole
     | Report

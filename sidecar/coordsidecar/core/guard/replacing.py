@@ -14,6 +14,7 @@ import math
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import company, rules
 from coordsidecar.core.guard.moves import (
+    AbandonElector,
     Effect,
     ElectorExited,
     ElectorStopped,
@@ -80,7 +81,12 @@ def _exited(guard: Guard, now_s: float) -> Guard:
         case _:
             pass
     deaths = guard.elector_deaths + 1
-    return replace(guard, elector_start_at_s=now_s + wait_s, elector_deaths=deaths)
+    return replace(
+        guard,
+        elector_start_at_s=now_s + wait_s,
+        elector_deaths=deaths,
+        elector_killed=False,
+    )
 
 
 def wake_s(guard: Guard, plan: Plan) -> float:
@@ -101,6 +107,8 @@ def _look_at_s(guard: Guard, plan: Plan) -> float:
 
 def _silent_at_s(guard: Guard, plan: Plan) -> float:
     timing = plan.timing
+    if guard.elector_killed:
+        return guard.elector_due_s + timing.look_again_s
     patience_s = timing.start_patience_s if guard.elector_new else timing.elector_silence_s
     return guard.elector_due_s + patience_s
 
@@ -112,8 +120,11 @@ def _kill_if_it_hangs(guard: Guard, now_s: float, plan: Plan) -> Step:
     elif now_s < max(_silent_at_s(guard, plan), guard.woke_at_s + plan.timing.look_again_s):
         return guard, []
     # Its death will be reported as `ElectorExited`.
-    guard = replace(guard, elector_due_s=now_s, release_due_s=math.inf)
-    return guard, [KillElector(), Report("elector-silent", why)]
+    killed = replace(guard, elector_due_s=now_s, release_due_s=math.inf, elector_killed=True)
+    if guard.elector_killed:
+        why = "the elector was killed, and does not end; going on without it"
+        return killed, [AbandonElector(), Report("elector-silent", why)]
+    return killed, [KillElector(), Report("elector-silent", why)]
 
 
 def _start(guard: Guard, now_s: float, plan: Plan) -> Step:
