@@ -54,7 +54,7 @@ class ElectorProcess(Process):
         self._guard_died = False
         self.guard_heard_s = -math.inf
         self.guard_was_stopped = False
-        self.begun = self._over = False
+        self.begun = self._over = self.held = self._killed = False
 
     def begin(self) -> None:
         """It takes a while to fork and to import what it needs."""
@@ -78,6 +78,27 @@ class ElectorProcess(Process):
         if self.world.chance(0.5):  # Stopped, of which its parent hears by SIGCHLD; else frozen.
             self._around.signs.elector_halted = True
             self._around.guard.poke()
+
+    def hold(self) -> None:
+        """By a debugger, or the kernel: nobody hears of a stop, and it does not end if killed."""
+        self.held = True
+        super().pause()
+
+    def let_go(self) -> None:
+        self.held = False
+        if self._killed:
+            self.kill()
+        else:
+            self.resume()
+
+    def kill(self) -> None:
+        self._killed = True
+        if not self.held:
+            super().kill()
+
+    def crash(self) -> None:
+        self.held = False
+        self.kill()
 
     def ended(self) -> None:
         self._around.elector_ended(self)

@@ -24,6 +24,7 @@ class ProcessFaults:
             (self.stop_guard_at_work, 2),
             (self.pause_elector, 2),
             (self.stop_elector_at_work, 1),
+            (self.hold_elector, 1),
             (self.starve_guard, 1),
             (self.starve_elector, 1),
             (self.oversleep, 1.5),
@@ -110,6 +111,17 @@ class ProcessFaults:
         self._faulty.world.after(for_s, elector.resume)
         return True
 
+    def hold_elector(self) -> bool:
+        """It hangs, unseen by its guard, and outlives SIGKILL for a while."""
+        node = self._faulty.node()
+        elector = node.sidecar.elector
+        if elector is None or not elector.running or not self._faulty.guard_is_well(node):
+            return False
+        for_s = self._faulty.a_while_s()
+        elector.hold()
+        self._faulty.world.after(for_s, elector.let_go)
+        return self._faulty.say(node, f"the elector is held by a debugger for {for_s:.2f}s")
+
     def stop_elector_at_work(self) -> bool:
         node = self._faulty.node()
         elector = node.sidecar.elector
@@ -193,7 +205,7 @@ class ProcessFaults:
             for tree in sidecar.living_trees():
                 tree.vanish()
             for process in (*sidecar.electors, sidecar.guard):
-                process.kill()
+                process.crash()
 
         def boot() -> None:
             node.down = False

@@ -185,6 +185,10 @@ class Process:
             self._deferred.clear()
             self.ended()
 
+    def crash(self) -> None:
+        """Its host is without power."""
+        self.kill()
+
     def _wake_at(self, when_s: float) -> None:
         if when_s < self._due_s:
             self._due_s = when_s
