@@ -8,7 +8,7 @@ from coordsidecar.store.protocol import Behind, Election, Held, Limits, Standing
 from tests.contract.candidate import Candidate, NewCandidate
 from tests.contract.harness import Harness
 
-pytestmark = pytest.mark.stores("etcd")
+pytestmark = pytest.mark.stores("etcd", "consul")
 
 LIMITS = Limits(60.0, 30.0)
 
@@ -102,6 +102,7 @@ def test_who_says_nothing_of_its_run_is_not_appointed(candidate: NewCandidate) -
     assert (held.clean, held.in_office) == (True, True)
 
 
+@pytest.mark.stores("etcd")  # On Consul nobody can stand next for the lock-delay.
 def test_who_no_longer_stands_as_it_was_seen_is_not_appointed(
     harness: Harness, candidate: NewCandidate
 ) -> None:
@@ -115,6 +116,20 @@ def test_who_no_longer_stands_as_it_was_seen_is_not_appointed(
 
     assert third.watch(behind), "the key before it was deleted"
     assert in_office_by(third.standing()) > token, "the one before it is gone, so it was its turn"
+
+
+def test_who_held_the_place_but_died_is_not_appointed(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    first, token = leader(candidate)
+    second, _ = stands_by(candidate, "run-of-the-second")
+    third, _ = stands_by(candidate, "run-of-the-third")
+    assert isinstance(first.renews_and_looks(), Held)
+    harness.end_session(second.session)
+
+    first.resign(token)
+
+    assert third.wins(run="run-of-the-third", limits=LIMITS).clean
 
 
 def test_who_came_after_the_last_renewal_is_appointed_as_well(candidate: NewCandidate) -> None:

@@ -81,7 +81,7 @@ def test_the_limits_of_a_term_are_told_to_whoever_comes_after_it(
     held = second.wins()
     assert second.take_office(held.token)
     third, fourth = candidate(), candidate()
-    third.campaign(run="a-run", limits=Limits(62.0))
+    third.campaign(run="a-run")
     second.resign(held.token)
     in_office = third.wins(run="a-run", limits=Limits(62.0))
     harness.end_session(third.session)

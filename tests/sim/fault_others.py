@@ -8,6 +8,7 @@ from functools import partial
 from tests.sim.faulty import Fault, Faulty
 from tests.sim.network import OPERATIONS, TROUBLES
 from tests.sim.store_etcd import EtcdLike
+from tests.sim.store_servers import Expiring
 
 __all__ = ["JobFaults", "StoreFaults"]
 
@@ -102,7 +103,9 @@ class StoreFaults:
                 (self.refuse, 0.3),
             ]
         if isinstance(faulty.store, EtcdLike):
-            self.kinds += [(self.depose_member, 2), (self.delay_watches, 1)]
+            self.kinds += [(self.depose_member, 2)]
+        if isinstance(faulty.store, Expiring):
+            self.kinds += [(self.delay_watches, 1)]
 
     def revoke(self) -> bool:
         self._faulty.store.revoke_holder()

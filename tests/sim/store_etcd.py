@@ -6,7 +6,7 @@ import math
 from random import Random
 
 from coordsidecar.core.election.moves import Gone, Renewed, Result
-from coordsidecar.store.protocol import Absent, Behind, Held, Limits, Vacant
+from coordsidecar.store.protocol import Absent, Behind, Held, Limits
 from coordsidecar.value import Value, replace
 from tests.sim.store_model import Caller, Referee
 from tests.sim.store_servers import Expiring
@@ -45,9 +45,6 @@ class EtcdLike(Expiring):
         self._era = 1
         self._hosts: list[Host] = []
         self._deposed: _Deposed | None = None
-        # By session: who would lead by it, if that may be appointed; and what it was appointed to.
-        self._heirs: dict[str, Caller] = {}
-        self._appointed: dict[str, Held] = {}
         # By dice of its own, so that all other chance is the same with it or without.
         self._dice = Random(f"members {world.seed}")
         # By session: in which term its last linearizable answer was given, and who led by it.
@@ -181,32 +178,10 @@ class EtcdLike(Expiring):
             if appointable:
                 self._heirs[handle] = caller
 
-    def _resign(self, handle: str, token: int | None, caller: Caller) -> None:
-        appointed = self._in_office.get(handle)
-        if token is None and appointed is not None and self.token_held(handle) == appointed:
-            token = appointed  # In the same instant.
-        super()._resign(handle, token, caller)
-
     def _appoint(self, handle: str) -> None:
         heir = self.holder() or ""
-        caller = self._heirs.get(heir)
-        if caller is None:
-            return
-        self.world.say("store", f"{handle} appoints {heir}")
-        self.world.counts["appointments"] += 1
-        token = self._take_office(heir, self._token(heir, self._created[heir]), caller, 0)
-        self._appointed[heir] = Held(
-            token,
-            clean=True,
-            last_run="",
-            cursor=self.version,
-            in_office=True,
-            last_led=token,
-        )
-
-    def appointed(self, handle: str, standing: Held | Behind | Vacant) -> Held | None:
-        held = self._appointed.get(handle)
-        return held if held is not None and held.cursor > standing.cursor else None
+        if heir in self._heirs:
+            self._put_in_office(heir, self._token(heir, self._created[heir]))
 
     def _campaign(self, handle: str) -> Result:
         if handle not in self._ends_s:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from coordsidecar.core.election.moves import Gone, Renewed, Result
-from coordsidecar.store.protocol import Session
+from coordsidecar.store.protocol import Behind, Held, Session, Vacant
+from coordsidecar.value import replace
 from tests.sim.store_model import Caller, ModelStore, Referee
 from tests.sim.world import World
 
@@ -16,6 +17,9 @@ class Expiring(ModelStore):
     def __init__(self, world: World, referee: Referee, *, grants: float = 1.0) -> None:
         super().__init__(world, referee, grants=grants)
         self._ends_s: dict[str, float] = {}
+        # By session: who would lead by it, if that may be appointed; and what it was appointed to.
+        self._heirs: dict[str, Caller] = {}
+        self._appointed: dict[str, Held] = {}
 
     def _open(self, handle: str) -> Session:
         self._extend(handle)
@@ -42,6 +46,24 @@ class Expiring(ModelStore):
             self.world.say("store", f"session {handle} expires")
             self.world.counts["sessions expired"] += 1
             self._session_ended(handle)
+
+    def _resign(self, handle: str, token: int | None, caller: Caller) -> None:
+        appointed = self._in_office.get(handle)
+        if token is None and appointed is not None and self.token_held(handle) == appointed:
+            token = appointed  # In the same instant.
+        super()._resign(handle, token, caller)
+
+    def _put_in_office(self, heir: str, token: int) -> None:
+        """It holds the lock by now; so that it is appointed."""
+        self.world.say("store", f"{heir} is appointed")
+        self.world.counts["appointments"] += 1
+        token = self._take_office(heir, token, self._heirs[heir], 0)
+        held = Held(token, clean=True, last_run="", cursor=self.version, last_led=token)
+        self._appointed[heir] = replace(held, in_office=True)
+
+    def appointed(self, handle: str, standing: Held | Behind | Vacant) -> Held | None:
+        held = self._appointed.get(handle)
+        return held if held is not None and held.cursor > standing.cursor else None
 
     def _session_ended(self, handle: str) -> None:
         raise NotImplementedError

@@ -75,13 +75,13 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.76 stop_guard_at_work leader 4",
     ),
     "the_rest_of_an_ended_job_was_trusted_to_stand_by": (
-        854,
-        "0.3 stop_guard_at_work leader 0.5; 0.02 signal_guard leader 0; 0.09 kill_job leader 0; "
-        "0.057 suspend_host leader 0.6",
+        542,
+        "0.44 stop_guard_at_work leader 0.25; 0.04 signal_guard leader 0.05; "
+        "0.1 kill_job leader 0.05; 0 suspend_host leader 0.48",
     ),
     "a_decision_was_made_before_the_last_was_carried_out": (
-        1655,
-        "0.17 starve_guard standby 8; 0.2 kill_guard leader 0.1",
+        104,
+        "0.3 starve_guard standby 16; 0.48 kill_guard leader 0.2",
     ),
     "a_tree_that_was_empty_before_a_start_was_taken_for_the_job": (
         207,

@@ -18,6 +18,7 @@ from coordsidecar.core.election.moves import (
     Renew,
     TellGuard,
     Tick,
+    Watched,
 )
 from coordsidecar.core.election.phases import (
     Claiming,
@@ -48,9 +49,9 @@ LOOKED_AT = {"guard_due_s": 104.5, "guard_alive_s": 100.0, "guard_lost_s": 108.0
 def test_a_guard_that_is_silent_is_looked_at_again_and_again() -> None:
     state = elector(Leading(CLEAN), **SILENT)
 
-    state, early = take(state, Tick(), 103.6)
+    state, early = take(state, Tick(), 103.9)
     state, first = take(state, Tick(), 104.0)
-    state, between = take(state, Tick(), 104.1)
+    state, between = take(state, Tick(), 104.4)
     state, second = take(state, Tick(), 104.5)
 
     assert early == between == []
@@ -62,10 +63,11 @@ def test_who_is_awake_looks_at_a_guard_that_is_soon_to_be_looked_at() -> None:
     """And need not wake up for it. But whether it is still stopped is asked in time, not before."""
     state = elector(Leading(CLEAN), **SILENT)
 
-    _, soon = take(state, Tick(), 103.7)
-    _, still = take(replace(state, guard_stopped_s=102.0), Tick(), 103.7)
+    _, soon = take(state, Watched(changed=False), 103.7)
+    _, still = take(replace(state, guard_stopped_s=102.0), Watched(changed=False), 103.7)
 
-    assert (soon, still) == ([LookAtGuard()], [])
+    assert LookAtGuard() in soon
+    assert LookAtGuard() not in still
 
 
 def test_a_silent_guard_that_is_stopped_is_buried_early() -> None:

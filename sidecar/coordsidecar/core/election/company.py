@@ -15,6 +15,7 @@ from coordsidecar.core.election.moves import (
     Report,
     Spare,
     TellGuard,
+    Tick,
 )
 from coordsidecar.core.election.phases import (
     Adopting,
@@ -41,7 +42,7 @@ def may_run(phase: Phase) -> bool:
 def due_s(elector: Elector, aims: Aims, *, early: bool = False) -> float:
     """When the elector must act by itself, or look at the guard, because it has not been heard.
 
-    ``early``: if it is awake anyway, unless it is to look whether the guard is *still* stopped.
+    ``early``: it is awake anyway; but whether the guard is *still* stopped is asked in time.
     """
     if isinstance(elector.phase, Killing | Resigning | Ended):
         return math.inf
@@ -90,7 +91,7 @@ def not_stopped(elector: Elector, at_s: float, aims: Aims) -> Elector:
 
 def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """What time alone decides, before any event is looked at."""
-    if now_s < due_s(elector, aims, early=True):
+    if now_s < due_s(elector, aims, early=not isinstance(event, Tick)):
         return elector, []
     if now_s >= bury_at_s(elector, aims):
         return _give_up_guard(elector, "the guard does not react", now_s, aims)
