@@ -123,12 +123,25 @@ class Crowd:
             return
         elections = [f"idle-{number}" for number in range(leaders)]
         with self._instances(contender, elections, _IDLE_PERIOD_US) as (_, started):
-            before_s, from_s = sum(wrapper.cpu_s() for wrapper in started), time.monotonic()
+            before, from_s = self._used(started), time.monotonic()
             time.sleep(_IDLE_FOR_S)
-            used_s = sum(wrapper.cpu_s() for wrapper in started) - before_s
-            cores = used_s / (time.monotonic() - from_s)
+            for_s = time.monotonic() - from_s
+            ours, etcds, requests = (
+                (now - was) / for_s for was, now in zip(before, self._used(started), strict=True)
+            )
             pss_mb = sum(wrapper.memory_mb()[1] for wrapper in started)
-        print(f"{title}: {cores:.3f} of a core, {pss_mb:.0f} MB in all (PSS)", flush=True)
+        print(
+            f"{title}: {ours:.3f} of a core, {pss_mb:.0f} MB in all (PSS); "
+            f"etcd: {requests:.1f} requests/s, {etcds:.3f} of a core",
+            flush=True,
+        )
+
+    def _used(self, wrappers: list[Wrapper]) -> tuple[float, float, float]:
+        """What they have computed so far, what etcd has, and how many requests it has had."""
+        root = psutil.Process(self._server.process.pid)
+        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+        etcds_s = sum(time.user + time.system for time in times)
+        return sum(wrapper.cpu_s() for wrapper in wrappers), etcds_s, self._requests()
 
     @contextlib.contextmanager
     def _instances(
