@@ -46,11 +46,11 @@ def resignation(
     compare = [created_at(name, created), value_is(keys.office, seen.record)]
     left = office.resigned(token, run=run)
     if left != office:
-        heir = Heir.read(seen.heir.value) if ours and seen.heir is not None else None
-        if heir is not None and seen.heir is not None:
-            left = heir.appointed(left, lock=seen.heir.created)
-            compare.append(created_at(seen.heir.name, seen.heir.created))
-            compare.append(value_is(seen.heir.name, seen.heir.value))
+        behind = seen.heir if ours else None
+        if behind is not None and (heir := Heir.read(behind.value)) is not None:
+            left = heir.appointed(left, lock=behind.created)
+            compare.append(created_at(behind.name, behind.created))
+            compare.append(value_is(behind.name, behind.value))
         change.append(put(keys.office, left.encode()))
     return Resignation(compare, change, looking(keys, seen, name))
 
