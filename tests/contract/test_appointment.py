@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
 from coordsidecar.store.protocol import Behind, Election, Held, Limits, Standing
 from tests.contract.candidate import Candidate, NewCandidate
-from tests.contract.harness import Harness
+from tests.contract.harness import EtcdHarness, Harness
 
-pytestmark = pytest.mark.stores("etcd", "consul")
+pytestmark = pytest.mark.stores("etcd")
 
 LIMITS = Limits(60.0, 30.0)
 
@@ -102,7 +105,6 @@ def test_who_says_nothing_of_its_run_is_not_appointed(candidate: NewCandidate) -
     assert (held.clean, held.in_office) == (True, True)
 
 
-@pytest.mark.stores("etcd")  # On Consul nobody can stand next for the lock-delay.
 def test_who_no_longer_stands_as_it_was_seen_is_not_appointed(
     harness: Harness, candidate: NewCandidate
 ) -> None:
@@ -115,20 +117,6 @@ def test_who_no_longer_stands_as_it_was_seen_is_not_appointed(
     first.resign(token)
 
     assert third.watch(behind), "the key before it was deleted"
-    assert in_office_by(third.standing()) > token, "the one before it is gone, so it was its turn"
-
-
-def test_who_held_the_place_but_died_is_not_appointed(
-    harness: Harness, candidate: NewCandidate
-) -> None:
-    first, token = leader(candidate)
-    second, _ = stands_by(candidate, "run-of-the-second")
-    third, _ = stands_by(candidate, "run-of-the-third")
-    assert isinstance(first.renews_and_looks(), Held)
-    harness.end_session(second.session)
-
-    first.resign(token)
-
     assert third.wins(run="run-of-the-third", limits=LIMITS).clean
 
 
@@ -139,6 +127,54 @@ def test_who_came_after_the_last_renewal_is_appointed_as_well(candidate: NewCand
     first.resign(token)
 
     assert isinstance(second.watch(behind), Held)
+
+
+def test_who_has_not_renewed_for_long_is_not_appointed(
+    harness: Harness, candidate: NewCandidate
+) -> None:
+    """It may be dead, and nobody has watched it: who comes next would wait for all of its term."""
+    first, token = leader(candidate)
+    second = candidate()
+    behind = second.campaign(run="run-of-the-second", limits=Limits(2.0, 1.0))
+    assert isinstance(behind, Behind)
+    assert isinstance(harness, EtcdHarness)
+
+    def quiet_s() -> int:
+        said = harness.server.etcdctl("lease", "timetolive", second.session.handle, "-w", "json")
+        told = json.loads(said)
+        return int(told["granted-ttl"]) - int(told["ttl"])
+
+    while quiet_s() < 3:
+        time.sleep(0.1)  # The server's clock gives no event to wait for.
+    first.resign(token)
+
+    assert second.watch(behind) is True
+    assert second.wins(run="run-of-the-second", limits=LIMITS).in_office
+
+
+@pytest.mark.parametrize("appointed", [True, False], ids=["appointed", "elected"])
+def test_who_stands_behind_a_new_leader_hears_of_it(
+    candidate: NewCandidate, appointed: bool
+) -> None:
+    """Only from then on it can tell whether that one falls silent."""
+    first, token = leader(candidate)
+    second = candidate()
+    second.campaign(run="run-of-the-second", limits=LIMITS if appointed else None)
+    third, behind = stands_by(candidate, "run-of-the-third")
+
+    first.resign(token)
+    if not appointed:
+        assert second.wins(run="run-of-the-second", limits=LIMITS).in_office
+
+    while True:  # Who was elected was seen to be next before it came into office.
+        assert third.watch(behind)
+        found = third.standing()
+        assert isinstance(found, Behind)
+        behind = found
+        if found.in_office:
+            break
+    assert found.leader_token > token
+    assert found.may_follow
 
 
 def test_an_appointed_one_that_dies_leaves_no_clean_office(

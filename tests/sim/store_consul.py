@@ -26,34 +26,10 @@ class ConsulLike(Expiring):
         self._holder: str | None = None
         self._delayed_until_s = -math.inf
         self._beats = 0
-        # The session of whoever stands next.
-        self._next = ""
 
     def _overstay_s(self, ttl_s: float) -> float:
         """Consul has a least TTL of its own."""
         return max(_LEAST_TTL_S - ttl_s, 0.0) + self.world.rng.random() * max(ttl_s, _LEAST_TTL_S)
-
-    def _comes(self, handle: str, caller: Caller, *, appointable: bool) -> None:
-        self._heirs.pop(handle, None)
-        if appointable:
-            self._heirs[handle] = caller
-        self._stand_next(handle)
-
-    def _renew(self, handle: str, caller: Caller) -> Result:
-        self._stand_next(handle)
-        return super()._renew(handle, caller)
-
-    def _stand_next(self, handle: str) -> None:
-        behind = self._holder not in (None, handle) and handle in self._ends_s
-        if behind and self._next not in self._ends_s and handle in self._heirs:
-            self._next = handle
-
-    def _appoint(self, handle: str) -> None:
-        heir, self._next = self._next, ""
-        if heir in self._ends_s and heir in self._heirs and heir != handle:
-            self._holder = heir
-            self._bump()
-            self._put_in_office(heir, self._token(heir, self._index))
 
     def _renew_and_look(self, handle: str, caller: Caller) -> Result:
         renewed = super()._renew_and_look(handle, caller)

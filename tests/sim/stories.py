@@ -51,8 +51,9 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.619 kill_guard leader 0",
     ),
     "a_new_session_vouched_for_a_store_that_had_lost_its_data": (
-        298,
-        "0.17 cut leader 1.56; 0 lose_data standby 0.05; 0.15 kill_job leader 0.07",
+        489,
+        "0.3 cut leader 2; 0.02 kill_guard standby 0.1; 0.05 pause_elector standby 0.15; "
+        "0.02 lose_data standby 0.05; 0.25 kill_job leader 0.05",
     ),
     "a_kernel_lock_was_trusted_for_ever": (
         40,

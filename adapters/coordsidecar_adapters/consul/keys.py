@@ -1,8 +1,7 @@
-"""The keys of an election in Consul: how they are read, and how they change together.
+"""The two keys of an election in Consul: how they are read, and how they change together.
 
 ``<prefix>/.lock`` is used as ``consul lock <prefix>`` and Go's ``api.Lock`` use it, so that all of
-these exclude each other. ``<prefix>/.office`` holds our record (see `Office`). ``<prefix>/.next``
-is held by the one candidate whom a leader that resigns appoints, and says what it would lead by.
+these exclude each other. ``<prefix>/.office`` holds our record (see `Office`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import time
 from collections.abc import Iterable, Mapping
 
 from coordsidecar.hints import Any
-from coordsidecar.store.heir import Heir
 from coordsidecar.store.protocol import (
     Election,
     Limits,
@@ -21,7 +19,6 @@ from coordsidecar.store.protocol import (
     UnreachableError,
 )
 from coordsidecar.value import replace
-from coordsidecar_adapters.consul import operations as do
 from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.errors import denied, is_denied
@@ -30,12 +27,15 @@ from coordsidecar_adapters.consul.state import NOT_CONSUL, Lock, State
 
 __all__ = ["ElectionKeys"]
 
+# What Go's api.Lock sets, and insists on: github.com/hashicorp/consul/api/lock.go, LockFlagValue.
+_LOCK_FLAGS = 0x2DDCCBC058A50C18
+_DELETE = "delete-cas"
 # How often to start over when keys that were just missing turn out to be there.
 _LOOKS = 3
 
 
 class ElectionKeys:
-    """Reads and changes all keys, each time at once. Raises nothing but `StoreError`.
+    """Reads and changes both keys, each time at once. Raises nothing but `StoreError`.
 
     ``deadline_s`` is on `time.monotonic`. What changes something returns "", or why it did not.
     """
@@ -47,7 +47,6 @@ class ElectionKeys:
         self._below = f"{election.prefix}/"
         self._lock_key = f"{election.prefix}/.lock"
         self._office_key = f"{election.prefix}/.office"
-        self._next_key = f"{election.prefix}/.next"
 
     @property
     def lock_key(self) -> str:
@@ -109,22 +108,11 @@ class ElectionKeys:
 
         "" and both keys as they are now, or why not and None.
         """
-        operations = [do.lock(self._lock_key, session.handle, record)]
+        operations = [self._lock(session, record)]
         if run:
             office = state.succeeded(run=run, limits=limits)
             operations.append(self._replace_office(state, office))
-        operations += self._stand_back(session, state)
         return self._transact_and_read(operations, deadline_s)
-
-    def stand_next(
-        self, session: Session, record: str, heir: Heir, deadline_s: float
-    ) -> State | None:
-        """Be whom a leader that resigns appoints, unless somebody is; all keys as they are now.
-
-        None: somebody is, or was until a while ago (Consul's lock-delay).
-        """
-        operations = [do.lock(self._next_key, session.handle, heir.described_in(record))]
-        return self._transact_and_read(operations, deadline_s)[1]
 
     def take_office(
         self, session: Session, lock: Lock, office: Office, deadline_s: float
@@ -134,8 +122,8 @@ class ElectionKeys:
         Both keys as they are now; None: it is not ours.
         """
         operations = [
-            *do.check_held(self._lock_key, lock),
-            do.set_value(self._office_key, office.encode()),
+            *self._check_ours(session, lock),
+            _operation("set", self._office_key, Value=_encoded(office.encode())),
         ]
         return self._transact_and_read(operations, deadline_s)[1]
 
@@ -148,7 +136,7 @@ class ElectionKeys:
         assert state.lock is not None
         office = replace(state.office, beat=state.office.beat + 1)
         operations = [
-            *do.check_held(self._lock_key, state.lock),
+            *self._check_ours(session, state.lock),
             self._replace_office(state, office),
         ]
         return self._transact_and_read(operations, deadline_s)[1]
@@ -162,11 +150,11 @@ class ElectionKeys:
         """
         assert state.lock is not None
         operations = [
-            do.check_index(self._office_key, state.office_index),
-            # The session that held it, when it ends, finds nothing of its own.
-            do.delete(self._lock_key, state.lock.modify_index),
-            do.lock(self._lock_key, session.handle, record),
-            *self._stand_back(session, state),
+            _operation("check-index", self._office_key, Index=state.office_index),
+            # A held key that is deleted brings no lock-delay, and the session that held it, when
+            # it ends, finds nothing of its own.
+            _operation(_DELETE, self._lock_key, Index=state.lock.modify_index),
+            self._lock(session, record),
         ]
         return self._transact_and_read(operations, deadline_s)
 
@@ -175,33 +163,36 @@ class ElectionKeys:
     ) -> str:
         """Unlock, if the lock is ours in ``state``, and replace the record, if it still is that.
 
-        Who ends a term so appoints whoever stands next. Changes nothing unless all is as ``state``
-        has it.
+        Changes nothing unless all is as ``state`` has it.
         """
-        operations = self._stand_back(session, state)
-        if state.held_by(session.handle):
-            operations.append(do.unlock(self._lock_key, session.handle))
-            following = office and state.appointed(office)
-            if following is not None and state.following is not None:
-                office, candidate = following, state.following
-                operations += [
-                    *do.check_held(self._next_key, candidate),
-                    do.lock(self._lock_key, candidate.session, candidate.value),
-                    do.delete(self._next_key, candidate.modify_index),
-                ]
+        operations = []
+        if state.lock is not None and state.lock.session == session.handle:
+            operations.append(
+                _operation("unlock", self._lock_key, Session=session.handle, Flags=_LOCK_FLAGS)
+            )
         if office is not None:
             operations.append(self._replace_office(state, office))
         return self._transact(operations, deadline_s)[0] if operations else ""
 
-    def _stand_back(self, session: Session, state: State) -> list[do.Operation]:
-        """Who leads, or leaves, does not stand next."""
-        ours = state.following
-        if ours is None or ours.session != session.handle:
-            return []
-        return [do.delete(self._next_key, ours.modify_index)]
+    def _lock(self, session: Session, record: str) -> dict[str, Any]:
+        return _operation(
+            "lock",
+            self._lock_key,
+            Session=session.handle,
+            Flags=_LOCK_FLAGS,
+            Value=_encoded(record),
+        )
 
-    def _replace_office(self, state: State, office: Office) -> do.Operation:
-        return do.replace_value(self._office_key, state.office_index, office.encode())
+    def _check_ours(self, session: Session, lock: Lock) -> list[dict[str, Any]]:
+        return [
+            _operation("check-session", self._lock_key, Session=session.handle),
+            _operation("check-index", self._lock_key, Index=lock.modify_index),
+        ]
+
+    def _replace_office(self, state: State, office: Office) -> dict[str, Any]:
+        return _operation(
+            "cas", self._office_key, Index=state.office_index, Value=_encoded(office.encode())
+        )
 
     def _indexed(self, answer: tuple[str, Any]) -> tuple[int, State]:
         index, found = answer
@@ -215,23 +206,24 @@ class ElectionKeys:
             entries = {entry["Key"]: entry for entry in found}
         except NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
-        keys = (self._lock_key, self._office_key, self._next_key)
-        return State.read(*(entries.get(key) for key in keys))
+        return State.read(entries.get(self._lock_key), entries.get(self._office_key))
 
     def _transact_and_read(
-        self, operations: list[do.Operation], deadline_s: float
+        self, operations: list[dict[str, Any]], deadline_s: float
     ) -> tuple[str, State | None]:
         """Apply all of ``operations`` or none: "" and both keys thereafter, or why not and None.
 
         What the token may not read is left out here as well. So what is missing is looked for.
         """
-        refusal, results = self._transact(
-            [*operations, do.read_below(f"{self._below}.")], deadline_s
-        )
+        read = _operation("get-tree", f"{self._below}.")
+        refusal, results = self._transact([*operations, read], deadline_s)
         if refusal:
             return refusal, None
         try:
-            found = [result["KV"] for result in results[do.results_of(operations) :]]
+            # Before what was read comes one result for each of the others, without its value; but
+            # a deletion has none.
+            before = sum(operation["KV"]["Verb"] != _DELETE for operation in operations)
+            found = [result["KV"] for result in results[before:]]
             for entry in found:
                 entry["Value"] = base64.b64decode(entry["Value"] or "")
         except NOT_CONSUL as e:
@@ -239,7 +231,7 @@ class ElectionKeys:
         state = self._state(found)
         return "", self.read(deadline_s) if state.lock is None or not state.office_index else state
 
-    def _transact(self, operations: list[do.Operation], deadline_s: float) -> tuple[str, Any]:
+    def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> tuple[str, Any]:
         """Apply all of ``operations`` or none: "" and the results, or why not and None."""
         needs = f"key_prefix:write on {self._below}"
 
@@ -259,3 +251,11 @@ class ElectionKeys:
         if is_denied(refusal):
             raise denied("", needs)
         return refusal, results
+
+
+def _operation(verb: str, key: str, **fields: object) -> dict[str, Any]:
+    return {"KV": {"Verb": verb, "Key": key, **fields}}
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()

@@ -1,11 +1,10 @@
-"""The keys of an election as one read found them, and what follows from them together."""
+"""The two keys of an election as one read found them, and what follows from both together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from coordsidecar.hints import Any
-from coordsidecar.store.heir import Heir
 from coordsidecar.store.protocol import Limits, Office, UnreachableError
 from coordsidecar.value import Value, replace
 
@@ -20,7 +19,7 @@ _MOST_LEADER_CHARACTERS = 4096
 
 
 class Lock(Value):
-    """A key to be held, as it was read; ``session`` is "" while nobody holds it."""
+    """The lock key as it was read; ``session`` is "" while nobody holds it."""
 
     session: str
     modify_index: int
@@ -28,30 +27,20 @@ class Lock(Value):
 
 
 class State(Value):
-    """All keys as one read found them; ``office_index`` is 0 if there is no record.
-
-    ``following``: the candidate who stands next, if there is one.
-    """
+    """Both keys as one read found them; ``office_index`` is 0 if there is no record."""
 
     lock: Lock | None
     office: Office
     office_index: int
-    following: Lock | None = None
 
     @classmethod
-    def read(
-        cls,
-        lock: Mapping[str, Any] | None,
-        office: Mapping[str, Any] | None,
-        following: Mapping[str, Any] | None,
-    ) -> State:
+    def read(cls, lock: Mapping[str, Any] | None, office: Mapping[str, Any] | None) -> State:
         """Read Consul's entries, None where there is none. `UnreachableError`: they are not."""
         try:
             return cls(
                 lock=None if lock is None else _lock(lock),
                 office=Office() if office is None else _office(office),
                 office_index=0 if office is None else _index(office),
-                following=None if following is None else _held(following),
             )
         except NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
@@ -78,29 +67,12 @@ class State(Value):
         """What each renewal of who is in office changes: the index of the record."""
         return self.office_index if self.in_office else None
 
-    def term(self, session: str, token: int | None) -> int | None:
-        """The ``token`` under which ``session`` led; None: it may have been appointed just now."""
-        appointed = token is None and self.in_office and self.held_by(session)
-        return self.office.led if appointed else token
-
     def may_be_succeeded(self, floor: int) -> bool:
         """Whether office may be taken with the lock: by an index that must turn out high enough.
 
         It will be above that of the record, which is still the same where it is replaced.
         """
         return self.office.clean and floor <= self.office.led <= self.office_index
-
-    def appointed(self, resigned: Office) -> Office | None:
-        """The record once who stands next has come into office; ``resigned``: before that.
-
-        None: nobody stands there, or it is us.
-        """
-        if self.following is None or self.held_by(self.following.session):
-            return None
-        heir, left = Heir.read(self.following.value), replace(self, office=resigned)
-        if heir is None or not left.may_be_succeeded(0):
-            return None
-        return left.succeeded(run=heir.run, limits=heir.limits)
 
     def succeeded(self, *, run: str, limits: Limits | None) -> Office:
         """The record of who takes office together with the lock."""
@@ -125,11 +97,6 @@ def _lock(entry: Mapping[str, Any]) -> Lock:
         modify_index=_index(entry),
         value=(entry["Value"] or b"").decode(errors="replace")[:_MOST_LEADER_CHARACTERS],
     )
-
-
-def _held(entry: Mapping[str, Any]) -> Lock | None:
-    lock = _lock(entry)
-    return lock if lock.session else None
 
 
 def _office(entry: Mapping[str, Any]) -> Office:

@@ -16,8 +16,6 @@ record counts all the same.
 A session's renewal leaves no trace that others could see. So who is in office proves that the lock
 is its own by writing the record anew: a beat. (Consul keeps no history: nothing grows.) Whoever has
 seen no beat for a TTL deposes it in one transaction, if there was none until then.
-
-Whoever resigns appoints the candidate that holds the third key: a hand-over is one commit.
 """
 
 from __future__ import annotations
@@ -42,18 +40,17 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar.value import replace
 from coordsidecar_adapters.consul.client import ConsulClient
-from coordsidecar_adapters.consul.heirdom import Heirdom
 from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.sessions import Sessions
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
 from coordsidecar_adapters.consul.state import State
-from coordsidecar_adapters.consul.waiting import differs, split_wait
 from coordsidecar_adapters.http_connection import tls_side
 
 __all__ = ["ConsulStore", "connect"]
 
 _LOCK_DELAY_RETRY_S = 0.5
 _LOST_RACE_RETRY_S = 0.05
+_LONGEST_WAIT_S = 300.0
 _NEXT_FIRST_S = 0.03
 _RESIGN_TRIES = 3
 _BEAT_TRIES = 2
@@ -85,7 +82,6 @@ class ConsulStore:
         self._term = ("", 0, 0)
         # As a watch last found them: a campaign need not read that again. A guess like any other.
         self._seen: State | None = None
-        self._heirdom = Heirdom(self._keys)
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -97,8 +93,6 @@ class ConsulStore:
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         deadline_s = time.monotonic() + timeout_s
         ttl_s = self._sessions.renew(session, timeout_s=timeout_s)
-        if not look:
-            self._heirdom.renewed(session, deadline_s)
         return Renewal(ttl_s, self._proof(session, deadline_s) if look else None)
 
     def campaign(
@@ -113,7 +107,6 @@ class ConsulStore:
         timeout_s: float,
     ) -> Standing:
         deadline_s = time.monotonic() + timeout_s
-        self._heirdom.campaigns(record, run, limits)
         if run and depose is None:
             standing = self._succeed(session, record, run, floor, limits, deadline_s)
             if standing is not None:
@@ -123,7 +116,6 @@ class ConsulStore:
             run = ""  # Its term did not end in order.
             refusal, won = self._keys.depose(session, record, state, deadline_s)
         elif state.held:
-            self._heirdom.comes(session, state, deadline_s)
             return self._standing(session, state)
         else:
             run = run if state.may_be_succeeded(floor) else ""
@@ -191,11 +183,9 @@ class ConsulStore:
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         known, self._state = self._held_by(session), None
-        if known is not None and known.following is None:
-            known = None  # To look again costs less than the commit that a successor saves.
         for _ in range(_RESIGN_TRIES):
             state, known = known or self._keys.read(deadline_s), None
-            released = state.office.resigned(state.term(session.handle, token), run=run)
+            released = state.office.resigned(token, run=run)
             office = None if released == state.office else released
             if not self._keys.give_up(session, state, office, deadline_s):
                 return
@@ -209,15 +199,15 @@ class ConsulStore:
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
-    ) -> bool | Held:
+    ) -> bool:
         deadline_s = until_s = time.monotonic() + timeout_s
         if isinstance(standing, Vacant):
             until_s = min(until_s, time.monotonic() + standing.retry_after_s)
         # Without an index first: one that is too high, from before Consul lost or restored its
         # data, would leave us deaf for the whole wait.
         index, state = self._watched.look(deadline_s)
-        while not (changed := differs(state, standing)):
-            wait_s, slack_s = split_wait(until_s - time.monotonic())
+        while not (changed := _differs(state, standing)):
+            wait_s, slack_s = _split_wait(until_s - time.monotonic())
             if wait_s <= 0:
                 break
             waited_from = index
@@ -227,8 +217,6 @@ class ConsulStore:
             if index == waited_from:
                 break
         self._seen = state
-        if isinstance(standing, Behind) and self._heirdom.appointed(session, state):
-            return replace(self._held(state), in_office=True)
         return changed or isinstance(standing, Vacant)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
@@ -274,9 +262,12 @@ class ConsulStore:
             return Absent()
         if lock.session == session.handle:
             self._state = state
-            return self._held(state)
+            *term, token = self._term
+            if term != [lock.session, lock.modify_index]:
+                token = office.token_under(lock.modify_index)
+            held = office.held(token, cursor=lock.modify_index)
+            return replace(held, beat=state.office_index or None)
         if lock.session:
-            self._heirdom.stands_behind(state)
             return Behind(
                 leader=lock.value,
                 leader_token=office.leader_token(lock.modify_index),
@@ -289,11 +280,19 @@ class ConsulStore:
         assert retry_after_s is not None
         return Vacant(retry_after_s, cursor=lock.modify_index, last_led=office.led)
 
-    def _held(self, state: State) -> Held:
-        """How whoever holds the lock stands: us."""
-        assert state.lock is not None
-        *term, token = self._term
-        if term != [state.lock.session, state.lock.modify_index]:
-            token = state.office.token_under(state.lock.modify_index)
-        held = state.office.held(token, cursor=state.lock.modify_index)
-        return replace(held, beat=state.office_index or None)
+
+def _differs(state: State, standing: Held | Behind | Vacant) -> bool:
+    """Whether one who stands so has to hear of it; a leader need not hear of its own beats."""
+    if state.lock_index != standing.cursor:
+        return True
+    return isinstance(standing, Behind) and state.beat != standing.beat
+
+
+def _split_wait(left_s: float) -> tuple[float, float]:
+    """How long Consul may hold a query, and how much time its answer has, within ``left_s``.
+
+    Consul adds up to a sixteenth of the wait, so that waiting clients do not all ask at once.
+    """
+    slack_s = min(1.0, left_s / 4)
+    wait_s = min((left_s - slack_s) * 16 / 17, _LONGEST_WAIT_S)
+    return (wait_s, slack_s) if wait_s >= 0.005 else (0.0, 0.0)

@@ -43,7 +43,7 @@ from coordsidecar.value import replace
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import Leases, Told, lease_of
 from coordsidecar_adapters.etcd.picture import Picture
-from coordsidecar_adapters.etcd.succession import appointment, looking, resignation, watched
+from coordsidecar_adapters.etcd.succession import Succession, appointment, watched
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import (
     Answer,
@@ -53,6 +53,7 @@ from coordsidecar_adapters.etcd.txn import (
     get,
     put,
     read_answer,
+    touch,
     value_is,
 )
 
@@ -74,6 +75,7 @@ class EtcdElection:
         self._keys = ElectionKeys(election)
         self._leases = Leases(calls)
         self._seen = Picture()
+        self._succession = Succession(self._keys, self._seen, self._leases, self._txn)
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -184,7 +186,7 @@ class EtcdElection:
                 *self._keys.leads(name, self._seen.created),
                 value_is(self._keys.office, None if self._seen.record is None else released),
             ],
-            success=[put(self._keys.office, ours.encode())],
+            success=[put(self._keys.office, ours.encode()), touch(name)],
             failure=self._keys.reads(name, self._seen.created),
             timeout_s=deadline_s - time.monotonic(),
         )
@@ -233,7 +235,7 @@ class EtcdElection:
             return None
         answer = self._txn(
             compare=self._keys.leads(name, self._seen.created),
-            success=[put(self._keys.office, office.encode())],
+            success=[put(self._keys.office, office.encode()), touch(name)],
             timeout_s=deadline_s - time.monotonic(),
         )
         if not answer.succeeded:
@@ -243,24 +245,9 @@ class EtcdElection:
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
-        name = self._keys.candidate(session)
-        if token is not None and self._seen.created and self._seen.heir is None:
-            # To look costs less than the commit that it saves.
-            reads = looking(self._keys, self._seen, name)
-            left_s = deadline_s - time.monotonic()
-            self._seen.found_changed(self._txn(success=reads, timeout_s=left_s))
-        for _ in range(_LOOKS):
-            ours = resignation(self._keys, self._seen, name, token, run=run)
-            answer = self._txn(
-                compare=ours.compare,
-                success=ours.change,
-                failure=ours.reads,
-                timeout_s=deadline_s - time.monotonic(),
-            )
-            if answer.succeeded:
-                return
-            self._seen.found_changed(answer)
-        raise UnreachableError(f"somebody keeps changing {self._keys.office}")
+        self._succession.resign(
+            self._keys.candidate(session), token, run=run, deadline_s=deadline_s
+        )
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         # That the lease is gone already is as good.

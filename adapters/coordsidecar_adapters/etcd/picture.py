@@ -91,4 +91,5 @@ class Picture:
             limits=office.limits if in_office else None,
             quiet_s=quiet_s,
             next_in_line=ahead.name == first.name,
+            may_follow=in_office and ahead.name == first.name and self.run != "",
         )

@@ -8,67 +8,125 @@ exists: keys that come later are younger.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
+from coordsidecar.hints import Protocol
 from coordsidecar.store.heir import Heir
-from coordsidecar.store.protocol import Behind, Held, Office
-from coordsidecar.value import Value
+from coordsidecar.store.protocol import Behind, Held, Office, UnreachableError
 from coordsidecar_adapters.etcd.keys import ElectionKeys
+from coordsidecar_adapters.etcd.lease import Leases
 from coordsidecar_adapters.etcd.picture import Picture
-from coordsidecar_adapters.etcd.txn import Json, b64, created_at, event_of, get, put, value_is
+from coordsidecar_adapters.etcd.txn import (
+    Answer,
+    Json,
+    Key,
+    b64,
+    created_at,
+    event_of,
+    get,
+    put,
+    touch,
+    value_is,
+)
 
-__all__ = ["Resignation", "appointment", "looking", "resignation", "watched"]
+__all__ = ["Succession", "appointment", "watched"]
 
 # What one transaction did comes in several messages, in any order.
 _ONE_TRANSACTION_S = 0.005
+# How often to start over when somebody else keeps changing our keys between two requests.
+_TRIES = 4
+# Of its TTL: who has not renewed for so long, or a second more, may be dead.
+_LIVES_SHARE = 1 / 5
 
 
-class Resignation(Value):
-    """A transaction: what must still be so, what is done then, and what is read if it is not."""
+class Ask(Protocol):
+    """`EtcdElection`'s way to make a transaction."""
 
-    compare: list[Json]
-    change: list[Json]
-    reads: list[Json]
-
-
-def resignation(
-    keys: ElectionKeys, seen: Picture, name: str, token: int | None, *, run: str
-) -> Resignation:
-    """Withdraw the candidate ``name``, and end its term under ``token``, by what we last saw.
-
-    Who never led has no token, but may have been appointed in the same instant.
-    """
-    office, created = seen.office, seen.created
-    ours = token is None or seen.token(name) == token
-    if token is None and created and office.led_under(created):
-        token = office.led
-    change: list[Json] = [{"request_delete_range": {"key": b64(name)}}] if ours else []
-    compare = [created_at(name, created), value_is(keys.office, seen.record)]
-    left = office.resigned(token, run=run)
-    if left != office:
-        behind = seen.heir if ours else None
-        if behind is not None and (heir := Heir.read(behind.value)) is not None:
-            left = heir.appointed(left, lock=behind.created)
-            compare.append(created_at(behind.name, behind.created))
-            compare.append(value_is(behind.name, behind.value))
-        change.append(put(keys.office, left.encode()))
-    return Resignation(compare, change, looking(keys, seen, name))
+    def __call__(
+        self,
+        *,
+        compare: Sequence[Json] = (),
+        success: Sequence[Json],
+        failure: Sequence[Json] = (),
+        timeout_s: float,
+    ) -> Answer: ...
 
 
-def looking(keys: ElectionKeys, seen: Picture, name: str) -> list[Json]:
-    """What `Picture.found_changed` wants to know."""
-    return [get(name), get(keys.office), keys.next_after(seen.created)]
+class Succession:
+    """The end of a term, and of a candidacy."""
+
+    def __init__(self, keys: ElectionKeys, seen: Picture, leases: Leases, ask: Ask) -> None:
+        self._keys, self._seen, self._leases, self._ask = keys, seen, leases, ask
+
+    def resign(self, name: str, token: int | None, *, run: str, deadline_s: float) -> None:
+        """Withdraw the candidate ``name``, and end its term under ``token``; see `Store.resign`."""
+        seen = self._seen
+        heir = self._heir(name, deadline_s) if token is not None and seen.created else None
+        for _ in range(_TRIES):
+            compare, change = self._resignation(name, token, heir, run=run)
+            answer = self._ask(
+                compare=compare,
+                success=change,
+                failure=self._reads(name),
+                timeout_s=deadline_s - time.monotonic(),
+            )
+            if answer.succeeded:
+                return
+            seen.found_changed(answer)
+            heir = None  # Whether the one that is next now lives, we do not know.
+        raise UnreachableError(f"somebody keeps changing {self._keys.office}")
+
+    def _resignation(
+        self, name: str, token: int | None, heir: Key | None, *, run: str
+    ) -> tuple[list[Json], list[Json]]:
+        """What must still be as we last saw it, and what is done then.
+
+        Who never led has no token, but may have been appointed in the same instant.
+        """
+        seen, office, created = self._seen, self._seen.office, self._seen.created
+        ours = token is None or seen.token(name) == token
+        if token is None and created and office.led_under(created):
+            token = office.led
+        change: list[Json] = [{"request_delete_range": {"key": b64(name)}}] if ours else []
+        compare = [created_at(name, created), value_is(self._keys.office, seen.record)]
+        left = office.resigned(token, run=run)
+        if left == office:
+            return compare, change
+        if heir is not None and ours and (theirs := Heir.read(heir.value)) is not None:
+            left = theirs.appointed(left, lock=heir.created)
+            compare += [created_at(heir.name, heir.created), value_is(heir.name, heir.value)]
+            change.append(touch(heir.name))
+        return compare, [*change, put(self._keys.office, left.encode())]
+
+    def _heir(self, name: str, deadline_s: float) -> Key | None:
+        """Who stands next, if it lives: to ask costs less than the commit that it saves."""
+        if self._seen.heir is None:
+            left_s = deadline_s - time.monotonic()
+            self._seen.found_changed(self._ask(success=self._reads(name), timeout_s=left_s))
+        key = self._seen.heir
+        lease = self._keys.lease(key.name) if key is not None else None
+        heir = Heir.read(key.value) if key is not None else None
+        if key is None or lease is None or heir is None:
+            return None
+        told = self._leases.told(lease, key.name, timeout_s=(deadline_s - time.monotonic()) / 2)
+        lives = told is not None and told.quiet_s <= heir.limits.ttl_s * _LIVES_SHARE
+        return key if lives else None
+
+    def _reads(self, name: str) -> list[Json]:
+        """What `Picture.found_changed` wants to know."""
+        return [get(name), get(self._keys.office), self._keys.next_after(self._seen.created)]
 
 
 def watched(keys: ElectionKeys, name: str, standing: Held | Behind) -> tuple[list[Json], float]:
     """What the candidate ``name`` watches, and how long to wait for all of one transaction."""
     start: Json = {"start_revision": str(standing.cursor + 1)}
-    # Only deletions matter: what its owner writes into a key changes no standing.
-    gone: Json = start | {"filters": ["NOPUT"]}
-    creates: list[Json] = [{"key": b64(name)} | gone]
+    # Of our own only a deletion matters: whoever may write into it changes no standing.
+    creates: list[Json] = [{"key": b64(name), "filters": ["NOPUT"]} | start]
     if not isinstance(standing, Behind):
         return creates, 0.0
-    creates.append({"key": b64(standing.ahead)} | gone)
+    # It is deleted; or touched, since its candidate has come into office.
+    creates.append({"key": b64(standing.ahead)} | start)
     if not (standing.next_in_line and standing.in_office):
         return creates, 0.0
     creates.append({"key": b64(keys.office), "filters": ["NODELETE"]} | start)

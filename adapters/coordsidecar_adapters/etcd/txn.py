@@ -27,6 +27,7 @@ __all__ = [
     "put",
     "range_end",
     "read_answer",
+    "touch",
     "value_is",
     "witness_of",
 ]
@@ -153,6 +154,11 @@ def range_end(prefix: str) -> str:
 
 def put(name: str, value: str) -> Json:
     return {"request_put": {"key": b64(name), "value": b64(value)}}
+
+
+def touch(name: str) -> Json:
+    """Write the key as it is: whoever watches it hears of it."""
+    return {"request_put": {"key": b64(name), "ignore_value": True, "ignore_lease": True}}
 
 
 def created_at(name: str, revision: int) -> Json:

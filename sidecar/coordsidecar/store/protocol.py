@@ -116,7 +116,8 @@ class Behind(Value):
 
     What tells when it last renewed, as far as the store can tell: ``quiet_s``, for how long at the
     least it had not when this was asked, or ``beat``, a number that each renewal changes.
-    ``next_in_line``: nobody stands between.
+    ``next_in_line``: nobody stands between. ``may_follow``: whoever leads will appoint us, should
+    it resign.
     """
 
     leader: str
@@ -128,6 +129,7 @@ class Behind(Value):
     quiet_s: float | None = None
     beat: int | None = None
     next_in_line: bool = True
+    may_follow: bool = False
 
 
 class Vacant(Value):

@@ -8,7 +8,7 @@ import pytest
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import Call, Campaign, Look, Renew, Renewed, Resign, Watched
-from coordsidecar.core.election.phases import Elector, Leading, Resigning, Waiting
+from coordsidecar.core.election.phases import Elector, Leading, Resigning, Rival, Waiting
 from coordsidecar.store.protocol import Held, Session
 from coordsidecar.value import replace
 from tests.core.election.electors import BEHIND, SESSION, answer, elector, take, told
@@ -97,6 +97,33 @@ def test_a_new_session_has_never_stood_behind_anybody() -> None:
     state, _ = answer(state, replace(OURS, in_office=False), 103.0)
 
     assert isinstance(state.phase, Resigning)
+
+
+@pytest.mark.parametrize(
+    ("may_follow", "told_s", "looks"),
+    [(True, 97.0, True), (True, 99.9, False), (False, 97.0, False)],
+    ids=["its last is too old by the next", "it is not", "nobody would appoint it"],
+)
+def test_who_may_be_appointed_looks_as_often_as_it_takes_to_have_time_left(
+    may_follow: bool, told_s: float, looks: bool
+) -> None:
+    """A leader would resign, and who follows give it back at once: nobody for a while."""
+    standing = replace(LED, may_follow=may_follow)
+    state = standing_by(phase=Waiting(standing), call=Renew(SESSION), behind_from_s=told_s)
+
+    _, effects = answer(state, Renewed(15.0), 103.1, sent_at_s=103.0)
+
+    assert (Call(Look(SESSION)) in effects) == looks
+
+
+def test_who_gives_an_appointment_back_doubts_nobody() -> None:
+    """The one before has left in order: it waits for no takeover delay when it comes again."""
+    known = Rival(5, '{"id": "blue"}', None)
+
+    state, _ = take(standing_by(rival=known), APPOINTED, 109.5)
+
+    assert isinstance(state.phase, Resigning)
+    assert state.rival is None
 
 
 def test_a_standby_looks_when_it_has_renewed_if_it_is_soon_to_look_anyway() -> None:

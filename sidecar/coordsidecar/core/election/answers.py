@@ -206,12 +206,23 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
         case Adopting():
             assert standing is not None, "it asks for nothing else"
             return candidate.stand(elector, standing, answer.sent_at_s, now_s, aims)
-        case Waiting() if elector.see_at_s < elector.renew_at_s:
-            # While we are at it: to wake up for it later would cost more, and should we be
-            # appointed, this renewal is one to lead by.
+        case Waiting(standing) if _looks_now(elector, standing, aims):
             return replace(elector, see_at_s=now_s), []
         case _:
             return elector, []
+
+
+def _looks_now(elector: Elector, behind: Behind | Vacant, aims: Aims) -> bool:
+    """We have renewed. What is to be looked at soon is looked at while we are awake.
+
+    Should we be appointed before we renew next, that is to be one to lead by (rule S19).
+    """
+    if elector.see_at_s < elector.renew_at_s:
+        return True
+    if not isinstance(behind, Behind) or not behind.may_follow:
+        return False
+    age_s = elector.renew_at_s - elector.behind_from_s
+    return age_s > aims.timing.step_down_after_s - aims.timing.rpc_timeout_s + _ROUNDING_S
 
 
 def _proves(standing: Standing | None, token: int) -> bool:

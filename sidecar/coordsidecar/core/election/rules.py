@@ -143,6 +143,8 @@ def appointed(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     that we may lead (rules S1, S16, S17). What is too old, or not what we know, is given back.
     """
     known = held.token > elector.floor and now_s >= elector.forgotten_until_s
+    if known:
+        elector = replace(elector, rival=None)  # It has left in order, as the record says.
     if known and math.isfinite(elector.behind_from_s) and isinstance(elector.phase, Waiting):
         return lead(replace(elector, renewed_at_s=elector.behind_from_s), held, now_s, aims)
     report = Report("resigning", "elected, but nothing tells since when", held.token)
