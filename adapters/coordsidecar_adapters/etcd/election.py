@@ -93,7 +93,7 @@ class EtcdElection:
         for _ in range(_RENEWALS):
             before = self._seen.witness
             kept = self._leases.keep_alive(session, timeout_s=deadline_s - time.monotonic())
-            standing = self._standing(session, deadline_s, heir=True)
+            standing = self._standing(session, deadline_s, heir=self._seen.heir is None)
             if not isinstance(standing, Held) or not self._seen.is_judged(self._seen.created):
                 return Renewal(kept.ttl_s, standing)
             if kept.witness is not None and before == kept.witness == self._seen.witness:

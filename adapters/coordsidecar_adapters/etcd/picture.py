@@ -66,14 +66,15 @@ class Picture:
         ahead, ours, first, record, *heir = answer.keys
         self.record = None if record is None else record.value
         self.judged = ""
-        self.heir = None
         office = self.office
         if ours is None or first is None:
             return Absent()
         asked_for, self.created = self.created, ours.created
         if first.name == ours.name:
-            if heir and asked_for == ours.created:
-                self.heir = heir[0]  # Else it was looked for in the wrong place.
+            if asked_for != ours.created:
+                self.heir = None  # It was looked for in the wrong place.
+            elif heir:
+                self.heir = heir[0]
             return office.held(self.token(ours.name), cursor=answer.revision)
         if asked_for != ours.created or ahead is None:
             return None

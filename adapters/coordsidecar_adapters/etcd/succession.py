@@ -101,17 +101,21 @@ class Succession:
 
     def _heir(self, name: str, deadline_s: float) -> Key | None:
         """Who stands next, if it lives: to ask costs less than the commit that it saves."""
-        if self._seen.heir is None:
-            left_s = deadline_s - time.monotonic()
-            self._seen.found_changed(self._ask(success=self._reads(name), timeout_s=left_s))
-        key = self._seen.heir
-        lease = self._keys.lease(key.name) if key is not None else None
-        heir = Heir.read(key.value) if key is not None else None
-        if key is None or lease is None or heir is None:
-            return None
-        told = self._leases.told(lease, key.name, timeout_s=(deadline_s - time.monotonic()) / 2)
-        lives = told is not None and told.quiet_s <= heir.limits.ttl_s * _LIVES_SHARE
-        return key if lives else None
+        if (known := self._seen.heir) is not None and self._lives(known, deadline_s):
+            return known
+        left_s = deadline_s - time.monotonic()
+        self._seen.found_changed(self._ask(success=self._reads(name), timeout_s=left_s))
+        found = self._seen.heir
+        return found if found not in (None, known) and self._lives(found, deadline_s) else None
+
+    def _lives(self, candidate: Key | None, deadline_s: float) -> bool:
+        """Whether it may be appointed, and its lease was renewed not long ago."""
+        if candidate is None or (heir := Heir.read(candidate.value)) is None:
+            return False
+        lease = self._keys.lease(candidate.name)
+        half_s = (deadline_s - time.monotonic()) / 2
+        told = self._leases.told(lease, candidate.name, timeout_s=half_s) if lease else None
+        return told is not None and told.quiet_s <= heir.limits.ttl_s * _LIVES_SHARE
 
     def _reads(self, name: str) -> list[Json]:
         """What `Picture.found_changed` wants to know."""

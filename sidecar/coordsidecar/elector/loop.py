@@ -216,14 +216,19 @@ class Elector:
             poll.poll(math.ceil(self._chores.every_s * 1000))
 
     def _step(self, event: Event) -> None:
+        brought = [event]
+        for happened in brought:
+            brought += self._decide(happened)
+
+    def _decide(self, event: Event) -> list[Event]:
+        """Carry out what follows; return what that brought about."""
         was = self._state
         self._state, effects = core.step(self._state, event, boottime_s(), self._aims)
         if token_of(self._state.phase) != token_of(was.phase):
             self._since_unix_s = time.time()
         if self._announcing and shown.leads_by(self._state) != shown.leads_by(was):
             self._announcing.may_differ()
-        for effect in effects:
-            self._do(effect)
+        return [found for effect in effects if (found := self._do(effect)) is not None]
 
     def _incoming(self) -> Iterator[Event]:
         for message, fds in self._wire.receive():
@@ -239,7 +244,7 @@ class Elector:
         yield from self._inbox.take()
         yield from self._chores.go_on()
 
-    def _do(self, effect: Effect) -> None:
+    def _do(self, effect: Effect) -> Event | None:
         match effect:
             case Call(op):
                 self._workers.call(op)
@@ -250,7 +255,7 @@ class Elector:
             case KillTree() | Sweep() | Spare():
                 self._chores.take(effect)
             case LookAtGuard():
-                self._inbox.put(GuardIs(is_stopped(self._guard_pid)))
+                return GuardIs(is_stopped(self._guard_pid))
             case Report(event, message, token):
                 fields = {} if token is None else {"token": token}
                 self._log.event(event, message, **fields)
@@ -258,6 +263,7 @@ class Elector:
                 self._over = True
             case _:
                 assert_never(effect)
+        return None
 
     def _snapshot(self) -> dict[str, Any]:
         """For the status page, from another thread: the state is one immutable object."""
