@@ -46,6 +46,16 @@ def test_people_are_told_once_for_how_long_the_job_waits() -> None:
     assert second == []
 
 
+def test_people_are_told_if_the_record_cannot_be_read() -> None:
+    state = elector(Waiting(BEHIND), call=Campaign(SESSION), vacant_since_s=90.0)
+    unreadable = replace(UNCLEAN, last_led=-1)
+
+    _, effects = core.step(state, Answered(Campaign(SESSION), 99.0, unreadable, 0.5), 99.0, AIMS)
+
+    why = "elected; nothing tells who led before, so the job waits 6.0s"
+    assert effects == [Report("elected", why, 7)]
+
+
 def test_a_claim_is_looked_at_now_and_then_for_the_leader_before_may_still_confirm() -> None:
     state, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), UNCLEAN, 100.0)
     state, early = take(state, Tick(), 100.4)
