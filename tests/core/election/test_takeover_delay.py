@@ -52,7 +52,7 @@ def test_people_are_told_if_the_record_cannot_be_read() -> None:
 
     _, effects = core.step(state, Answered(Campaign(SESSION), 99.0, unreadable, 0.5), 99.0, AIMS)
 
-    why = "elected; nothing tells who led before, so the job waits 6.0s"
+    why = "elected; nothing tells who led before, so the job waits 15.0s"
     assert effects == [Report("elected", why, 7)]
 
 
