@@ -75,6 +75,7 @@ def test_an_elector_that_was_killed_and_does_not_end_is_no_longer_waited_for() -
     assert KillElector() in killed
     assert between == []
     assert AbandonElector() in abandoned
+    assert any("going on without it" in e.message for e in abandoned if isinstance(e, Report))
     assert KillElector() not in abandoned
     assert abandoned_s == killed_s + PLAN.timing.look_again_s
     assert any(isinstance(effect, StartElector) for effect in exited)
