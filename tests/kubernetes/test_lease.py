@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordsidecar.store.protocol import Absent, Behind, Election
+from coordsidecar.store.protocol import Absent, Behind, Election, Held
 from tests.contract.candidate import Candidate, NewCandidate
 from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import KubernetesHarness
@@ -44,6 +44,26 @@ def test_nor_does_whoever_comes_after_one_that_took_no_office(early: NewCandidat
     first.resign(None)
 
     assert not second.wins().clean
+
+
+def test_who_saw_the_lease_deleted_does_not_take_it_from_whoever_made_it_anew(
+    candidate: NewCandidate, early: NewCandidate, lease: OperatedLease
+) -> None:
+    """A write by what was seen then would compare nothing, and be carried out at any time."""
+    first, second = candidate(), early()
+    first.leads()
+    behind = second.campaign()
+    assert isinstance(behind, Behind)
+    lease.delete()
+    while not second.watch(behind):
+        pass
+    third = early()
+    token = third.wins().token
+
+    assert isinstance(second.campaign(), Behind)
+    standing = third.standing()
+    assert isinstance(standing, Held)
+    assert standing.token == token
 
 
 def test_a_lease_that_is_deleted_ends_the_term_and_vouches_for_nobody(

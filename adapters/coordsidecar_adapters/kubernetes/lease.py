@@ -170,9 +170,9 @@ def release(lease: Lease, office: Office, *, ours: bool) -> Json:
 
 def _write(lease: Lease, annotations: Mapping[str, str], spec: Json) -> Json:
     """A merge patch that is carried out only where the Lease is still as in ``lease``."""
-    metadata: Json = {}
-    if lease.version:
-        metadata["resourceVersion"] = str(lease.version)
+    # Without a version it would be carried out whatever the Lease is by then, and whoever holds it.
+    assert lease.version, "what is not there is made, not changed"
+    metadata: Json = {"resourceVersion": str(lease.version)}
     if annotations:
         metadata["annotations"] = dict(annotations)
     return {"metadata": metadata, "spec": spec} if spec else {"metadata": metadata}

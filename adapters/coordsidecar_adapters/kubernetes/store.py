@@ -100,7 +100,8 @@ class KubernetesStore:
         deadline_s = time.monotonic() + timeout_s
         # To be sure that it is held takes a read; that it is free, a write will tell.
         seen = self._watcher.last
-        guess = seen if seen and not seen.holder and depose is None else None
+        is_free = seen is not None and seen.version and not seen.holder
+        guess = seen if is_free and depose is None else None
         for _ in range(_CAMPAIGN_TRIES):
             lease, guess = guess or self._found(deadline_s), None
             if lease.holder == session.handle and lease.lock:
