@@ -16,7 +16,8 @@ newer_python_plays=(
 newer_etcd_plays=(
     tests/contract/test_etcd.py tests/contract/test_etcd_tls.py tests/contract/test_etcd_url.py
     tests/contract/test_etcd_users.py tests/contract/test_contract.py tests/contract/test_renewal.py
-    tests/contract/test_tokens.py tests/docs/test_rights.py tests/e2e/test_takeover.py
+    tests/contract/test_tokens.py tests/contract/test_appointment.py tests/docs/test_rights.py
+    tests/e2e/test_succession.py tests/e2e/test_takeover.py
     -k etcd
 )
 
