@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coordsidecar.store.protocol import Election
-from tests.e2e.arena import Arena
+from tests.e2e.arena import PATIENT_TTL, Arena
 from tests.e2e.sidecars import Sidecar
 from tests.servers import EtcdServer, Proxy
 
@@ -43,6 +43,7 @@ def own(
 @pytest.mark.parametrize("ends", ["the sidecar is told to stop", "the job ends"])
 def test_a_hand_over_is_one_commit(own: Callable[[str], Arena], store: str, ends: str) -> None:
     arena = own(store)
+    arena.ttl = PATIENT_TTL  # Who has not renewed for a fifth of it is not appointed.
     leader, _ = arena.pair()
     before = revision(arena)
 
