@@ -58,9 +58,7 @@ class Signs:
 
     def elector_is_stopped(self, now_s: float) -> None:
         """Somebody stopped it: from now on its silence counts, whatever it meant to do later."""
-        if (
-            self.elector_due_s != self._stopped_s
-        ):  # Else it was stopped before, and has not stepped.
+        if self.elector_due_s != self._stopped_s:  # Else it has not stepped since the last time.
             self._was_due_s = self.elector_due_s
         self._stopped_s = min(self._was_due_s, now_s)
         self.elector_due_s = self._stopped_s

@@ -205,8 +205,8 @@ class Store(Protocol):
     ) -> Standing:
         """Become a candidate, unless we are one, and say where we stand. Safe to repeat.
 
-        With a ``run``, whoever leads may appoint us (`resign`), and
-        this may take office in the same transaction (`Held.in_office`), but only
+        With a ``run``, whoever leads may appoint us (`resign`), and this may take office in the
+        same transaction (`Held.in_office`), but only
         where the office record is clean and led by ``floor`` or a higher token: else the store has
         lost its data, and somebody may lead who has not heard of it. ``limits``: see `take_office`.
 
