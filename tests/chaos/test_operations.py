@@ -19,7 +19,7 @@ from tests.chaos.operations import SWEEP, Cell
 # first: who has had to open another session, under another leader, asks for no office at once (S9).
 _PLAYED = {
     "etcd 1": """
-        succeed: late, once, first standby; the leader ends
+        resign: late, once, leader; the leader ends
         look: refused, from now on, leader; its key is deleted
         look: silent, from now on, leader; nothing else
         keepalive: answer lost, from now on, leader; nothing else
@@ -28,7 +28,7 @@ _PLAYED = {
         open: 500 with a page, for 8 s, leader; its key is deleted
         keepalive: answer lost, from now on, both; its guard and elector die""",
     "etcd 2": """
-        succeed: answer cut, once, first standby; the leader ends
+        resign: answer cut, once, leader; the leader ends
         take office: late, once, first standby; its key is deleted
         campaign: late, once, leader; its key is deleted
         look: late, for 8 s, both; its key is deleted

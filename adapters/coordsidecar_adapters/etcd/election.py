@@ -75,7 +75,6 @@ class EtcdElection:
         self._keys = ElectionKeys(election)
         self._leases = Leases(calls)
         self._seen = Picture()
-        self._succession = Succession(self._keys, self._seen, self._leases, self._txn)
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -245,9 +244,9 @@ class EtcdElection:
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
-        self._succession.resign(
-            self._keys.candidate(session), token, run=run, deadline_s=deadline_s
-        )
+        # Made anew: one that we kept would keep us, and our connections, for a while after our end.
+        succession = Succession(self._keys, self._seen, self._leases, self._txn)
+        succession.resign(self._keys.candidate(session), token, run=run, deadline_s=deadline_s)
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         # That the lease is gone already is as good.
