@@ -74,6 +74,9 @@ class Candidate:
             self.session, token, run=run, floor=floor, limits=limits, timeout_s=self.call_s
         )
 
+    def prepare(self) -> None:
+        self.store.prepare(self.session, timeout_s=self.call_s)
+
     def resign(self, token: int | None) -> None:
         self.store.resign(self.session, token, run=self.run, timeout_s=self.call_s)
 

@@ -17,6 +17,7 @@ any_message = st.one_of(
     st.builds(msg.Holding, texts, times),
     st.builds(msg.Following, texts, numbers, numbers),
     st.builds(msg.Failed, numbers, texts),
+    st.builds(msg.Ending, numbers),
     st.builds(msg.TreeGone, numbers, times, st.booleans()),
     st.sampled_from([msg.Leave(), msg.Suspended(), msg.Resumed(), msg.Ready(), msg.JobIs(3)]),
 )

@@ -93,7 +93,7 @@ def test_no_refusal_is_too_long_for_the_guard() -> None:
     store = cast(Store, _Wordy())
     workers = Workers(store, inbox, timing=electors.TIMING, run="r", record="{}")
 
-    workers.call(Open())
+    workers.take(Open())
     poll = select.poll()
     poll.register(inbox.fd, select.POLLIN)
     poll.poll()

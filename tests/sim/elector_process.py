@@ -10,6 +10,7 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.election import moves
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Aims, Effect, Event
+from coordsidecar.core.election.phases import token_of
 from coordsidecar.store.protocol import Session
 from tests.sim.around import Surroundings
 from tests.sim.world import Host, Process
@@ -145,6 +146,9 @@ class ElectorProcess(Process):
         self.state, effects = core.step(self.state, event, self.host.clock_s(), self.aims)
         if self.state.phase is not was:
             self._around.changed(self, was)
+        told = any(isinstance(effect, moves.TellGuard) for effect in effects)
+        if told and self._chore is None and token_of(self.state.phase) == token_of(was):
+            self._around.signs.elector_due_s = core.next_wake_s(self.state, self.aims)
         if self.world.trace:
             self._trace(event, effects)
         return effects

@@ -90,6 +90,8 @@ class ModelStore:
                 if self.token_held(session.handle) != token:
                     return moves.Took(None)
                 return moves.Took(self._take_office(session.handle, token, caller, floor))
+            case moves.Prepare():
+                return moves.Done()
             case moves.Resign(session, token):
                 self._resign(session.handle, token, caller)
                 return moves.Done()

@@ -62,8 +62,7 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
         raise ValueError(f"Consul store cannot make a key of {election.prefix!r}")
     settings = ConsulSettings.read(url, environ)
     tls = tls_side(settings.tls, CONSUL)
-    clients = (ConsulClient(settings, tls=tls) for _ in range(2))
-    return ConsulStore(*clients, election=election)
+    return ConsulStore(*(ConsulClient(settings, tls=tls) for _ in range(2)), election=election)
 
 
 class ConsulStore:
@@ -179,6 +178,9 @@ class ConsulStore:
             return None
         self._term = (session.handle, lock.modify_index, office.led)
         return office.led
+
+    def prepare(self, session: Session, *, timeout_s: float) -> None:
+        """There is nothing to be known beforehand."""
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s

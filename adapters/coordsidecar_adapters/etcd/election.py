@@ -242,11 +242,20 @@ class EtcdElection:
         self._seen.took(name, office)
         return office.led
 
+    def prepare(self, session: Session, *, timeout_s: float) -> None:
+        self._succession().find_heir(
+            self._keys.candidate(session), deadline_s=time.monotonic() + timeout_s
+        )
+
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
-        # Made anew: one that we kept would keep us, and our connections, for a while after our end.
-        succession = Succession(self._keys, self._seen, self._leases, self._txn)
-        succession.resign(self._keys.candidate(session), token, run=run, deadline_s=deadline_s)
+        name = self._keys.candidate(session)
+        self._succession().resign(name, token, run=run, deadline_s=deadline_s)
+
+    def _succession(self) -> Succession:
+        """Made anew: one that we kept would keep us, and our connections, for a while after our
+        end."""
+        return Succession(self._keys, self._seen, self._leases, self._txn)
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         # That the lease is gone already is as good.

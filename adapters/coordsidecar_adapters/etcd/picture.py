@@ -6,6 +6,8 @@ costs one more.
 
 from __future__ import annotations
 
+import math
+
 from coordsidecar.store.protocol import Absent, Behind, Office, Standing
 from coordsidecar_adapters.etcd.lease import Told
 from coordsidecar_adapters.etcd.txn import Answer, Key, Witness
@@ -18,7 +20,8 @@ class Picture:
 
     ``witness``: of the last transaction. ``judged``: the key of a leader whose silence shows that
     its term is over, as its record says; empty: there is none before us. ``run``: the mark of our
-    run, if we may be appointed under it. ``heir``: who stood next behind us.
+    run, if we may be appointed under it. ``heir``: who stood next behind us; ``vouched``: of whom
+    we were told that its lease was renewed ``vouched_at_s`` (`time.monotonic`), or before.
     """
 
     def __init__(self) -> None:
@@ -27,6 +30,8 @@ class Picture:
         self.witness: Witness | None = None
         self.judged = self.run = ""
         self.heir: Key | None = None
+        self.vouched: Key | None = None
+        self.vouched_at_s = -math.inf
         # The key by which we took office, when it was created, and the token: whoever writes into
         # the record cannot change what it is, as long as the key is ours.
         self._term = ("", 0, 0)

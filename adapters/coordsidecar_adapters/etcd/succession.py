@@ -62,7 +62,7 @@ class Succession:
     def resign(self, name: str, token: int | None, *, run: str, deadline_s: float) -> None:
         """Withdraw the candidate ``name``, and end its term under ``token``; see `Store.resign`."""
         seen = self._seen
-        heir = self._heir(name, deadline_s) if token is not None and seen.created else None
+        heir = self.find_heir(name, deadline_s=deadline_s) if token is not None else None
         for _ in range(_TRIES):
             compare, change = self._resignation(name, token, heir, run=run)
             answer = self._ask(
@@ -99,8 +99,10 @@ class Succession:
             change.append(touch(heir.name))
         return compare, [*change, put(self._keys.office, left.encode())]
 
-    def _heir(self, name: str, deadline_s: float) -> Key | None:
+    def find_heir(self, name: str, *, deadline_s: float) -> Key | None:
         """Who stands next, if it lives: to ask costs less than the commit that it saves."""
+        if not self._seen.created:
+            return None
         if (known := self._seen.heir) is not None and self._lives(known, deadline_s):
             return known
         left_s = deadline_s - time.monotonic()
@@ -112,10 +114,17 @@ class Succession:
         """Whether it may be appointed, and its lease was renewed not long ago."""
         if candidate is None or (heir := Heir.read(candidate.value)) is None:
             return False
+        fresh_s = heir.limits.ttl_s * _LIVES_SHARE
+        asked_s = time.monotonic()
+        if self._seen.vouched == candidate and asked_s - self._seen.vouched_at_s <= fresh_s:
+            return True  # Whoever prepared has asked.
         lease = self._keys.lease(candidate.name)
-        half_s = (deadline_s - time.monotonic()) / 2
+        half_s = (deadline_s - asked_s) / 2
         told = self._leases.told(lease, candidate.name, timeout_s=half_s) if lease else None
-        return told is not None and told.quiet_s <= heir.limits.ttl_s * _LIVES_SHARE
+        if told is None:
+            return False
+        self._seen.vouched, self._seen.vouched_at_s = candidate, asked_s - told.quiet_s
+        return told.quiet_s <= fresh_s
 
     def _reads(self, name: str) -> list[Json]:
         """What `Picture.found_changed` wants to know."""

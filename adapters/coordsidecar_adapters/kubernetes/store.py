@@ -146,6 +146,9 @@ class KubernetesStore:
             lease = self._read(deadline_s)
         raise self._kept_changing("we took office")
 
+    def prepare(self, session: Session, *, timeout_s: float) -> None:
+        """There is nothing to be known beforehand."""
+
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         known, self._known = self._held_by(session), None

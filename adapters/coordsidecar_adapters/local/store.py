@@ -178,6 +178,9 @@ class LocalStore:
                 self._write_record(taken, durable=known.token != led)
             return led
 
+    def prepare(self, session: Session, *, timeout_s: float) -> None:
+        """There is nothing to be known beforehand."""
+
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         with self._translated():
             try:

@@ -15,6 +15,7 @@ from coordsidecar.value import Value
 
 __all__ = [
     "MESSAGE_BYTES_MAX",
+    "Ending",
     "Failed",
     "Following",
     "FromElector",
@@ -111,6 +112,15 @@ class JobIs(Value):
     pid: int
 
 
+class Ending(Value):
+    """The job of ``token`` is over, or asked to end: what it takes to resign can be found out now.
+
+    Not a word of when: a job may take its time.
+    """
+
+    token: int
+
+
 class TreeGone(Value):
     """The job of ``token`` is over, its whole tree confirmed dead (or frozen): release (rule S4).
 
@@ -135,14 +145,14 @@ class Resumed(Value):
 
 
 FromElector = Leased | Lost | Holding | Released | Following | Failed | Ready
-FromGuard = JobIs | TreeGone | Leave | Suspended | Resumed
+FromGuard = JobIs | Ending | TreeGone | Leave | Suspended | Resumed
 Message = FromElector | FromGuard
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Leased, Lost, Holding, Released, Following, Failed, Ready),
-        *(JobIs, TreeGone, Leave, Suspended, Resumed),
+        *(JobIs, Ending, TreeGone, Leave, Suspended, Resumed),
     )
 }
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -26,6 +26,7 @@ from coordsidecar.core.election.moves import (
     HeardGuard,
     KillTree,
     LookAtGuard,
+    Op,
     Report,
     Spare,
     Sweep,
@@ -127,6 +128,8 @@ class Elector:
         self._inbox = Mailbox[Event]()
         self._timer = BootTimer()
         self._over = self._guard_died = False
+        self._orders: list[Op | Watch] = []
+        self._ready: set[int] | None = None  # None: whatever there is may be.
         self._announcing: announcing.Announcing | None = None
         self._since_unix_s = time.time()
         wait_s = settings.wait_s
@@ -203,17 +206,21 @@ class Elector:
             self._wait()
 
     def _wait(self) -> None:
+        self._ready = None
         wake_s = core.next_wake_s(self._state, self._aims)
         self._timer.arm(wake_s)
         poll = select.poll()
         for fd in (self._wire.fd, self._timer.fd, self._inbox.fd, self._guard_pidfd):
             if not (self._guard_died and fd in (self._guard_pidfd, self._wire.fd)):
                 poll.register(fd, select.POLLIN)
-        if self._chores.every_s is None:
+        timeout_s = self._chores.every_s
+        if timeout_s is None:
             self._signs.elector_due_s = wake_s
-            poll.poll()
-        else:
-            poll.poll(math.ceil(self._chores.every_s * 1000))
+        # Last: a thread that wakes while we still run would only wait for us to let it.
+        while self._orders:
+            self._workers.take(self._orders.pop(0))
+        ready = poll.poll(None if timeout_s is None else math.ceil(timeout_s * 1000))
+        self._ready = {fd for fd, _ in ready}
 
     def _step(self, event: Event) -> None:
         brought = [event]
@@ -226,11 +233,28 @@ class Elector:
         self._state, effects = core.step(self._state, event, boottime_s(), self._aims)
         if token_of(self._state.phase) != token_of(was.phase):
             self._since_unix_s = time.time()
+        elif self._chores.every_s is None and any(isinstance(e, TellGuard) for e in effects):
+            # Whom a message wakes looks by when we are to step: it shall not wake again for that.
+            self._signs.elector_due_s = core.next_wake_s(self._state, self._aims)
         if self._announcing and shown.leads_by(self._state) != shown.leads_by(was):
             self._announcing.may_differ()
         return [found for effect in effects if (found := self._do(effect)) is not None]
 
     def _incoming(self) -> Iterator[Event]:
+        if self._has(self._wire.fd):
+            yield from self._messages()
+        if not self._guard_died and self._has(self._guard_pidfd) and has_ended(self._guard_pidfd):
+            self._guard_died = True
+            yield GuardDied()
+        if self._has(self._inbox.fd):
+            yield from self._inbox.take()
+        yield from self._chores.go_on()
+
+    def _has(self, fd: int) -> bool:
+        """Whether there may be something to read."""
+        return self._ready is None or fd in self._ready
+
+    def _messages(self) -> Iterator[Event]:
         for message, fds in self._wire.receive():
             if isinstance(message, msg.JobIs) and fds:
                 self._chores.job_is(message.pid, fds[0])
@@ -238,18 +262,13 @@ class Elector:
                 self._chores.group_is(message.pid)
             assert isinstance(message, msg.FromGuard)
             yield HeardGuard(message)
-        if not self._guard_died and has_ended(self._guard_pidfd):
-            self._guard_died = True
-            yield GuardDied()
-        yield from self._inbox.take()
-        yield from self._chores.go_on()
 
     def _do(self, effect: Effect) -> Event | None:
         match effect:
             case Call(op):
-                self._workers.call(op)
+                self._orders.append(op)
             case Watch():
-                self._workers.watch(effect)
+                self._orders.append(effect)
             case TellGuard(message, fds):
                 self._wire.send(message, fds)
             case KillTree() | Sweep() | Spare():

@@ -24,6 +24,7 @@ from coordsidecar.core.election.moves import (
     Look,
     Op,
     Open,
+    Prepare,
     Refused,
     Renew,
     Renewed,
@@ -52,7 +53,10 @@ from coordsidecar.store.protocol import (
 
 __all__ = ["Workers"]
 
+# Bounded, and begun anew: a server that was stopped is silent for ever. Whoever stands by looks
+# from time to time as well; a leader finds with each renewal what its watch would have told.
 _WATCH_AT_MOST_S = 10.0
+_LEADER_WATCH_AT_MOST_S = 60.0
 _LONGEST_REASON = 2000
 _START_AT_MOST_S = 5.0
 # To open a watch takes the store and us a millisecond of a processor that the job's start needs.
@@ -86,11 +90,11 @@ class Workers:
         if not runs.acquire(timeout=_START_AT_MOST_S):
             raise MemoryError
 
-    def call(self, op: Op) -> None:
-        self._calls.put(op)
-
-    def watch(self, watch: Watch) -> None:
-        self._watches.put(watch)
+    def take(self, order: Op | Watch) -> None:
+        if isinstance(order, Watch):
+            self._watches.put(order)
+        else:
+            self._calls.put(order)
 
     def _make_calls(self) -> None:
         while True:
@@ -145,6 +149,10 @@ class Workers:
                     timeout_s=timeout_s,
                 )
                 return Took(token_or_none)
+            case Prepare(session):
+                # A renewal that comes due meanwhile shall not have to wait.
+                store.prepare(session, timeout_s=timeout_s / 4)
+                return Done()
             case Resign(session, token):
                 store.resign(session, token, run=self._run, timeout_s=timeout_s)
                 return Done()
@@ -155,12 +163,12 @@ class Workers:
                 assert_never(op)
 
     def _keep_watch(self) -> None:
-        # Bounded, and begun anew: a server that was stopped is silent for ever.
-        at_most_s = min(_WATCH_AT_MOST_S, self._timing.ttl_s / 2)
         while True:
             watch = self._watches.wait()
+            at_most_s = _WATCH_AT_MOST_S
             if isinstance(watch.standing, Held):
                 time.sleep(_JOB_FIRST_S)  # Nothing is missed: the watch begins at ``standing``.
+                at_most_s = _LEADER_WATCH_AT_MOST_S
             try:
                 changed = self._store.watch(watch.session, watch.standing, timeout_s=at_most_s)
                 event = Watched(bool(changed))

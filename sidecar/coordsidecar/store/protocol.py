@@ -180,7 +180,6 @@ class Store(Protocol):
         is for stores that enforce such a delay themselves when a session dies (Consul's
         lock-delay). An answer that was lost leaves a session that dies of itself.
         """
-        ...
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         """Renew the session and, with ``look``, say where we stand thereafter.
@@ -190,7 +189,6 @@ class Store(Protocol):
         ``quiet_s`` is one that every other candidate can tell; otherwise that is taken out of the
         record before this returns.
         """
-        ...
 
     def campaign(
         self,
@@ -214,14 +212,12 @@ class Store(Protocol):
         the lock is still held under the term in office: a store that gives an election away by
         itself need not know how.
         """
-        ...
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         """Say where we stand, by a linearizable read, and what tells of the leader's last renewal.
 
         Changes nothing, nor costs the store a write.
         """
-        ...
 
     def take_office(
         self,
@@ -240,7 +236,9 @@ class Store(Protocol):
         data makes the two differ.) From now on `Held.token` is that. None: it is not ours. Safe to
         repeat. ``limits`` go into the record, for whoever comes after us.
         """
-        ...
+
+    def prepare(self, session: Session, *, timeout_s: float) -> None:
+        """Find out what `resign` would ask first. Changes nothing; to fail costs time alone."""
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         """Give up our candidacy. Call it only once the job of ``token`` is confirmed dead.
@@ -253,11 +251,9 @@ class Store(Protocol):
         Where the store can, the same transaction appoints whoever stands next: it takes office for
         that candidate, if it is one of ours and still stands there.
         """
-        ...
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         """End the session. Call it after `resign`. Does not raise `SessionLostError`."""
-        ...
 
     def watch(
         self, session: Session, standing: Held | Behind | Vacant, *, timeout_s: float
@@ -268,11 +264,9 @@ class Store(Protocol):
         ``standing`` was read. `Held`: whoever resigned has appointed us, at that ``cursor``. It was
         so once; how long ago, a watch cannot tell.
         """
-        ...
 
     def leader(self, *, timeout_s: float) -> Leader | None:
         """Who holds the election now, by a linearizable read; needs no session."""
-        ...
 
 
 class Announcer(Protocol):
@@ -287,7 +281,6 @@ class StoreFactory(Protocol):
 
     def __call__(self, url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
         """Build a store. `ValueError` says in one sentence what is wrong with ``url``."""
-        ...
 
 
 class AnnouncerFactory(Protocol):

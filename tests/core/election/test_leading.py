@@ -9,9 +9,12 @@ from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import (
     Call,
     Campaign,
+    Done,
     Gone,
+    HeardGuard,
     Look,
     Open,
+    Prepare,
     Refused,
     Renew,
     Resign,
@@ -36,6 +39,7 @@ from tests.core.election.electors import (
     AIMS,
     BEHIND,
     CLEAN,
+    DOWN,
     LEASED,
     SESSION,
     UNCLEAN,
@@ -157,3 +161,61 @@ def test_a_lost_session_stops_the_job() -> None:
 
     assert effects == [TellGuard(msg.Lost(7, "expired"))]
     assert isinstance(state.phase, Losing)
+
+
+# ── before it resigns ──────────────────────────────────────────────────────────────────────────
+
+
+def ending(token: int = 7) -> HeardGuard:
+    return HeardGuard(msg.Ending(token))
+
+
+def test_once_its_job_is_to_end_it_asks_what_it_takes_to_resign() -> None:
+    state = elector(Leading(CLEAN))
+
+    state, first = take(state, ending(), 101.0)
+    state, answered = answer(state, Done(), 101.1)
+    _, later = take(state, Tick(), 101.2)
+
+    assert first == [Call(Prepare(SESSION))]
+    assert answered == later == []
+
+
+@pytest.mark.parametrize("result", [DOWN, Refused("no right to ask")])
+def test_what_cannot_be_found_out_beforehand_is_no_failure(result: Silent | Refused) -> None:
+    state, _ = take(elector(Leading(CLEAN)), ending(), 101.0)
+
+    state, effects = answer(state, result, 101.1)
+    _, released = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=True)), 101.2)
+
+    assert effects == []
+    assert state.failures == 0
+    assert Call(Resign(SESSION, 7)) in released
+
+
+def test_a_renewal_comes_before_what_it_takes_to_resign() -> None:
+    state = elector(Leading(CLEAN), renew_at_s=101.0)
+
+    _, effects = take(state, ending(), 101.0)
+
+    assert effects == [Call(Renew(SESSION, look=True))]
+
+
+@pytest.mark.parametrize(
+    ("phase", "token"), [(Leading(CLEAN), 6), (Waiting(BEHIND), 7), (Losing(7, 105.0), 7)]
+)
+def test_who_does_not_lead_asks_nothing_of_the_kind(phase: object, token: int) -> None:
+    _, effects = take(elector(phase), ending(token), 101.0)
+
+    assert effects == []
+
+
+def test_what_was_to_be_found_out_is_not_asked_in_the_next_term() -> None:
+    state, _ = take(elector(Leading(CLEAN), call=Renew(SESSION, look=True)), ending(), 101.0)
+    assert state.prepare_at_s == 101.0
+
+    state = elector(Claiming(CLEAN, 101.0), call=TakeOffice(SESSION, 7), prepare_at_s=101.0)
+    state, effects = answer(state, Took(7), 101.1)
+
+    assert isinstance(state.phase, Leading)
+    assert Call(Prepare(SESSION)) not in effects

@@ -36,7 +36,9 @@ ANSWERED = 100.5
     [
         (Waiting(BEHIND), {}, NEVER),
         (Waiting(BEHIND), {"step_at_s": 101.0}, 101.0),
-        (Waiting(BEHIND), {"guard_due_s": 101.0}, 101.0),
+        (Waiting(BEHIND), {"guard_due_s": 101.0}, 102.5),  # No job is in its hands.
+        (Waiting(BEHIND), {"guard_due_s": 101.0, "guard_stopped_s": 99.0}, 101.0),
+        (Leading(CLEAN), {"guard_due_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"guard_lost_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"renew_at_s": 101.0}, 101.0),
         (Waiting(BEHIND), {"look_at_s": 101.0}, 101.0),

@@ -33,6 +33,7 @@ from coordsidecar.core.guard.phases import (
 )
 from coordsidecar.value import replace
 from tests.core.guard.guards import (
+    ENDING,
     LEASE,
     LONGER,
     PLAN,
@@ -59,7 +60,7 @@ def test_a_job_that_ends_takes_the_rest_of_its_tree_along() -> None:
     guard, first = take(at(Running(LEASE)), JobExited(3), 101.0)
     guard, then = take(guard, TreeEmpty(), 101.1)
 
-    assert first == [StopTree(signal.SIGTERM)]
+    assert first == [ENDING, StopTree(signal.SIGTERM)]
     assert then == [RELEASE_AND_LEAVE]
     assert isinstance(guard.phase, Leaving)
     assert guard.phase.exit_code == 3

@@ -37,6 +37,7 @@ from coordsidecar.core.guard.phases import (
 )
 from coordsidecar.value import replace
 from tests.core.guard.guards import (
+    ENDING,
     LEASE,
     PLAN,
     RELEASE,
@@ -102,7 +103,9 @@ def test_the_restart_option_decides(restart: str, exit_code: int, after: object)
 
     guard, effects = take(at(Running(LEASE)), JobExited(exit_code), 101.0, plan)
 
-    assert effects == [StopTree(signal.SIGTERM)]
+    # What it takes to resign is to be found out, unless the job starts again.
+    told = [] if isinstance(after, Rerun) else [ENDING]
+    assert effects == [*told, StopTree(signal.SIGTERM)]
     assert guard.phase == Stopping(LEASE, 126.0, after, job_code=exit_code)  # type: ignore[arg-type]
 
 
@@ -195,9 +198,9 @@ def test_the_end_of_a_job_is_told_with_its_code_and_what_is_left_of_the_lease() 
     _, locked = take_aloud(at(Running(endless)), JobExited(3), 101.0)
 
     show, stop = ShowRole("stopping", 7, 113.0, None), StopTree(signal.SIGTERM)
-    assert ended == [Report("job-ended", "the job ended; exit code 3", 7, 12.0), show, stop]
-    assert missing[0] == Report("job-ended", "no such command; exit code 127", 7, 12.0)
-    assert locked[0] == Report("job-ended", "the job ended; exit code 3", 7, None)
+    assert ended == [ENDING, Report("job-ended", "the job ended; exit code 3", 7, 12.0), show, stop]
+    assert missing[1] == Report("job-ended", "no such command; exit code 127", 7, 12.0)
+    assert locked[1] == Report("job-ended", "the job ended; exit code 3", 7, None)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,7 @@ def test_the_end_of_a_job_is_told_with_its_code_and_what_is_left_of_the_lease() 
         (
             Yielding(LEASE, 105.0),
             Stopping(LEASE, 105.0, Quit(), job_code=3),
-            [StopTree(signal.SIGTERM)],
+            [ENDING, StopTree(signal.SIGTERM)],
         ),
         (Stopping(LEASE, 105.0, Lead()), Stopping(LEASE, 105.0, Lead(), job_code=3), []),
         (Backoff(LEASE, 500.0), Backoff(LEASE, 500.0), []),

@@ -39,6 +39,7 @@ from coordsidecar.core.guard.phases import (
     Yielding,
 )
 from tests.core.guard.guards import (
+    ENDING,
     LEASE,
     PLAN,
     RELEASE_AND_LEAVE,
@@ -119,10 +120,15 @@ ASKED = {"asked": True}
         (Idle("standby"), INT, Stopping(None, 126.0, Quit(130), **ASKED), [StopTree(TERM)]),
         (Idle("held"), HUP, Idle("held"), [SignalJob(HUP)]),
         (Idle("standby"), USR1, Idle("standby"), [SignalJob(USR1)]),
-        (Running(LEASE), TERM, Stopping(LEASE, 126.0, Quit(), **ASKED), [StopTree(TERM)]),
-        (Running(LEASE), INT, Stopping(LEASE, 126.0, Quit(), **ASKED), [StopTree(INT)]),
+        (Running(LEASE), TERM, Stopping(LEASE, 126.0, Quit(), **ASKED), [StopTree(TERM), ENDING]),
+        (Running(LEASE), INT, Stopping(LEASE, 126.0, Quit(), **ASKED), [StopTree(INT), ENDING]),
         (Running(LEASE), HUP, Running(LEASE), [SignalJob(HUP)]),
-        (Yielding(LEASE, 105.0), TERM, Stopping(LEASE, 105.0, Quit(), **ASKED), [StopTree(TERM)]),
+        (
+            Yielding(LEASE, 105.0),
+            TERM,
+            Stopping(LEASE, 105.0, Quit(), **ASKED),
+            [StopTree(TERM), ENDING],
+        ),
         (Yielding(LEASE, 105.0), USR1, Yielding(LEASE, 105.0), [SignalJob(USR1)]),
         (Backoff(None, 500.0), USR1, Backoff(None, 500.0), []),
         (Backoff(None, 500.0), TERM, Leaving(143, 106.0), [Tell(msg.Leave())]),
@@ -165,6 +171,7 @@ def test_who_is_asked_to_stop_says_so() -> None:
     assert effects == [
         ShowRole("stopping", 7, 113.0, None),
         StopTree(signal.SIGINT),
+        ENDING,
         Report("stopping", "SIGINT: stopping the job; SIGKILL follows in 11s", 7, 12.0),
     ]
 

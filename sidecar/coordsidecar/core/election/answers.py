@@ -16,6 +16,7 @@ from coordsidecar.core.election.moves import (
     Gone,
     Look,
     Open,
+    Prepare,
     Refused,
     Renew,
     Renewed,
@@ -54,6 +55,8 @@ def answered(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
         elector.session is None or elector.session.handle != op.session.handle
     ):
         return elector, []  # Of a session that we have left behind.
+    if isinstance(op, Prepare):
+        return elector, []  # If it was in vain, resigning takes longer.
     elector = making_way.answered(elector, answer)
     if (nonsense := _nonsense(answer)) is not None:
         answer = replace(answer, result=nonsense)

@@ -11,6 +11,7 @@ from coordsidecar.core.election.moves import (
     Look,
     Op,
     Open,
+    Prepare,
     Renew,
     Resign,
     TakeOffice,
@@ -60,7 +61,8 @@ def wanted(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
         case Claiming():
             return [renew, look]
         case Leading():
-            return [(lambda: Renew(session, look=True), elector.renew_at_s)]
+            prepare = (lambda: Prepare(session), elector.prepare_at_s)
+            return [(lambda: Renew(session, look=True), elector.renew_at_s), prepare]
         case Killing():
             # With its proof, so that it is seen: who cannot be killed keeps the lead.
             return [(lambda: Renew(session, look=True), elector.renew_at_s)]
@@ -75,8 +77,11 @@ def wanted(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
 
 
 def asking(elector: Elector, op: Op) -> Elector:
-    """From now on others may see us in office, whatever we are told."""
+    """What follows from the mere asking."""
+    if isinstance(op, Prepare):
+        return replace(elector, prepare_at_s=math.inf)  # Once is enough, whatever comes of it.
     if isinstance(op, TakeOffice) and isinstance(elector.phase, Claiming):
+        # From now on others may see us in office, whatever we are told.
         from_s = min(elector.phase.lease_from_s, elector.renewed_at_s)
         return elector.to(replace(elector.phase, lease_from_s=from_s))
     return elector

@@ -27,6 +27,7 @@ from coordsidecar.core.election.phases import (
     Losing,
     Phase,
     Resigning,
+    Waiting,
     token_of,
 )
 from coordsidecar.value import replace
@@ -46,10 +47,14 @@ def due_s(elector: Elector, aims: Aims, *, early: bool = False) -> float:
     """
     if isinstance(elector.phase, Killing | Resigning | Ended):
         return math.inf
-    early_s = aims.timing.look_at_guard_s / 4
-    if not early or math.isfinite(elector.guard_stopped_s):
-        early_s = 0.0
-    return min(elector.guard_due_s - early_s, bury_at_s(elector, aims))
+    timing, look_s = aims.timing, elector.guard_due_s
+    if not math.isfinite(elector.guard_stopped_s):
+        if isinstance(elector.phase, Waiting):
+            # No job is in its hands: a look with each renewal will do.
+            look_s += timing.renew_every_s - timing.look_at_guard_s
+        if early:
+            look_s -= timing.look_at_guard_s / 4
+    return min(look_s, bury_at_s(elector, aims))
 
 
 def bury_at_s(elector: Elector, aims: Aims) -> float:

@@ -28,6 +28,7 @@ __all__ = [
     "LookAtGuard",
     "Op",
     "Open",
+    "Prepare",
     "Refused",
     "Renew",
     "Renewed",
@@ -100,6 +101,12 @@ class TakeOffice(Value):
     floor: int = 0
 
 
+class Prepare(Value):
+    """`Store.prepare`: what comes of it is the store's own affair."""
+
+    session: Session
+
+
 class Resign(Value):
     session: Session
     token: int | None
@@ -109,7 +116,7 @@ class Close(Value):
     session: Session
 
 
-Op = Open | Renew | Campaign | Look | TakeOffice | Resign | Close
+Op = Open | Renew | Campaign | Look | TakeOffice | Prepare | Resign | Close
 
 
 class Renewed(Value):

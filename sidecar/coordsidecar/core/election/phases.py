@@ -188,6 +188,7 @@ class Elector(Value, kw_only=True):
     ``forgotten_until_s``: how long that one's job may live on, should the store have lost its data
     and know nothing of it any more. ``sight``: since when the leader has not renewed, as far as
     this session has seen. ``watch_refused``: it was reported that the store refuses our watch.
+    ``prepare_at_s``: when to find out what it takes to resign.
     ``behind_from_s``: the last renewal before we last asked, and were told that somebody leads: no
     earlier than that we can have come into office without being told.
     """
@@ -211,6 +212,7 @@ class Elector(Value, kw_only=True):
     look_at_s: float = math.inf
     see_at_s: float = math.inf
     retry_at_s: float = 0.0
+    prepare_at_s: float = math.inf
     in_vain_since_s: float = math.inf
     told_at_s: float = -math.inf
     told_since_s: float = math.inf

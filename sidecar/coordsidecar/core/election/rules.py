@@ -192,6 +192,7 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         vacant_since_s=None,
         following="",
         rival=None,
+        prepare_at_s=math.inf,
     )
     return elector, [tell_lease(elector, held.token, aims)]
 

@@ -214,6 +214,10 @@ def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) ->
     match message:
         case msg.TreeGone(token, rest_s, leave):
             return company.tree_gone(elector, token, rest_s, leave, now_s, aims)
+        case msg.Ending(token):
+            if isinstance(elector.phase, Leading) and token_of(elector.phase) == token:
+                elector = replace(elector, prepare_at_s=now_s)
+            return elector, []
         case msg.Leave():
             return rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
         case msg.Suspended():

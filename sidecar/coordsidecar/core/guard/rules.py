@@ -196,7 +196,10 @@ def job_ended(
             return guard, []
     kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
     guard = guard.to(Stopping(lease, kill_at_s, after, job_code=exit_code))
-    return guard, [report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
+    ending: list[Effect] = []
+    if lease is not None and not isinstance(after, Rerun):
+        ending = [Tell(msg.Ending(lease.token))]
+    return guard, [*ending, report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
 
 
 def _after_end(

@@ -67,7 +67,8 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
             left = format_duration(max(kill_due_s(kill_at_s, lease, plan) - now_s, 0.0))
             why = f"{name}: stopping the job; SIGKILL follows in {left}"
             report = transition("stopping", why, lease, now_s)
-            return guard, [show("stopping", lease, guard), StopTree(stop_signal), report]
+            ending = Tell(msg.Ending(lease.token))
+            return guard, [show("stopping", lease, guard), StopTree(stop_signal), ending, report]
         case Stopping() as phase if signum in _ASKING_TO_STOP:
             if phase.asked:
                 return guard.to(replace(phase, killing=True)), [KillTree()]
