@@ -46,3 +46,57 @@ def test_a_setuid_job_shields_none_of_its_children() -> None:
             job.kill()
 
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+# A guard, stopped, whose job has a child in a session of its own, which would not be found by the
+# job's group. The job, killed after the first list of the guard's children, ends after the second.
+_LAST_LIST = """
+import os, signal, subprocess, sys, time
+from coordsidecar.trees import tree
+from coordsidecar.trees.process import is_dead
+from coordsidecar.trees.remains import Remains
+
+GUARD = (
+    "import subprocess, time;"
+    "from coordsidecar.linux import become_subreaper;"
+    "become_subreaper();"
+    "shell = 'setsid sleep 600 >/dev/null & echo $$ $!; wait';"
+    "subprocess.Popen(['sh', '-c', shell], start_new_session=True);"
+    "time.sleep(600)"
+)
+guard = subprocess.Popen([sys.executable, "-c", GUARD], stdout=subprocess.PIPE, text=True)
+job, child = (int(word) for word in guard.stdout.readline().split())
+while os.getpgid(child) != child:
+    time.sleep(0.001)
+guard.send_signal(signal.SIGSTOP)
+below, kill, lists = tree.below, tree._kill, []
+
+def listed_before_the_job_ends(root, *, leave_out):
+    lists.append(below(root, leave_out=leave_out))
+    if len(lists) == 2:
+        os.kill(job, signal.SIGKILL)
+        while not is_dead(job):
+            time.sleep(0.0001)
+    return lists[-1]
+
+tree.below = listed_before_the_job_ends
+tree._kill = lambda pid, *groups: pid == job or kill(pid, *groups)  # It takes a while to die.
+pidfd = os.pidfd_open(guard.pid)
+remains = Remains(guard_pid=guard.pid, guard_pidfd=pidfd, run="none", leave_out=())
+try:
+    while not remains.kill_tree():
+        time.sleep(remains.pause_s)
+    print("gone" if is_dead(child) else "left")
+finally:
+    os.kill(child, signal.SIGKILL)
+    guard.kill()
+"""
+
+
+def test_who_is_orphaned_after_the_last_list_is_not_overlooked() -> None:
+    """Two jobs at once, else: once the guard is dead, nothing may lead to it any more."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LAST_LIST], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "gone\n"), done.stderr

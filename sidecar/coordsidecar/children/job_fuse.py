@@ -46,6 +46,8 @@ GUARD_IS_DEAD = "the guard is dead"
 _GUARD_IS_SPARED_S = 1.0
 _LOOK_EVERY_S = 0.003
 _ELECTOR_AT_MOST_S = 5.0
+# Who is killed takes some milliseconds to end, and may leave an orphan to the guard.
+_PASSES_BEFORE_A_WORD = 5
 
 
 def told_by_the_guard() -> memoryview[float]:
@@ -119,7 +121,10 @@ class JobFuse:
         spare_until_s = boottime_s() + (_GUARD_IS_SPARED_S if why == DEADLINE_PASSED else 0.0)
         deadline_s = self._told[BURNS_AT]
         remains = self._remains()
-        self._pass(remains.kill_tree)  # We may be late already: before any word.
+        for _ in range(_PASSES_BEFORE_A_WORD):  # We may be late already.
+            if self._pass(remains.kill_tree):
+                break
+            sleep(remains.pause_s)
         self._log.event("fuse", f"{why}; ending the job")
         while (left_s := spare_until_s - boottime_s()) > 0:
             sleep(min(remains.pause_s, left_s))

@@ -18,7 +18,7 @@ from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.trees.backoff import Backoff
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import NotSeenError, group_of, is_dead, pids
-from coordsidecar.trees.tree import kill_pass
+from coordsidecar.trees.tree import below, kill_pass
 
 if TYPE_CHECKING:
     from coordsidecar.trees.app import App
@@ -137,7 +137,12 @@ class Remains:
             return []
         try:
             listed = kill_pass(self._guard_pid, leave_out=self._leave_out, groups=(self._job_pid,))
-            return [pid for pid in listed if not is_dead(pid)]
+            left = [pid for pid in listed if not is_dead(pid)]
+            if not left:
+                # Who died after they were listed have left their children to the guard only then.
+                again = below(self._guard_pid, leave_out=self._leave_out)
+                left = [pid for pid in again if pid not in listed or not is_dead(pid)]
+            return left
         except NotSeenError:
             if has_ended(self._guard_pidfd):
                 return []

@@ -7,14 +7,21 @@ import sys
 import time
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def fork() -> int:
+    while True:
+        try:
+            return os.fork()
+        except OSError:
+            pass  # The limit is reached; somebody will end.
+
+
 for line in range(int(sys.argv[1])):
-    if os.fork() == 0:
+    if fork() == 0:
         while True:
-            try:
-                if os.fork():
-                    os._exit(0)
-            except OSError:
-                continue  # The limit is reached; somebody will end.
+            if fork():
+                os._exit(0)
             if line % 2:
                 os.setsid()
 time.sleep(600)
