@@ -96,13 +96,14 @@ def not_stopped(elector: Elector, at_s: float, aims: Aims) -> Elector:
 
 def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """What time alone decides, before any event is looked at."""
-    if now_s < due_s(elector, aims, early=not isinstance(event, Tick)):
+    early = not isinstance(event, Tick)
+    if now_s < due_s(elector, aims, early=early):
         return elector, []
     if now_s >= bury_at_s(elector, aims):
         return _give_up_guard(elector, "the guard does not react", now_s, aims)
     # While we renew, a guard that sleeps or is slow endangers nothing.
-    again_s = now_s + aims.timing.look_again_s
-    return replace(elector, guard_due_s=again_s), [LookAtGuard()]
+    again_s = aims.timing.look_at_guard_s if early else aims.timing.look_again_s
+    return replace(elector, guard_due_s=now_s + again_s), [LookAtGuard()]
 
 
 def guard_is(elector: Elector, stopped: bool, now_s: float, aims: Aims) -> Step:
