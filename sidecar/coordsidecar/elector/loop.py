@@ -199,7 +199,9 @@ class Elector:
 
     def _turn(self) -> None:
         self._signs.elector_due_s = boottime_s()
-        self._step(Tick(self._signs.guard_stepped_s, self._signs.guard_due_s))
+        # One that is not due yet would change nothing before another event.
+        if not self._ready or self._timer.fd in self._ready:
+            self._step(Tick(self._signs.guard_stepped_s, self._signs.guard_due_s))
         for event in self._incoming():
             self._step(event)
         if not self._over:

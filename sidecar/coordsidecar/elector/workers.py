@@ -10,6 +10,7 @@ each start.
 from __future__ import annotations
 
 import _thread
+import math
 import os
 import time
 from collections.abc import Callable
@@ -59,8 +60,10 @@ _WATCH_AT_MOST_S = 10.0
 _LEADER_WATCH_AT_MOST_S = 60.0
 _LONGEST_REASON = 2000
 _START_AT_MOST_S = 5.0
-# To open a watch takes the store and us a millisecond of a processor that the job's start needs.
+# To open a watch, or end a session, takes the store and us a millisecond of a processor that the
+# job's start needs, here or of whoever comes next.
 _JOB_FIRST_S = 0.05
+_NEXT_JOB_FIRST_S = 0.02
 
 
 class Workers:
@@ -157,6 +160,8 @@ class Workers:
                 store.resign(session, token, run=self._run, timeout_s=timeout_s)
                 return Done()
             case Close(session):
+                if math.isfinite(session.ttl_s):  # Else it is by this that the next gets the lock.
+                    time.sleep(_NEXT_JOB_FIRST_S)
                 store.close(session, timeout_s=timeout_s)
                 return Done()
             case _:

@@ -136,3 +136,15 @@ def test_a_standby_looks_when_it_has_renewed_if_it_is_soon_to_look_anyway() -> N
 
     assert effects == [Call(Look(SESSION))]
     assert none == []
+
+
+@pytest.mark.parametrize(("behind_s", "renews_s"), [(104.0, 105.05), (101.0, 105.0)])
+def test_who_is_appointed_starts_its_job_before_it_renews(behind_s: float, renews_s: float) -> None:
+    """Both take a processor; unless so little of its lease is left that it must renew at once."""
+    state = standing_by(behind_from_s=behind_s, renewed_at_s=104.5, renew_at_s=105.0)
+
+    state, effects = take(state, APPOINTED, 105.0)
+
+    asks = Call(Renew(SESSION, look=True)) in effects
+    assert state.phase == Leading(OURS)
+    assert (105.0 if asks else state.renew_at_s) == pytest.approx(renews_s)

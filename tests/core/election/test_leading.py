@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -174,16 +176,27 @@ def test_once_its_job_is_to_end_it_asks_what_it_takes_to_resign() -> None:
     state = elector(Leading(CLEAN))
 
     state, first = take(state, ending(), 101.0)
+    due_s = core.next_wake_s(state, AIMS)
+    state, due = take(state, Tick(), due_s)
     state, answered = answer(state, Done(), 101.1)
     _, later = take(state, Tick(), 101.2)
 
-    assert first == [Call(Prepare(SESSION))]
-    assert answered == later == []
+    assert due_s == pytest.approx(101.001)
+    assert due == [Call(Prepare(SESSION))]
+    assert first == answered == later == []
+
+
+def test_of_a_job_that_ends_at_once_nothing_is_asked_beforehand() -> None:
+    state, _ = take(elector(Leading(CLEAN)), ending(), 101.0)
+
+    _, effects = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=True)), 101.0005)
+
+    assert effects == [Call(Resign(SESSION, 7))]
 
 
 @pytest.mark.parametrize("result", [DOWN, Refused("no right to ask")])
 def test_what_cannot_be_found_out_beforehand_is_no_failure(result: Silent | Refused) -> None:
-    state, _ = take(elector(Leading(CLEAN)), ending(), 101.0)
+    state, _ = take(elector(Leading(CLEAN), prepare_at_s=101.0), Tick(), 101.0)
 
     state, effects = answer(state, result, 101.1)
     _, released = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=True)), 101.2)
@@ -194,9 +207,9 @@ def test_what_cannot_be_found_out_beforehand_is_no_failure(result: Silent | Refu
 
 
 def test_a_renewal_comes_before_what_it_takes_to_resign() -> None:
-    state = elector(Leading(CLEAN), renew_at_s=101.0)
+    state = elector(Leading(CLEAN), renew_at_s=101.0, prepare_at_s=101.0)
 
-    _, effects = take(state, ending(), 101.0)
+    _, effects = take(state, Tick(), 101.0)
 
     assert effects == [Call(Renew(SESSION, look=True))]
 
@@ -205,14 +218,15 @@ def test_a_renewal_comes_before_what_it_takes_to_resign() -> None:
     ("phase", "token"), [(Leading(CLEAN), 6), (Waiting(BEHIND), 7), (Losing(7, 105.0), 7)]
 )
 def test_who_does_not_lead_asks_nothing_of_the_kind(phase: object, token: int) -> None:
-    _, effects = take(elector(phase), ending(token), 101.0)
+    state, effects = take(elector(phase), ending(token), 101.0)
 
     assert effects == []
+    assert state.prepare_at_s == math.inf
 
 
 def test_what_was_to_be_found_out_is_not_asked_in_the_next_term() -> None:
     state, _ = take(elector(Leading(CLEAN), call=Renew(SESSION, look=True)), ending(), 101.0)
-    assert state.prepare_at_s == 101.0
+    assert state.prepare_at_s == pytest.approx(101.001)
 
     state = elector(Claiming(CLEAN, 101.0), call=TakeOffice(SESSION, 7), prepare_at_s=101.0)
     state, effects = answer(state, Took(7), 101.1)

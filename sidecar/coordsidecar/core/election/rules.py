@@ -42,6 +42,9 @@ SIDECAR_EXIT_CODE = 125
 
 _REOPEN_FIRST_S = 0.1
 _REOPEN_MAX_S = 5.0
+# Who was appointed renews at once; but that takes the store and us a millisecond of a processor
+# that the job's start needs.
+_JOB_FIRST_S = 0.05
 
 
 def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
@@ -185,10 +188,13 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         report = Report("too-late", "elected, but too little of the lease is left", held.token)
         elector, effects = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
         return elector, [report, *effects]
+    renew_at_s = min(elector.renew_at_s, elector.renewed_at_s + timing.renew_every_s)
+    if now_s + _JOB_FIRST_S + 2 * timing.rpc_timeout_s < elector.term_until_s(timing):
+        renew_at_s = max(renew_at_s, now_s + _JOB_FIRST_S)
     elector = replace(
         elector.to(Leading(held)),
         watch_at_s=now_s,
-        renew_at_s=min(elector.renew_at_s, elector.renewed_at_s + timing.renew_every_s),
+        renew_at_s=renew_at_s,
         vacant_since_s=None,
         following="",
         rival=None,

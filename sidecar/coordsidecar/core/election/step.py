@@ -63,6 +63,9 @@ __all__ = ["begin", "next_wake_s", "step"]
 
 Step = tuple[Elector, list[Effect]]
 
+# Of a job that ends at once nothing has to be found out beforehand: it would take as long.
+_SOON_OVER_S = 0.001
+
 
 def begin(
     now_s: float,
@@ -216,7 +219,7 @@ def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) ->
             return company.tree_gone(elector, token, rest_s, leave, now_s, aims)
         case msg.Ending(token):
             if isinstance(elector.phase, Leading) and token_of(elector.phase) == token:
-                elector = replace(elector, prepare_at_s=now_s)
+                elector = replace(elector, prepare_at_s=now_s + _SOON_OVER_S)
             return elector, []
         case msg.Leave():
             return rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
