@@ -158,8 +158,8 @@ class ElectorProcess(Process):
             self.world.say(self.name, f"{event} -> {self.state.phase} {effects}")
 
     def _incoming(self) -> Iterator[Event]:
-        # The loop always begins with a tick. One that comes early and is followed by another event
-        # is left out: it changes nothing (`test_an_early_tick_changes_nothing`), and costs time.
+        # As in the loop, one that is not due is left out: it changes nothing
+        # (`test_an_early_tick_changes_nothing`).
         if self.host.clock_s() >= self._timer_s or not (self._heard or self._events):
             signs = self._around.signs
             yield moves.Tick(signs.guard_stepped_s, signs.guard_due_s)

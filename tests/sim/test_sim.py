@@ -10,7 +10,9 @@ import pytest
 
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Tick
-from tests.sim import elector_process
+from coordsidecar.core.guard import step as guard_core
+from coordsidecar.core.guard.moves import Tick as GuardTick
+from tests.sim import elector_process, guard_process
 from tests.sim.breaking import patched
 from tests.sim.many import BROKEN, play, play_range
 from tests.sim.mutants import MUTANTS, OF_THE_FUSE
@@ -127,7 +129,7 @@ def test_the_stories_are_eventful() -> None:
 
 
 def test_an_early_tick_changes_nothing() -> None:
-    """So the simulated elector may leave it out, where the real loop begins with one."""
+    """So an elector that is woken by something else leaves it out."""
     early = 0
 
     def make(decide: Any) -> Any:
@@ -145,6 +147,31 @@ def test_an_early_tick_changes_nothing() -> None:
         return comparing
 
     with patched(elector_process.ElectorProcess, "_decide", make):
+        reports = [run(seed) for seed in range(40)]
+
+    assert not any(report.failure for report in reports), [r.failure for r in reports]
+    assert early > 1000
+
+
+def test_an_early_tick_changes_nothing_for_a_guard() -> None:
+    """Each of its steps looks at the clock first, whatever it is about (rule S2)."""
+    early = 0
+
+    def make(step: Any) -> Any:
+        def comparing(self: Any, event: Any) -> Any:
+            nonlocal early
+            now_s = self.host.clock_s()
+            if now_s < guard_core.next_wake_s(self.state, self.plan):
+                was = guard_core.step(self.state, event, now_s, self.plan)
+                ticked, effects = guard_core.step(self.state, GuardTick(), now_s, self.plan)
+                assert not effects
+                assert guard_core.step(ticked, event, now_s, self.plan) == was
+                early += 1
+            return step(self, event)
+
+        return comparing
+
+    with patched(guard_process.GuardProcess, "_step", make):
         reports = [run(seed) for seed in range(40)]
 
     assert not any(report.failure for report in reports), [r.failure for r in reports]

@@ -111,16 +111,22 @@ class Guard:
     def _run(self) -> int:
         self._state, effects = core.begin(boottime_s(), self._plan)
         self._carry_out(effects)
-        self._tick()
+        self._signs.guard_steps(boottime_s())
+        self._step(Tick(self._signs.elector_due_s))
         while (exit_code := self._hands.exit_code) is None:
-            self._wait()
-            self._tick()  # The clock first (rule S2): nothing read late revives a lease.
+            # The clock first (rule S2): nothing read late revives a lease. Each step looks at it; a
+            # tick of its own that is not due yet would change nothing.
+            ready = self._wait()
+            self._signs.guard_steps(boottime_s())
+            if self._timer.fd in ready or not ready:
+                self._step(Tick(self._signs.elector_due_s))
             for event in self._incoming():
                 self._step(event)
         self._write_reports()
         return exit_code
 
-    def _wait(self) -> None:
+    def _wait(self) -> list[int]:
+        """Return the descriptors that there is something to read from."""
         self._write_reports()
         self._service.lives()
         wake_s = min(core.next_wake_s(self._state, self._plan), self._service.due_s)
@@ -132,13 +138,10 @@ class Guard:
         timeout_s = 0.0 if self._must_reap else self._hands.chore_every_s
         if math.isinf(timeout_s):
             self._signs.guard_due_s = wake_s
-            poll.poll()
+            ready = poll.poll()
         else:
-            poll.poll(math.ceil(timeout_s * 1000))
-
-    def _tick(self) -> None:
-        self._signs.guard_steps(boottime_s())
-        self._step(Tick(self._signs.elector_due_s))
+            ready = poll.poll(math.ceil(timeout_s * 1000))
+        return [fd for fd, _ in ready]
 
     def _step(self, event: Event) -> None:
         self._brought.add([event])
