@@ -30,6 +30,7 @@ from coordsidecar.store.protocol import (
     Held,
     Leader,
     Limits,
+    NothingToPrepare,
     Renewal,
     Session,
     SessionLostError,
@@ -65,7 +66,7 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     return ConsulStore(*(ConsulClient(settings, tls=tls) for _ in range(2)), election=election)
 
 
-class ConsulStore:
+class ConsulStore(NothingToPrepare):
     """One election in Consul; a session's handle is its id."""
 
     def __init__(self, calls: ConsulClient, watches: ConsulClient, *, election: Election) -> None:
@@ -178,9 +179,6 @@ class ConsulStore:
             return None
         self._term = (session.handle, lock.modify_index, office.led)
         return office.led
-
-    def prepare(self, session: Session, *, timeout_s: float) -> None:
-        """There is nothing to be known beforehand."""
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s

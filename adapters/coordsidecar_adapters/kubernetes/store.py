@@ -24,6 +24,7 @@ from coordsidecar.store.protocol import (
     Held,
     Leader,
     Limits,
+    NothingToPrepare,
     RefusedError,
     Renewal,
     Session,
@@ -57,7 +58,7 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     return KubernetesStore(*clients, name=settings.name)
 
 
-class KubernetesStore:
+class KubernetesStore(NothingToPrepare):
     """One Lease; a session's handle is the identity under which it is held."""
 
     def __init__(self, calls: KubernetesClient, watches: KubernetesClient, *, name: str) -> None:
@@ -145,9 +146,6 @@ class KubernetesStore:
                 return office.led
             lease = self._read(deadline_s)
         raise self._kept_changing("we took office")
-
-    def prepare(self, session: Session, *, timeout_s: float) -> None:
-        """There is nothing to be known beforehand."""
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s

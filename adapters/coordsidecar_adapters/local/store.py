@@ -30,6 +30,7 @@ from coordsidecar.store.protocol import (
     Held,
     Leader,
     Limits,
+    NothingToPrepare,
     RefusedError,
     Renewal,
     Session,
@@ -74,7 +75,7 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     return LocalStore(os.path.join(folder, election.prefix))
 
 
-class LocalStore:
+class LocalStore(NothingToPrepare):
     """One election on this host; ``stem`` is the path of its files without their suffixes."""
 
     def __init__(self, stem: str) -> None:
@@ -177,9 +178,6 @@ class LocalStore:
             if known != taken:
                 self._write_record(taken, durable=known.token != led)
             return led
-
-    def prepare(self, session: Session, *, timeout_s: float) -> None:
-        """There is nothing to be known beforehand."""
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         with self._translated():

@@ -253,7 +253,6 @@ class Elector:
         yield from self._chores.go_on()
 
     def _has(self, fd: int) -> bool:
-        """Whether there may be something to read."""
         return self._ready is None or fd in self._ready
 
     def _messages(self) -> Iterator[Event]:

@@ -40,6 +40,7 @@ __all__ = [
     "Leader",
     "Limits",
     "LoginRefusedError",
+    "NothingToPrepare",
     "Office",
     "RefusedError",
     "Renewal",
@@ -267,6 +268,12 @@ class Store(Protocol):
 
     def leader(self, *, timeout_s: float) -> Leader | None:
         """Who holds the election now, by a linearizable read; needs no session."""
+
+
+class NothingToPrepare:
+    """Of a store in which `Store.resign` asks nothing beforehand."""
+
+    def prepare(self, session: Session, *, timeout_s: float) -> None: ...
 
 
 class Announcer(Protocol):

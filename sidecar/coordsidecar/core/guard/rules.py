@@ -196,9 +196,7 @@ def job_ended(
             return guard, []
     kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
     guard = guard.to(Stopping(lease, kill_at_s, after, job_code=exit_code))
-    ending: list[Effect] = []
-    if lease is not None and not isinstance(after, Rerun):
-        ending = [Tell(msg.Ending(lease.token))]
+    ending = [Tell(msg.Ending(lease.token))] if lease and not isinstance(after, Rerun) else []
     return guard, [*ending, report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
 
 
