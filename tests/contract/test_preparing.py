@@ -10,6 +10,7 @@ from coordsidecar.store.protocol import Behind, Held, Limits
 from tests.contract.candidate import NewCandidate
 from tests.contract.harness import EtcdHarness, Harness
 from tests.contract.test_appointment import LIMITS, leader, quiet_for, stands_by
+from tests.e2e.sidecars import wait_for
 
 pytestmark = pytest.mark.stores("etcd")
 
@@ -28,13 +29,15 @@ def test_who_has_prepared_does_not_ask_again(harness: Harness, candidate: NewCan
     first, token = leader(candidate)
     second, behind = stands_by(candidate, "run-of-the-second")
 
+    at_first = times_asked(harness)
     first.prepare()
+    wait_for(lambda: times_asked(harness) > at_first, "the question to be counted")
     before = times_asked(harness)
     first.resign(token)
+    appointed = second.watch(behind)
 
-    assert before > 0
     assert times_asked(harness) == before
-    assert isinstance(second.watch(behind), Held)
+    assert isinstance(appointed, Held)
 
 
 def test_what_was_found_out_long_ago_is_asked_again(
