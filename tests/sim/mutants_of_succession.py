@@ -56,9 +56,9 @@ OF_SUCCESSION: dict[str, Mutant] = {
 
 SUCCESSION_SHOWN_BY: dict[str, tuple[int, str]] = {
     "a_renewal_that_looked_at_nothing_is_one_to_lead_by": (
-        1907,
-        "0.33 delay_watches standby 0.8; 0.1 kill_job leader 0.1; 0 delete_key leader 0.05; "
-        "0.23 cut standby 1.6",
+        585,
+        "0.5 delay_watches standby 1.6; 0.3 kill_job leader 0.13; 0.11 delete_key leader 0.07; "
+        "0.09 cut standby 0.8",
     ),
     "an_appointment_counts_from_when_it_is_seen": (
         277,
