@@ -123,6 +123,7 @@ class Hands:
         self._signal_again()
         match self._chore:
             case StopTree():
+                self._tree.ask_the_rest(job_lives=self.job.pid is not None)
                 if self._tree.is_empty():
                     yield self._chore_done(TreeEmpty())
             case KillTree():
@@ -149,7 +150,7 @@ class Hands:
                 return self._start_job(role, token)
             case StopTree(signum):
                 self._begin_chore(effect)
-                told = self._tree.tell(signum, signal.SIGCONT)
+                told = self._tree.ask(signum, signal.SIGCONT)
                 if told and self.job.pid is None:
                     self.job.says_what_is_left(told)
                 return list(self.chores()) if told == [] else []
@@ -257,8 +258,7 @@ class Hands:
         return [Continued()]
 
     def _wake_up(self) -> None:
-        """After a suspension, and after the core has looked at the clock: the tree goes on, if only
-        to be stopped, or to hear that it is to stand by."""
+        """After a suspension, and a look at the clock: the tree goes on, if only to be stopped."""
         if self._to_thaw and not isinstance(self._chore, KillTree | FreezeTree):
             self.job.give_terminal_back()
             self._tree.tell(signal.SIGCONT)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from coordsidecar.hints import TYPE_CHECKING
@@ -56,6 +56,8 @@ class JobTree:
         self._backoff = Backoff()
         self._since_s = self._shouted_s = boottime_s()
         self._untold: tuple[int, ...] = ()
+        self._asked: list[int] = []
+        self._ask_rest: tuple[int, ...] = ()
         self._was_blind = False
         self._blind_since_s = math.inf
 
@@ -69,11 +71,12 @@ class JobTree:
         """Whether the last look failed: then no signal tells when to look again."""
         return self._was_blind
 
-    def tell(self, *signals: int) -> list[int] | None:
-        """Send each signal to everybody. If they cannot be seen now, to the job's group, and to
-        all by the next look that succeeds. Returns whom it told; None if they cannot be seen."""
+    def tell(self, *signals: int, but: Collection[int] = ()) -> list[int] | None:
+        """Send each signal to everybody ``but`` some. If they cannot be seen now, to the job's
+        group, and to all by the next look. Returns whom it told; None if they cannot be seen."""
         try:
-            everybody = tree.descendants(os.getpid(), leave_out=self._helpers())
+            found = tree.descendants(os.getpid(), leave_out=self._helpers())
+            everybody = [pid for pid in found if pid not in but]
         except NotSeenError as error:
             self._is_blind(error, *signals)
             self._untold = signals
@@ -81,6 +84,23 @@ class JobTree:
         self._untold, self._was_blind = (), False
         tree.signal_all(everybody, *signals)
         return everybody
+
+    def ask(self, *signals: int) -> list[int] | None:
+        """Ask everybody to stop; as `tell`. `ask_the_rest` is for who could not be asked."""
+        told = self.tell(*signals)
+        if told is not None:  # Else all are told by the next look.
+            self._asked, self._ask_rest = told, signals
+        return told
+
+    def ask_the_rest(self, *, job_lives: bool) -> None:
+        """Ask whoever was forked just as the others were asked, once.
+
+        Not while the job's main process lives: what it starts in order to stop is not to be stopped
+        itself.
+        """
+        if self._ask_rest and not job_lives:
+            signals, self._ask_rest = self._ask_rest, ()
+            self.tell(*signals, but=self._asked)
 
     def tell_again(self) -> None:
         """Tell everybody what they could not be told before."""

@@ -1,0 +1,68 @@
+"""Who is asked to stop: everybody, and also who was forked just as the others were asked."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.e2e.sidecars import Sidecar, wait_for
+
+Start = Callable[..., Sidecar]
+
+# Asked to stop, it forks somebody who was not there when all were asked, and ends.
+_FORKS_LATE = """
+import os, signal, sys, time
+
+def late(*_):
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.setsid()
+        time.sleep(600)
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, late)
+open(sys.argv[1], "w").close()
+time.sleep(600)
+"""
+
+# Asked to stop, it has somebody clean up, waits for that, and ends.
+_CLEANS_UP = """
+import signal, subprocess, sys, time
+
+def clean_up(*_):
+    clean = "import sys, time; time.sleep(0.3); open(sys.argv[1], 'w').close()"
+    sys.exit(subprocess.run([sys.executable, "-S", "-c", clean, sys.argv[2]]).returncode)
+
+signal.signal(signal.SIGTERM, clean_up)
+open(sys.argv[1], "w").close()
+time.sleep(600)
+"""
+
+
+def stops(start: Start, job: str, *files: Path) -> int:
+    """The exit code of a sidecar whose job is asked to stop once the first of ``files`` is there;
+    it has all the time in the world."""
+    options = ("--store", f"local:{files[0].parent}", "--name", "x", "--stop-timeout", "1h")
+    command = (sys.executable, "-S", "-c", job, *map(str, files))
+    sidecar = start(*options, "--", *command)
+    wait_for(files[0].exists, "the job to be ready")
+    sidecar.signal(signal.SIGTERM)
+    return sidecar.wait()
+
+
+def test_who_was_forked_as_the_others_were_asked_is_asked_once_the_job_has_ended(
+    start: Start, tmp_path: Path
+) -> None:
+    """Else it would hold up the hand-over until SIGKILL is due."""
+    assert stops(start, _FORKS_LATE, tmp_path / "ready") == 0
+
+
+def test_what_the_job_starts_in_order_to_stop_is_not_asked_to_stop_itself(
+    start: Start, tmp_path: Path
+) -> None:
+    cleaned = tmp_path / "cleaned"
+
+    assert stops(start, _CLEANS_UP, tmp_path / "ready", cleaned) == 0
+    assert cleaned.exists()
