@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.e2e.arena import Arena
 from tests.e2e.crowd import crowd
 from tests.e2e.scraped import Scraped
 from tests.e2e.sidecars import wait_for
+from tests.e2e.test_outages import wait_for_renewal
 from tests.elector.shown import get
 
 
@@ -159,8 +159,7 @@ def test_two_hundred_who_dawdle_hold_up_no_renewal_and_few_are_let_in(
     with crowd(page.port, 200):
         let_in = []
         for _ in range(5):
-            before_s = run_until_s(role_file)
-            wait_for(lambda before_s=before_s: run_until_s(role_file) > before_s, "a renewal")
+            wait_for_renewal(role_file)
             let_in.append(connections_of(elector, page.port))
         wait_for(page.samples, "an answer in spite of the crowd")
 
@@ -170,11 +169,6 @@ def test_two_hundred_who_dawdle_hold_up_no_renewal_and_few_are_let_in(
     assert leader.job() == job
     assert len(arena.stamps.stints()) == 1
     assert page.value("transitions_total elected") == 1
-
-
-def run_until_s(role_file: Path) -> float:
-    """Until when the job may run, as it is told."""
-    return float(json.loads(role_file.read_text())["run_until_boottime_s"])
 
 
 def connections_of(elector: psutil.Process, port: int) -> int:
