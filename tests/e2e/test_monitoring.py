@@ -10,6 +10,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from coordsidecar.linux import boottime_s
 from tests.e2e.arena import Arena
 from tests.e2e.crowd import crowd
 from tests.e2e.scraped import Scraped
@@ -101,12 +102,14 @@ def test_an_outage_shows_as_failures_and_silence_and_ends_the_lead(network_arena
 
     wire.black_hole()
 
+    wait_for(lambda: (page.value("renewal_failures_total") or 0) >= 1, "a renewal to fail")
+    silent_s = boottime_s()
+    wait_for(lambda: (page.value("renewal_failures_total") or 0) >= 2, "another to fail")
     wait_for(lambda: page.value("transitions_total expired") == 1, "the term to end")
+    asked_s = boottime_s()
     during = page.samples()
     assert before["renewal_failures_total"] == 0
-    assert during["renewal_failures_total"] >= 1
-    # It was silent for all the time that the lease leaves, and more than between two renewals.
-    assert during["store_heard_seconds"] > before["store_heard_seconds"]
+    assert asked_s - during["store_heard_seconds"] < silent_s
     assert during["leader"] == 0
 
 
@@ -163,8 +166,8 @@ def test_two_hundred_who_dawdle_hold_up_no_renewal_and_few_are_let_in(
             let_in.append(connections_of(elector, page.port))
         wait_for(page.samples, "an answer in spite of the crowd")
 
-    assert max(let_in) <= 16
-    assert max(let_in) > 0
+    # And one who has been let in, while the oldest is hung up on.
+    assert 0 < max(let_in) <= 16 + 1
     assert leader.elector() == elector
     assert leader.job() == job
     assert len(arena.stamps.stints()) == 1
