@@ -50,6 +50,9 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
+    # Of those who connect at once nobody is to knock again a second later, as the kernel does where
+    # no more fit: a probe would have given up by then.
+    request_queue_size = 128
 
     def __init__(self, address: str, port: int, pages: Pages) -> None:
         self.pages = pages
