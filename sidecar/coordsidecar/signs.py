@@ -3,6 +3,9 @@
 Each writes its own whenever it wakes, and looks at the other's then: to show that one lives costs
 nobody else a wake-up. Each says by when it will step: it has a time for whatever it does, and as
 long as that has not come, its silence means nothing.
+
+What is counted for the status page is here as well, since it is to outlive an elector. Of each word
+there is one writer, and nothing is ever decided by a count.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from coordsidecar.refusals import asking_for
 
 __all__ = ["Signs"]
 
-_GUARD_STEPPED, _GUARD_DUE, _ELECTOR_DUE = range(3)
+_GUARD_STEPPED, _GUARD_DUE, _ELECTOR_DUE, _JOB_STARTS, _ELECTOR_RESTARTS, _ELECTORS_OWN = range(6)
 
 
 class Signs:
@@ -67,3 +70,26 @@ class Signs:
         """It will do what it meant to do, unless it has said something else already."""
         if self.elector_due_s == self._stopped_s:
             self.elector_due_s = self._was_due_s
+
+    @property
+    def job_starts(self) -> int:
+        """How often the guard has started the job, or the standby command."""
+        return int(self._told[_JOB_STARTS])
+
+    def job_starts_again(self) -> None:
+        """The guard has started one."""
+        self._told[_JOB_STARTS] += 1
+
+    @property
+    def elector_restarts(self) -> int:
+        """How many electors the guard has started after the first."""
+        return int(self._told[_ELECTOR_RESTARTS])
+
+    def elector_starts_again(self) -> None:
+        """The guard has started one more."""
+        self._told[_ELECTOR_RESTARTS] += 1
+
+    @property
+    def electors_own(self) -> memoryview[float]:
+        """What one elector counts and the next goes on counting; zeros at first."""
+        return self._told[_ELECTORS_OWN:]

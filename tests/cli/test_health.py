@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from coordsidecar.elector.status import serve
 from tests.cli.command import coordsidecar, refusal
+from tests.elector.shown import serve_shown
 from tests.servers.process import free_ports
 
 WORKS = {"healthy": True, "guard_age_s": 0.1, "elector_age_s": 0.2, "most_age_s": 2.0}
 
 
 def page(health: dict[str, Any], *, address: str = "127.0.0.1") -> int:
-    return serve(address, 0, lambda: {"role": "standby"}, lambda: health)
+    return serve_shown(lambda: {"role": "standby"}, lambda: health, address=address)
 
 
 def test_health_of_one_that_works_is_a_silent_yes() -> None:

@@ -12,33 +12,17 @@ from typing import Any
 
 import pytest
 
-from coordsidecar.elector.status import serve
+from tests.elector.shown import get, serve_shown
 
 LEADING = {"role": "leader", "token": 7, "deadline_left_s": float("inf"), "reason": "a\x1bb"}
 
 
-def get(
-    port: int, path: str, *, method: str = "GET", host: str = "127.0.0.1"
-) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(host, port, timeout=60)
-    try:
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, dict(response.getheaders()), response.read()
-    finally:
-        connection.close()
-
-
-def healthy() -> dict[str, Any]:
-    return {"healthy": True}
-
-
 def serve_role(role: str) -> int:
-    return serve("127.0.0.1", 0, lambda: {"role": role}, healthy)
+    return serve_shown(lambda: {"role": role})
 
 
 def test_the_root_shows_the_snapshot_as_json() -> None:
-    port = serve("127.0.0.1", 0, lambda: LEADING, healthy)
+    port = serve_shown(lambda: LEADING)
 
     status, headers, body = get(port, "/")
 
@@ -73,7 +57,7 @@ def test_only_the_leader_answers_yes_to_a_load_balancer(role: str, expected: int
     ],
 )
 def test_a_probe_gets_yes_or_no_and_the_ages(health: dict[str, Any], expected: int) -> None:
-    port = serve("127.0.0.1", 0, lambda: LEADING, lambda: health)
+    port = serve_shown(lambda: LEADING, lambda: health)
 
     status, headers, body = get(port, "/healthz")
 
@@ -82,7 +66,7 @@ def test_a_probe_gets_yes_or_no_and_the_ages(health: dict[str, Any], expected: i
 
 
 def test_head_has_the_headers_and_no_body() -> None:
-    port = serve("127.0.0.1", 0, lambda: LEADING, healthy)
+    port = serve_shown(lambda: LEADING)
 
     status, headers, body = get(port, "/", method="HEAD")
 
@@ -92,7 +76,7 @@ def test_head_has_the_headers_and_no_body() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
-    [("GET", "/etc/passwd", 404), ("GET", "/../leader", 404), ("POST", "/", 501)],
+    [("GET", "/etc/passwd", 404), ("GET", "/../leader", 404), ("POST", "/", 405)],
 )
 def test_there_is_nothing_else(method: str, path: str, expected: int) -> None:
     assert get(serve_role("leader"), path, method=method)[0] == expected
@@ -133,7 +117,7 @@ def test_those_who_connect_and_say_nothing_do_not_keep_a_probe_out() -> None:
 
 def test_a_snapshot_that_fails_does_not_end_the_service() -> None:
     answers: list[dict[str, Any]] = [{"role": "leader"}]
-    port = serve("127.0.0.1", 0, lambda: answers.pop(), healthy)
+    port = serve_shown(lambda: answers.pop())
     assert get(port, "/leader")[0] == 200
 
     with pytest.raises((http.client.HTTPException, ConnectionError)):
@@ -144,7 +128,7 @@ def test_a_snapshot_that_fails_does_not_end_the_service() -> None:
 
 def test_it_listens_on_ipv6_too() -> None:
     try:
-        port = serve("::1", 0, lambda: LEADING, healthy)
+        port = serve_shown(lambda: LEADING, address="::1")
     except OSError:
         pytest.skip("this machine has no IPv6")
 
@@ -155,19 +139,19 @@ def test_a_port_that_is_taken_is_an_error_at_once() -> None:
     port = serve_role("leader")
 
     with pytest.raises(OSError, match="in use"):
-        serve("127.0.0.1", port, lambda: LEADING, healthy)
+        serve_shown(lambda: LEADING, port=port)
 
 
 _SCARCE = """
 import resource, socket, sys
-from coordsidecar.elector.status import serve
+from coordsidecar.elector.status import Answer, serve
 
 tried, accept = [], socket.socket.accept
 def counted(self):
     tried.append(1)
     return accept(self)
 socket.socket.accept = counted
-port = serve("127.0.0.1", 0, lambda: {}, lambda: {"healthy": True})
+port = serve("127.0.0.1", 0, {"/healthz": lambda: Answer(200, "text/plain", b"")})
 import os
 spare = os.dup(0)
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

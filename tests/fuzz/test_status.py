@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordsidecar.elector.status import serve
+from tests.elector.shown import serve_shown
 from tests.fuzz.nasty import any_value, examples, spoilt_http
 
-_LINES = [b"GET / HTTP/1.1", b"GET /leader HTTP/1.0", b"HEAD /healthz", b"POST / HTTP/1.1", b""]
+_LINES = [b"GET / HTTP/1.1", b"GET /metrics HTTP/1.1", b"OPTIONS * HTTP/1.1", b"\x1b[2J / HTTP/1.0"]
+_LINES += [b"GET /leader HTTP/1.0", b"HEAD /healthz", b"POST / HTTP/1.1", b""]
 _LINES += [b"GET /" + b"a" * 70_000, b"GET /\x1b[2J\xff HTTP/9.9", b"\x16\x03\x01\x02\x00", b"GET"]
 _LINES += [
     b"GET http://[::1 HTTP/1.1",
@@ -39,7 +40,7 @@ _SNAPSHOT: dict[str, object] = {}
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    return serve("127.0.0.1", 0, lambda: _SNAPSHOT, lambda: {"healthy": True})
+    return serve_shown(lambda: _SNAPSHOT)
 
 
 def _say(port: int, request: bytes) -> bytes:

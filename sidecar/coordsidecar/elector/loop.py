@@ -39,7 +39,7 @@ from coordsidecar.elector import announcing, shown
 from coordsidecar.elector.chores import Chores
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
-from coordsidecar.hints import TYPE_CHECKING, Any, assert_never
+from coordsidecar.hints import TYPE_CHECKING, assert_never
 from coordsidecar.linux import BootTimer, boottime_s
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
@@ -52,6 +52,7 @@ from coordsidecar.trees.remains import has_ended
 from coordsidecar.wire import Wire
 
 if TYPE_CHECKING:
+    from coordsidecar.elector.counts import Counts
     from coordsidecar.trees.app import App
 
 __all__ = ["run"]
@@ -131,6 +132,7 @@ class Elector:
         self._orders: list[Op | Watch] = []
         self._ready: set[int] | None = None  # None: whatever there is may be.
         self._announcing: announcing.Announcing | None = None
+        self._counts: Counts | None = None
         self._since_unix_s = time.time()
         wait_s = settings.wait_s
         self._aims = Aims(
@@ -172,9 +174,15 @@ class Elector:
     def serve_status(self) -> None:
         """Answer on ``--http``, from a thread of its own. Raises `OSError` if the port is taken."""
         if self._settings.http is not None:
-            from coordsidecar.elector.status import serve  # Late: it imports an HTTP server.
+            from coordsidecar.elector.pages import serve_pages  # Late: it imports an HTTP server.
 
-            serve(*self._settings.http, self._snapshot, self._health)
+            self._counts = serve_pages(
+                self._settings,
+                self._signs,
+                guard_pid=self._guard_pid,
+                now=lambda: (self._state, self._since_unix_s),  # An immutable object, and a float.
+            )
+            self._workers.heard = self._counts.heard
 
     def announce(self) -> None:
         """Tell others who leads, if that was asked for. Raises `RuntimeError`, `ValueError`."""
@@ -240,7 +248,10 @@ class Elector:
             self._signs.elector_due_s = core.next_wake_s(self._state, self._aims)
         if self._announcing and shown.leads_by(self._state) != shown.leads_by(was):
             self._announcing.may_differ()
-        return [found for effect in effects if (found := self._do(effect)) is not None]
+        brought = [found for effect in effects if (found := self._do(effect)) is not None]
+        if self._counts is not None:
+            self._counts.stepped(event, was, self._state)
+        return brought
 
     def _incoming(self) -> Iterator[Event]:
         if self._has(self._wire.fd):
@@ -284,16 +295,3 @@ class Elector:
             case _:
                 assert_never(effect)
         return None
-
-    def _snapshot(self) -> dict[str, Any]:
-        """For the status page, from another thread: the state is one immutable object."""
-        return shown.snapshot(self._settings, self._state, since_unix_s=self._since_unix_s)
-
-    def _health(self) -> dict[str, Any]:
-        """The same, for probes."""
-        return shown.health(
-            self._state,
-            self._settings.timing,
-            guard_stepped_s=self._signs.guard_stepped_s,
-            guard_is_stopped=is_stopped(self._guard_pid),
-        )

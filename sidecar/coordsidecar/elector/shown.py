@@ -32,13 +32,19 @@ _REASONS = {
 
 
 def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict[str, Any]:
-    """Who leads, and what we make of it. ``since_unix_s``: when our token last changed."""
+    """Who leads, and what we make of it. ``since_unix_s``: when our token last changed.
+
+    ``name`` is the leader as well: clients of Kubernetes' old leader-elector sidecar read that, and
+    "" while nobody is known to lead.
+    """
     leads = isinstance(state.phase, Leading)
     left_s = state.lease_until_s(settings.timing) - boottime_s()
+    leader = settings.id if leads else state.following
     return {
+        "name": leader,
         "role": "leader" if leads else "standby",
         "token": token_of(state.phase),
-        "leader": settings.id if leads else state.following or None,
+        "leader": leader or None,
         "election": settings.election.prefix,
         "id": settings.id,
         "since_unix_s": since_unix_s,

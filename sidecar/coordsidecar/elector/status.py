@@ -1,42 +1,45 @@
-"""The status page: who leads, since when, and why, for probes, load balancers and people.
+"""The status server: it only reads, and whoever connects can hold up nobody.
 
-``GET /`` is JSON; ``GET /leader`` answers 200 while this instance leads and 503 otherwise, which is
-what a load balancer asks; ``GET /healthz`` answers 200 while guard and elector both work, and 503
-if one has not stepped for a while, with their ages as JSON. It only reads, and whoever connects can
-hold up nobody: connections are few, short and never waited for.
+Connections are few, short and never waited for. What there is to read is in `pages`.
 """
 
 from __future__ import annotations
 
-import json
 import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, NamedTuple
 
-from coordsidecar.log import json_safe
-
-__all__ = ["serve"]
+__all__ = ["Answer", "Pages", "serve"]
 
 _MOST_CONNECTIONS = 16
 _SILENCE_S = 5.0
 _REFUSED_PAUSE_S = 0.1
 
-_Shown = Callable[[], dict[str, Any]]
+_ALLOWED = "GET, HEAD, OPTIONS"
 
 
-def serve(address: str, port: int, snapshot: _Shown, health: _Shown) -> int:
-    """Serve the status from a daemon thread and return the port; 0 asks for a free one.
+class Answer(NamedTuple):
+    status: int
+    content_type: str
+    body: bytes
 
-    Both are called from other threads, once a request. ``snapshot`` returns what ``GET /`` shows;
-    its ``role`` decides what ``/leader`` answers. ``health`` is for ``/healthz``; ``healthy`` in it
-    decides. Raises `OSError` where it cannot listen, and `RuntimeError` if it gets no thread.
+
+Pages = Mapping[str, Callable[[], Answer]]
+"""By path. Each is called once a request, in a thread of the request's own."""
+
+
+def serve(address: str, port: int, pages: Pages) -> int:
+    """Serve these from a daemon thread and return the port; 0 asks for a free one.
+
+    Raises `OSError` where it cannot listen, and `RuntimeError` if it gets no thread.
     """
-    server = _Server(address, port, snapshot, health)
+    server = _Server(address, port, pages)
     threading.Thread(target=server.serve_on, name="status", daemon=True).start()
     return int(server.server_address[1])
 
@@ -47,10 +50,12 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
+    # Of those who connect at once nobody is to knock again a second later, as the kernel does where
+    # no more fit: a probe would have given up by then.
+    request_queue_size = 128
 
-    def __init__(self, address: str, port: int, snapshot: _Shown, health: _Shown) -> None:
-        self.snapshot = snapshot
-        self.health = health
+    def __init__(self, address: str, port: int, pages: Pages) -> None:
+        self.pages = pages
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._open: dict[int, socket.socket] = {}  # By age, the oldest first.
         self._lock = threading.Lock()
@@ -97,39 +102,42 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path == "/healthz":
-            health = self.server.health()
-            self._show(200 if health.get("healthy") is True else 503, health)
-        elif path == "/leader":
-            leads = self.server.snapshot().get("role") == "leader"
-            self._answer(*(200, "text/plain", b"leader\n") if leads else _NOT_LEADING)
-        elif path == "/":
-            self._show(200, self.server.snapshot())
+        page = self.server.pages.get(self.path.partition("?")[0])
+        if page is None:
+            there_are = f"there are {' '.join(self.server.pages)}\n"
+            self._say(Answer(404, "text/plain", there_are.encode()))
         else:
-            self._answer(404, "text/plain", b"there are /, /leader and /healthz\n")
+            self._say(page())
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _show(self, status: int, shown: dict[str, Any]) -> None:
-        text = json.dumps(json_safe(shown), ensure_ascii=False)
-        self._answer(status, "application/json", text.encode("utf-8", "backslashreplace") + b"\n")
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self.send_header("Allow", _ALLOWED)
+        self.end_headers()
 
-    def _answer(self, status: int, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the library refuses: a method that we do not have, or what is no request at all."""
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            code, message = HTTPStatus.METHOD_NOT_ALLOWED, f"there are {_ALLOWED}"
+        self.close_connection = True
+        text = (message or HTTPStatus(code).phrase).encode("ascii", "backslashreplace")
+        self._say(Answer(code, "text/plain", text + b"\n"))
+
+    def _say(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", _ALLOWED)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Probes come every second; the log is for what happens."""
-
-
-_NOT_LEADING = (503, "text/plain", b"not the leader\n")
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -77,6 +77,8 @@ class Workers:
         self._timing = timing
         self._run = run
         self._record = record
+        self.heard: Callable[[Op, float, Result], None] | None = None
+        """Told at once, in the thread for calls, what came of a call, and when it was sent."""
         self._calls = Mailbox[Op]()
         self._watches = Mailbox[Watch]()
         for work in (self._make_calls, self._keep_watch):
@@ -115,6 +117,8 @@ class Workers:
             except Exception as error:  # noqa: BLE001  # An adapter's bug is no answer either.
                 why = f"the store adapter failed: {type(error).__name__}: {_reason(error)}"
                 result = Silent(why)
+            if self.heard is not None:
+                self.heard(op, sent_at_s, result)
             self._inbox.put(Answered(op, sent_at_s, result, _draw()))
 
     def _make(self, op: Op) -> Result:

@@ -30,6 +30,8 @@ from coordsidecar.core.guard.moves import (
     Report,
     ShowRole,
     Signalled,
+    StartElector,
+    StartJob,
     SuspendSelf,
     TerminalStop,
     Tick,
@@ -159,7 +161,17 @@ class Guard:
             if isinstance(effect, SuspendSelf):
                 self._write_reports()
             self._brought.outdate(effect)
-            self._brought.add(self._hands.do(effect))
+            brought = self._hands.do(effect)
+            self._brought.add(brought)
+            if not brought:  # Else it was refused.
+                self._count(effect)
+
+    def _count(self, effect: Effect) -> None:
+        """For the status page, which cannot see it."""
+        if isinstance(effect, StartJob):
+            self._signs.job_starts_again()
+        elif isinstance(effect, StartElector):
+            self._signs.elector_starts_again()
 
     def _write_reports(self) -> None:
         """The log comes last: whoever takes over shall not wait for it."""

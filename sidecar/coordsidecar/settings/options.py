@@ -278,7 +278,7 @@ OPTIONS = (
     ),
     Option(
         "http", _OUTPUT, "[ADDR:]PORT", _read_http,
-        "Serve the status: / (JSON), /leader (200 or 503), /healthz. ADDR: 127.0.0.1 by default",
+        "Serve /, /leader, /standby, /healthz, /v1/status, /metrics. ADDR: 127.0.0.1 by default",
     ),
     Option(
         "log-format", _OUTPUT, "FORMAT", _choice("text", "json"),

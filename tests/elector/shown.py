@@ -1,0 +1,46 @@
+"""A status server without a sidecar behind it."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable
+from typing import Any
+
+from coordsidecar.core.timing import Timing
+from coordsidecar.elector.counts import Counts
+from coordsidecar.elector.pages import pages
+from coordsidecar.elector.status import serve
+from coordsidecar.signs import Signs
+
+__all__ = ["get", "healthy", "serve_shown"]
+
+
+def healthy() -> dict[str, Any]:
+    return {"healthy": True, "guard_age_s": 0.25, "elector_age_s": 0.5}
+
+
+def serve_shown(
+    snapshot: Callable[[], dict[str, Any]],
+    health: Callable[[], dict[str, Any]] = healthy,
+    *,
+    address: str = "127.0.0.1",
+    port: int = 0,
+    counts: Counts | None = None,
+    store: str = "local:",
+) -> int:
+    """Serve what these return, and return the port."""
+    counts = counts or Counts(Signs(), Timing.for_ttl(15.0))
+    return serve(address, port, pages(snapshot, health, counts, store=store))
+
+
+def get(
+    port: int, path: str, *, method: str = "GET", host: str = "127.0.0.1"
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body."""
+    connection = http.client.HTTPConnection(host, port, timeout=60)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
