@@ -29,6 +29,7 @@ _SOON_S = 14 * 86400.0
 _CHECK_URL = "see whether it runs there, and what of a firewall is between; or correct --store"
 _RENEW = "have it renewed; a sidecar takes no new connection to it from then on"
 _RIGHTS = "see docs/stores.md for the rights that it takes"
+_LOG_IN = "give one that it knows: the README's table of stores says how"
 _SET_CLOCK = (
     "have both hosts' clocks kept by NTP; the election does not need it, but those who compare "
     "logs do"
@@ -97,7 +98,7 @@ class StoreFindings:
         try:
             whom = endpoint.log_in(timeout_s=_PATIENCE_S)
         except StoreError as error:
-            yield fail("log-in", name, *split_remedy(error, _RIGHTS))
+            yield fail("log-in", name, *split_remedy(error, _LOG_IN))
             return
         yield ok("log-in", name, whom)
         try:

@@ -50,6 +50,8 @@ _EXAMINERS = {
     "etcds": "coordsidecar_adapters.etcd.doctor:examine",
     "etcd+grpc": "coordsidecar_adapters.etcd.doctor:examine",
     "etcds+grpc": "coordsidecar_adapters.etcd.doctor:examine",
+    "consul": "coordsidecar_adapters.consul.doctor:examine",
+    "consuls": "coordsidecar_adapters.consul.doctor:examine",
 }
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
