@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from coordsidecar.cli.doctor import DOCTOR_OPTIONS
 from tests.cli.command import coordsidecar, install_store, refusal
 from tests.doctor.examined import doctor
+from tests.servers import EtcdServer
 from tests.servers.process import free_ports
 
 
@@ -157,3 +159,13 @@ def test_a_run_imports_nothing_of_the_doctors(tmp_path: Path) -> None:
     assert process.returncode == 1
     names = ("doctor", "examiner", "knock")
     assert not [m for m in process.stdout.split() if m.rpartition(".")[2] in names or "doctor" in m]
+
+
+def test_the_page_names_every_check(tmp_path: Path, etcd: EtcdServer) -> None:
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+
+    report = doctor("--store", f"etcd://{etcd.endpoint}", "--name", "x")
+
+    assert named == {check.check for check in report.checks} | {"tls"}  # This server has none.
