@@ -52,6 +52,7 @@ _EXAMINERS = {
     "etcds+grpc": "coordsidecar_adapters.etcd.doctor:examine",
     "consul": "coordsidecar_adapters.consul.doctor:examine",
     "consuls": "coordsidecar_adapters.consul.doctor:examine",
+    "kubernetes": "coordsidecar_adapters.kubernetes.doctor:examine",
 }
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
