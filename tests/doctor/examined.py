@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command import coordsidecar
 
-__all__ = ["Check", "Report", "doctor", "doctor_by"]
+__all__ = ["REFUSED", "Check", "Report", "doctor", "doctor_by", "namespaces"]
 
 REFUSED = Path(__file__).with_name("refused.py")
 
@@ -64,6 +66,14 @@ def doctor_by(*argv: str, environ: Mapping[str, str] | None = None) -> Report:
     )
     assert process.stderr == ""
     return _read(process.returncode, process.stdout)
+
+
+def namespaces(*flags: str) -> list[str]:
+    """What makes namespaces for a command; the test is skipped where that is not permitted."""
+    argv = ["unshare", "--fork", *flags]
+    if subprocess.run([*argv, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("namespaces cannot be made here")
+    return argv
 
 
 def _read(status: int, out: str) -> Report:

@@ -20,6 +20,7 @@ CALLS: dict[str, tuple[dict[str, int], int | None]] = {
     "eventfd": ({"x86_64": 290, "aarch64": 19}, None),
     "timerfd": ({"x86_64": 283, "aarch64": 85}, None),
     "signalfd": ({"x86_64": 289, "aarch64": 74}, None),
+    "flock": ({"x86_64": 73, "aarch64": 32}, None),
     "setpriority": ({"x86_64": 141, "aarch64": 140}, None),
     "sched_setscheduler": ({"x86_64": 144, "aarch64": 119}, None),
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from coordsidecar.store.protocol import Election
 from coordsidecar_adapters.local.doctor import network_mount
 from tests.contract.candidate import stand_for
 from tests.contract.harness import LocalHarness
-from tests.doctor.examined import doctor, doctor_by
+from tests.doctor.examined import REFUSED, doctor, doctor_by, namespaces
 
 
 def test_a_folder_that_is_still_to_be_made_is_well_and_is_not_made(tmp_path: Path) -> None:
@@ -97,3 +99,35 @@ def test_a_network_file_system_is_known_by_its_mount(options: str, locks: bool) 
     assert network_mount(mounts, "/srv/my locks") == ("nfs4", locks)
     assert network_mount(mounts, "/srv/my locks/disk/a") == ("", True)
     assert network_mount(mounts, "/srv/mylocks") == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(errno.ENOLCK, "the kernel refuses to lock there"), (0, "two can hold the same lock there")],
+)
+def test_a_folder_without_locks_is_a_failure(error: int, said: str) -> None:
+    report = doctor_by(sys.executable, str(REFUSED), "flock", str(error))
+
+    assert (report.status, report.of("rights", "flock").state) == (1, "fail")
+    assert said in report.of("rights", "flock").said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+@pytest.mark.parametrize(("options", "state"), [("rw,vers=4.2", "warn"), ("rw,nolock", "fail")])
+def test_a_network_file_system_is_a_warning_and_a_failure_without_locks(
+    options: str, state: str, tmp_path: Path
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+        "21 20 0:19 / /proc rw - proc proc rw\n"
+        f"30 20 0:40 / /tmp rw - nfs4 host:/x {options}\n"
+    )
+    over = f'mount --bind {mounts} /proc/$$/mountinfo && exec "$@"'
+
+    report = doctor_by(*namespaces("--mount"), "sh", "-c", over, "sh")
+
+    disk = report.of("rights", "disk")
+    assert (disk.state, report.status) == (state, state == "fail")
+    assert "it is on nfs4" in disk.said
+    assert "etcd" in disk.remedy

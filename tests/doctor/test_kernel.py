@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 import sys
 
 import pytest
 
 from coordsidecar.doctor.kernel import hides_processes
-from tests.doctor.examined import REFUSED, doctor, doctor_by
+from tests.doctor.examined import REFUSED, doctor, doctor_by, namespaces
 
 _CALLS = ("pdeathsig", "subreaper", "pidfd", "eventfd", "timerfd", "signalfd")
-
-
-def _namespaces(*flags: str) -> list[str]:
-    argv = ["unshare", "--fork", *flags]
-    if subprocess.run([*argv, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("namespaces cannot be made here")
-    return argv
 
 
 def test_where_all_is_allowed_nothing_fails() -> None:
@@ -62,14 +54,14 @@ def test_a_fuse_that_may_not_run_first_is_a_warning(call: str) -> None:
 
 
 def test_a_proc_of_another_namespace_is_a_failure() -> None:
-    report = doctor_by(*_namespaces("--pid"))
+    report = doctor_by(*namespaces("--pid"))
 
     assert (report.status, report.of("proc").state) == (1, "fail")
     assert "another PID namespace" in report.of("proc").said
 
 
 def test_process_1_is_told_so() -> None:
-    report = doctor_by(*_namespaces("--pid", "--mount-proc"))
+    report = doctor_by(*namespaces("--pid", "--mount-proc"))
 
     assert report.of("process-1").subject == "process 1"
     assert report.of("proc").state == "ok"
@@ -80,7 +72,7 @@ def test_process_1_is_told_so() -> None:
 def test_a_proc_that_hides_others_is_a_warning() -> None:
     hiding = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid=65534 "$@"'
 
-    report = doctor_by(*_namespaces("--pid", "--mount"), "sh", "-c", hiding, "sh")
+    report = doctor_by(*namespaces("--pid", "--mount"), "sh", "-c", hiding, "sh")
 
     assert report.of("proc").state == "warn"
     assert "hidepid" in report.of("proc").said
