@@ -64,6 +64,7 @@ def test_process_1_is_told_so() -> None:
     report = doctor_by(*namespaces("--pid", "--mount-proc"))
 
     assert report.of("process-1").subject == "process 1"
+    assert report.of("process-1").said.startswith("process 1 of its namespace")
     assert report.of("proc").state == "ok"
     assert "not process 1" in doctor("--store", "local:/tmp").of("process-1").said
 

@@ -52,7 +52,7 @@ def test_who_has_no_group_has_no_limit(tmp_path: Path) -> None:
 
 
 def test_the_tightest_limit_around_us_counts(tmp_path: Path) -> None:
-    files = {"a/pids.max": "40", "a/pids.current": "30", "a/b/pids.max": "max"}
+    files = {"a/pids.max": "40", "a/pids.current": "30", "a/b/pids.max": "1000"}
     files |= {"a/b/memory.max": "104857600", "a/memory.max": "209715200"}
     files |= {"a/cpu.max": "5000 100000", "a/b/cpu.max": "max 100000"}
 
