@@ -99,6 +99,8 @@ def test_a_network_file_system_is_known_by_its_mount(options: str, locks: bool) 
     assert network_mount(mounts, "/srv/my locks") == ("nfs4", locks)
     assert network_mount(mounts, "/srv/my locks/disk/a") == ("", True)
     assert network_mount(mounts, "/srv/mylocks") == ("", True)
+    hidden = mounts + "32 20 8:3 / /srv rw - ext4 /dev/sdc1 rw\n"
+    assert network_mount(hidden, "/srv/my locks/a") == ("", True)
 
 
 @pytest.mark.parametrize(

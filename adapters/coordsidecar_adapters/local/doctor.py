@@ -120,18 +120,18 @@ def _network(folder: str) -> Need:
 def network_mount(mountinfo: str, folder: str) -> tuple[str, bool]:
     """The kind of network file system that ``folder`` is on, "" for none; and whether it locks.
 
-    The text is that of /proc/self/mountinfo (proc(5)): of the mounts around a folder the innermost
-    counts, and of several at the same place the last.
+    The text is that of /proc/self/mountinfo (proc(5)): of the mounts around a folder the last
+    counts, which lies upon all others.
     """
-    best, found = -1, ("", True)
+    found = ("", True)
     for line in mountinfo.splitlines():
         mount, _, file_system = line.partition(" - ")
         fields, kinds = mount.split(" "), file_system.split(" ")
         if len(fields) < 6 or len(kinds) < 3:
             continue
         point = fields[4].replace("\\040", " ").rstrip("/")
-        if f"{folder}/".startswith(f"{point}/") and len(point) >= best:
+        if f"{folder}/".startswith(f"{point}/"):
             options = {*fields[5].split(","), *kinds[2].split(",")}
             kind = kinds[0] if kinds[0] in _NETWORK else ""
-            best, found = len(point), (kind, not options & _NO_LOCKS)
+            found = (kind, not options & _NO_LOCKS)
     return found
