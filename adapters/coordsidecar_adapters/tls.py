@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from coordsidecar_adapters.link import Server, Tls
 
-__all__ = ["SslSide", "system_ca_file"]
+__all__ = ["SslSide", "certificate_until_s", "system_ca_file"]
 
 # A bundle (docs/bundle.md) brings certificates for images that have none. Its OpenSSL looks for an
 # image's own only where the system has them that it was built on; these are all usual places.
@@ -102,6 +102,17 @@ def _all_in(folder: str) -> str:
     if not texts:
         raise OSError("it is empty")  # With none at all, ssl would trust the system's.
     return "\n".join(texts)
+
+
+def certificate_until_s(sock: socket.socket) -> float | None:
+    """When the certificate expires that the server has shown, in seconds since 1970.
+
+    None: it was not verified; then ssl does not even read it.
+    """
+    assert isinstance(sock, ssl.SSLSocket)
+    certificate = sock.getpeercert()
+    until = certificate.get("notAfter") if certificate else None
+    return ssl.cert_time_to_seconds(until) if isinstance(until, str) else None
 
 
 def system_ca_file() -> str | None:

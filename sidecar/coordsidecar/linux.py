@@ -12,6 +12,7 @@ from contextlib import suppress
 from coordsidecar.hints import Any
 
 __all__ = [
+    "LEAST_OPEN_FILES",
     "RLIMIT_AS",
     "RLIMIT_FSIZE",
     "RLIMIT_NOFILE",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_AS = 1, 6, 7, 9
+LEAST_OPEN_FILES = 32
+"""Guard and elector need some 20 each, the rest is for a store's connections and a job's start."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36

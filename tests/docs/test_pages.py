@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from coordsidecar.cli.doctor import DOCTOR_OPTIONS
 from coordsidecar.cli.words import split
 from coordsidecar.core.timing import Timing
 from coordsidecar.guard.job_env import job_environment, token_variable
@@ -17,7 +18,8 @@ from coordsidecar.guard.role_file import Role, read_role
 from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.config_file import read_config_file
 from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS
-from coordsidecar.settings.settings import Settings, build_settings
+from coordsidecar.settings.settings import Settings, build_settings, timing_of
+from coordsidecar.settings.sources import Sources
 from coordsidecar.store.registry import check_scheme
 from tests.cli.command import coordsidecar
 
@@ -94,6 +96,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     text = (ROOT / page).read_text()
     ours = {option.flag for option in (*OPTIONS, *ATTACH_OPTIONS)} | {
         "--config",
+        "--json",
         "--help",
         "--version",
     }
@@ -187,6 +190,9 @@ def understood(lines: list[str]) -> bool:
             options = CHECK_OPTIONS if words[1] == "check" else HEALTH_OPTIONS
             words = words[2 : words.index("||")] if "||" in words else words[2:]
             split(words, options, interspersed=True)
+        elif words[:2] == ["coordsidecar", "doctor"]:
+            flags, _ = split(words[2:], DOCTOR_OPTIONS, interspersed=True)
+            timing_of(Sources.gather(flags, {}).values(DOCTOR_OPTIONS))
         elif words[:2] == ["coordsidecar", "attach"]:
             flags, command = split(words[2:], ATTACH_OPTIONS, interspersed=False)
             attach_settings(flags=flags, command=command, environ={})

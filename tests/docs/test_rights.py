@@ -75,7 +75,7 @@ def test_what_etcd_grants_to_instances_is_enough(
     dial: Dialer, etcd_server: Callable[..., EtcdServer]
 ) -> None:
     server = etcd_server(auth=True, extra_args=_QUICK_PASSWORDS)
-    environ = _etcd_login(server, ETCD_INSTANCE, 0)
+    environ = etcd_login(server, ETCD_INSTANCE, 0)
 
     _a_whole_life(dial(server.endpoint, ELECTION, env=environ))
 
@@ -85,12 +85,12 @@ def test_what_etcd_grants_to_instances_is_the_least(
 ) -> None:
     server = etcd_server(auth=True, extra_args=_QUICK_PASSWORDS)
 
-    neighbour = _etcd(server, _etcd_login(server, ETCD_INSTANCE, 0), NEIGHBOUR)
+    neighbour = _etcd(server, etcd_login(server, ETCD_INSTANCE, 0), NEIGHBOUR)
     with pytest.raises(RefusedError, match="permission denied"):
         _stand(stack, neighbour).campaign()
     for number, less in enumerate(ETCD_INSTANCE_LESS, start=1):
         server.etcdctl("del", "--prefix", "default/")
-        store = _etcd(server, _etcd_login(server, less, number))
+        store = _etcd(server, etcd_login(server, less, number))
         with pytest.raises(RefusedError, match=r"docs/stores\.md"):
             _a_whole_life(store)
 
@@ -100,7 +100,7 @@ def test_what_etcd_grants_to_checks_is_enough_and_the_least(
 ) -> None:
     server = etcd_server(auth=True, extra_args=_QUICK_PASSWORDS)
     root = {"ETCDCTL_USER": server.user, "ETCDCTL_PASSWORD": server.password}
-    checker = _etcd(server, _etcd_login(server, ETCD_CHECK, 0))
+    checker = _etcd(server, etcd_login(server, ETCD_CHECK, 0))
 
     token = _stand(stack, _etcd(server, root)).leads()
 
@@ -109,7 +109,7 @@ def test_what_etcd_grants_to_checks_is_enough_and_the_least(
     assert leader is not None
     assert leader.token == token
     for number, less in enumerate(ETCD_CHECK_LESS, start=1):
-        store = _etcd(server, _etcd_login(server, less, number))
+        store = _etcd(server, etcd_login(server, less, number))
         with pytest.raises(RefusedError, match="permission denied"):
             store.leader(timeout_s=CALL_S)
 
@@ -118,7 +118,7 @@ def _etcd(server: EtcdServer, environ: dict[str, str], election: Election = ELEC
     return adapter("etcd.gateway")(f"etcd://{server.endpoint}", election=election, environ=environ)
 
 
-def _etcd_login(server: EtcdServer, commands: list[str], number: int) -> dict[str, str]:
+def etcd_login(server: EtcdServer, commands: list[str], number: int) -> dict[str, str]:
     """Do as the page says, for a user of its own."""
     user = ""
     for command in commands:

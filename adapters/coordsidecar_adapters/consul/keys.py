@@ -52,6 +52,10 @@ class ElectionKeys:
     def lock_key(self) -> str:
         return self._lock_key
 
+    @property
+    def office_key(self) -> str:
+        return self._office_key
+
     def read(self, deadline_s: float) -> State:
         """Both keys, by one linearizable read."""
         return self.look(deadline_s)[1]

@@ -13,7 +13,7 @@ from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.library import CB, exceptions
 
-__all__ = ["Sessions"]
+__all__ = ["Sessions", "granted_s"]
 
 _SESSION_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 _BOUNDS = re.compile(r"\[([0-9a-z.]*)=")
@@ -69,18 +69,23 @@ class Sessions:
             needs=_NEEDS,
             timeout_s=timeout_s,
         )
-        try:
-            granted_s = parse_duration(str(renewed["TTL"]))
-        except (TypeError, KeyError, ValueError) as e:
-            raise UnreachableError("Consul renewed a session, but says no TTL") from e
-        if not 0 < granted_s <= _LONGEST_TTL_S:
-            raise UnreachableError(f"Consul renewed a session for {granted_s:g}s, as it never does")
-        return min(granted_s, session.ttl_s)
+        return min(granted_s(renewed), session.ttl_s)
 
     def destroy(self, session: Session, *, timeout_s: float) -> None:
         self._client.call(
             lambda agent: agent.session.destroy(session.handle), needs=_NEEDS, timeout_s=timeout_s
         )
+
+
+def granted_s(renewed: Any) -> float:
+    """The TTL that Consul says it has renewed a session for."""
+    try:
+        ttl_s = parse_duration(str(renewed["TTL"]))
+    except (TypeError, KeyError, ValueError) as e:
+        raise UnreachableError("Consul renewed a session, but says no TTL") from e
+    if not 0 < ttl_s <= _LONGEST_TTL_S:
+        raise UnreachableError(f"Consul renewed a session for {ttl_s:g}s, as it never does")
+    return ttl_s
 
 
 def _create(agent: Agent, wanted: Mapping[str, object]) -> Any:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from coordsidecar.store.protocol import Election, Store
 from coordsidecar_adapters.etcd.client import EtcdClient, Json
 from coordsidecar_adapters.etcd.election import EtcdElection
 from coordsidecar_adapters.etcd.errors import StatusError
-from coordsidecar_adapters.etcd.url import ETCD, parse
+from coordsidecar_adapters.etcd.url import ETCD, EtcdSettings, parse
 from coordsidecar_adapters.http_connection import HttpConnection, Resolver, TlsSide, tls_side
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError
 
-__all__ = ["connect"]
+__all__ = ["clients", "connect"]
 
 _INVALID_ARGUMENT = 3
 _UNAVAILABLE = 14
@@ -28,18 +28,25 @@ _UNAVAILABLE = 14
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build the store for an ``etcd://`` or ``etcds://`` URL; `ValueError` if it is wrong."""
     settings = parse(url, environ=environ)
+    make = clients(settings)
+    calls, watches = make(settings.endpoints), make(settings.endpoints)
+    return EtcdElection(calls=calls, watches=watches, election=election)
+
+
+def clients(settings: EtcdSettings) -> Callable[[Sequence[str]], EtcdClient]:
+    """What makes a client for some endpoints; `ValueError` if a certificate cannot be used."""
     tls = tls_side(settings.tls, ETCD)
 
-    def client() -> EtcdClient:
+    def make(endpoints: Sequence[str]) -> EtcdClient:
         resolver = Resolver()
         return EtcdClient(
-            endpoints=settings.endpoints,
+            endpoints=endpoints,
             dial=lambda address: GatewayConnection(address, resolver=resolver, tls=tls),
             user=settings.user,
             password=settings.password,
         )
 
-    return EtcdElection(calls=client(), watches=client(), election=election)
+    return make
 
 
 class GatewayConnection:

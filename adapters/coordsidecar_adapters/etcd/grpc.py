@@ -11,7 +11,7 @@ takes a denied watch for a healthy one, and its watcher thread spins once the se
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from coordsidecar_adapters.etcd.client import EtcdClient, Json
 from coordsidecar_adapters.etcd.election import EtcdElection
 from coordsidecar_adapters.etcd.errors import StatusError
 from coordsidecar_adapters.etcd.grpc_library import KEEP_ALIVE, Library, Requests
-from coordsidecar_adapters.etcd.url import ETCD, parse
+from coordsidecar_adapters.etcd.url import ETCD, EtcdSettings, parse
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Tls
 
-__all__ = ["connect"]
+__all__ = ["clients", "connect"]
 
 _OPTIONS = [
     # Without a time-out on pings, a stopped server is noticed after a minute. etcd tolerates a ping
@@ -47,6 +47,13 @@ _HEALTH = "/grpc.health.v1.Health/Check"
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build the store; `ValueError` if the URL is wrong, `ImportError` without the extra."""
     settings = parse(url, environ=environ)
+    make = clients(settings)
+    calls, watches = make(settings.endpoints), make(settings.endpoints)
+    return EtcdElection(calls=calls, watches=watches, election=election)
+
+
+def clients(settings: EtcdSettings) -> Callable[[Sequence[str]], EtcdClient]:
+    """What makes a client for some endpoints; `ValueError` if a certificate cannot be used."""
     library = Library()
     if settings.tls is not None:
         from coordsidecar_adapters.tls import SslSide  # Late: it imports ssl.
@@ -56,15 +63,15 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     def dial(address: str) -> GrpcConnection:
         return GrpcConnection(address, library=library, tls=settings.tls)
 
-    def client() -> EtcdClient:
+    def make(endpoints: Sequence[str]) -> EtcdClient:
         return EtcdClient(
-            endpoints=settings.endpoints,
+            endpoints=endpoints,
             dial=dial,
             user=settings.user,
             password=settings.password,
         )
 
-    return EtcdElection(calls=client(), watches=client(), election=election)
+    return make
 
 
 class GrpcConnection:

@@ -8,7 +8,7 @@ from itertools import groupby
 import coordsidecar
 from coordsidecar.settings.options import OPTIONS, Option
 
-__all__ = ["attach_help", "check_help", "health_help", "run_help", "version"]
+__all__ = ["attach_help", "check_help", "doctor_help", "health_help", "run_help", "version"]
 
 _WIDTH = 79
 _HELP_COLUMN = 26
@@ -18,6 +18,7 @@ Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar attach [OPTIONS] --pid-file PATH | --match-cmdline REGEX
        coordsidecar check [OPTIONS] TOKEN
        coordsidecar health [OPTIONS]
+       coordsidecar doctor [OPTIONS]
 
 Makes any command active-passive. Start the same line on several machines: one
 instance leads and runs COMMAND, the others stand by. When the leader stops,
@@ -38,6 +39,8 @@ Examples:
     coordsidecar --ttl 5s --restart on-failure --name mailer -- ./mailer
   In the job, before a step that must not be done twice:
     coordsidecar check "$COORDSIDECAR_TOKEN" || exit 1
+  Before any of these: is all well here?
+    coordsidecar doctor --store etcd://etcd1:2379,etcd2:2379 --name nightly
 """
 
 _PLACES = """\
@@ -95,6 +98,20 @@ Exit codes:
   0  it is    1  it is not    2  bad usage    125  it cannot be asked
 """
 
+_DOCTOR = """\
+Usage: coordsidecar doctor [OPTIONS]
+
+Says, before a sidecar is started, whether all is well here: the store and the
+rights that an instance needs in it, this host, and the times. It takes no part
+in the election, and leaves nothing behind. With the options of a run:
+  coordsidecar doctor --store etcd://etcd1:2379,etcd2:2379 --name nightly
+
+Each line is ok; warn: it works, but may surprise; or fail: it would not work.
+
+Exit codes:
+  0  nothing failed    1  something did    2  bad usage    125  doctor itself
+"""
+
 _CHECK_ROWS = [
     ("--store URL", "Where to ask. Default: local:"),
     ("--name NAME", "Whose leader to ask for; in a job, its own election by default."),
@@ -104,6 +121,7 @@ _CHECK_ROWS = [
 _HEALTH_ROWS = [
     ("--http [ADDR:]PORT", "Where it serves its status, as it was given to the sidecar."),
 ]
+_JSON = ("--json", "Print one object: version, checks and worst.")
 _CONFIG = ("--config FILE", "Read options, and COMMAND as an array, from a TOML file.")
 _HELP = ("-h, --help", "Show this and exit.")
 _VERSION = ("--version", "Show the version and exit.")
@@ -135,10 +153,21 @@ def health_help() -> str:
     return "\n".join([_HEALTH, _section("Options", [*_HEALTH_ROWS, _CONFIG, _HELP])])
 
 
+def doctor_help() -> str:
+    """Return the page of ``coordsidecar doctor --help``."""
+    from coordsidecar.cli.doctor import DOCTOR_OPTIONS
+
+    other = _section("Other", [_JSON, _CONFIG, _HELP])
+    return "\n".join([_DOCTOR, *_grouped(DOCTOR_OPTIONS), other])
+
+
 def _sections(options: tuple[Option, ...]) -> list[str]:
+    return [*_grouped(options), _section("Other", [_CONFIG, _HELP, _VERSION])]
+
+
+def _grouped(options: tuple[Option, ...]) -> list[str]:
     groups = groupby(options, key=lambda option: option.group)
-    sections = [_section(group, [_row(option) for option in members]) for group, members in groups]
-    return [*sections, _section("Other", [_CONFIG, _HELP, _VERSION])]
+    return [_section(group, [_row(option) for option in members]) for group, members in groups]
 
 
 def _row(option: Option) -> tuple[str, str]:

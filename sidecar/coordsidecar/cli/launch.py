@@ -17,7 +17,12 @@ from coordsidecar.children.forking import Dispositions
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.prefork import NotStartedError, assert_executable
 from coordsidecar.hints import TYPE_CHECKING, Any
-from coordsidecar.linux import RLIMIT_NOFILE, become_subreaper, soft_limit
+from coordsidecar.linux import (
+    LEAST_OPEN_FILES,
+    RLIMIT_NOFILE,
+    become_subreaper,
+    soft_limit,
+)
 from coordsidecar.log import Log
 from coordsidecar.refusals import ProgramChangedError, asking_for
 from coordsidecar.settings.settings import Settings
@@ -39,10 +44,6 @@ _NOT_HANDLED = {
     *(signal.SIGILL, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE, signal.SIGXFSZ),
 }
 _TERMINAL_OUTPUT = (signal.SIGTTOU, signal.SIGTTIN)
-
-
-# Guard and elector need some 20 each; the rest is for a store's connections and the job's start.
-_LEAST_OPEN_FILES = 32
 
 
 def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
@@ -128,8 +129,8 @@ def _app_of(settings: Settings) -> App | None:
 def _assert_enough_files() -> None:
     """Better now, in a sentence, than at a takeover."""
     limit = soft_limit(RLIMIT_NOFILE)
-    if limit is not None and limit < _LEAST_OPEN_FILES:
-        why = f"this process may have {limit} files open, and needs {_LEAST_OPEN_FILES}: ulimit -n"
+    if limit is not None and limit < LEAST_OPEN_FILES:
+        why = f"this process may have {limit} files open, and needs {LEAST_OPEN_FILES}: ulimit -n"
         raise NotStartedError(125, why)
 
 

@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         _fill_closed_descriptors()
         _forget_pythons_locale()
-        ask = {"check": _check, "health": _health}.get(words[0]) if words else None
+        asks = {"check": _check, "health": _health, "doctor": _doctor}
+        ask = asks.get(words[0]) if words else None
         status = ask(words[1:]) if ask else _run(words)
     except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
         status = _complain(_OWN_FAILURE, refusal(error) or _own_failure(error))
@@ -157,6 +158,27 @@ def _health(words: list[str]) -> int:
     return _complain(_NO, reason) if reason else 0
 
 
+def _doctor(words: list[str]) -> int:
+    from coordsidecar.cli.doctor import DOCTOR_OPTIONS, examined
+    from coordsidecar.cli.words import split
+    from coordsidecar.settings.sources import UsageError
+
+    json = "--json" in words
+    try:
+        rest = [word for word in words if word != "--json"]
+        flags, arguments = split(rest, DOCTOR_OPTIONS, interspersed=True)
+        if "help" in flags or "version" in flags:
+            return _show("doctor" if "help" in flags else "version")
+        if arguments:
+            raise UsageError(
+                "doctor takes no argument: coordsidecar doctor --store URL --name NAME"
+            )
+        text, is_well = examined(flags=flags, json=json, environ=os.environ)
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    return _write(1, text) or (0 if is_well else _NO)
+
+
 def _complain(status: int, sentence: str) -> int:
     try:
         from coordsidecar.log import one_line
@@ -187,6 +209,7 @@ def _show(page: str) -> int:
         "attach": help_text.attach_help,
         "check": help_text.check_help,
         "health": help_text.health_help,
+        "doctor": help_text.doctor_help,
     }
     return _write(1, pages.get(page, help_text.version)())
 

@@ -21,7 +21,14 @@ from coordsidecar.value import Value
 if TYPE_CHECKING:
     from coordsidecar.settings.whom import Whom
 
-__all__ = ["Settings", "build_settings", "derived_name", "id_of_host", "settings_of"]
+__all__ = [
+    "Settings",
+    "build_settings",
+    "derived_name",
+    "id_of_host",
+    "settings_of",
+    "timing_of",
+]
 
 DEFAULT_TTL_S = 15.0
 _LEAST_TTL_S = 2.0
@@ -125,7 +132,7 @@ def settings_of(
     """Put the settings of a run together. Raises `UsageError`."""
     values = sources.values(OPTIONS)
     _check_command(command)
-    timing = _timing(values)
+    timing = timing_of(values)
     remarks = container.near_misses(environ, _VARIABLES)
     if container.in_container(environ):
         remarks += _fit_into_container(values, environ, remarks)
@@ -226,7 +233,8 @@ def _check_command(command: tuple[str, ...]) -> None:
         raise UsageError("the first word of the command is empty")
 
 
-def _timing(values: dict[str, Any]) -> Timing:
+def timing_of(values: dict[str, Any]) -> Timing:
+    """Take the times out of ``values``, and derive those that are not given. `UsageError`."""
     ttl_s = values.pop("ttl", DEFAULT_TTL_S)
     if ttl_s < _LEAST_TTL_S:
         raise UsageError(f"--ttl {ttl_s:g}s is too short to be kept; use 2s or more")

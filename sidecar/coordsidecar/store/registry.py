@@ -12,7 +12,7 @@ import importlib
 import re
 from collections.abc import Mapping
 
-from coordsidecar.hints import cast
+from coordsidecar.hints import TYPE_CHECKING, cast
 from coordsidecar.store.protocol import (
     Announcer,
     AnnouncerFactory,
@@ -21,7 +21,10 @@ from coordsidecar.store.protocol import (
     StoreFactory,
 )
 
-__all__ = ["announcer", "check_scheme", "connect", "public_url", "redact"]
+if TYPE_CHECKING:
+    from coordsidecar.store.examiner import Examiner, ExaminerFactory
+
+__all__ = ["announcer", "check_scheme", "connect", "examiner", "public_url", "redact"]
 
 _GROUP = "coordsidecar.stores"
 
@@ -39,6 +42,18 @@ _BUILT_IN = {
 
 # Those whose stores can tell others who leads by other means than the lock.
 _ANNOUNCERS = {"kubernetes": "coordsidecar_adapters.kubernetes.pods:announcer"}
+
+# Those that can be examined before a sidecar is started.
+_EXAMINERS = {
+    "local": "coordsidecar_adapters.local.doctor:examine",
+    "etcd": "coordsidecar_adapters.etcd.doctor:examine",
+    "etcds": "coordsidecar_adapters.etcd.doctor:examine",
+    "etcd+grpc": "coordsidecar_adapters.etcd.doctor:examine",
+    "etcds+grpc": "coordsidecar_adapters.etcd.doctor:examine",
+    "consul": "coordsidecar_adapters.consul.doctor:examine",
+    "consuls": "coordsidecar_adapters.consul.doctor:examine",
+    "kubernetes": "coordsidecar_adapters.kubernetes.doctor:examine",
+}
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _EXAMPLES = "local:, etcd://host:2379, consul://host:8500 or kubernetes:"
@@ -73,6 +88,16 @@ def announcer(
         return None
     make = cast(AnnouncerFactory, _attribute(_ANNOUNCERS[scheme]))
     return make(url, election=election, node_id=node_id, environ=environ)
+
+
+def examiner(url: str, *, election: Election, environ: Mapping[str, str]) -> Examiner | None:
+    """Whoever examines the store that ``url`` names; None: it comes without. Call `connect` first:
+    it says what is wrong with ``url``, or not installed."""
+    scheme = check_scheme(url)
+    if scheme not in _EXAMINERS:
+        return None
+    make = cast("ExaminerFactory", _attribute(_EXAMINERS[scheme]))
+    return make(url, election=election, environ=environ)
 
 
 def check_scheme(url: str) -> str:

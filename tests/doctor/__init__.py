@@ -1,0 +1,1 @@
+"""`coordsidecar doctor`: each thing that it says, made to be so on real servers and kernels."""
