@@ -19,7 +19,7 @@ from coordsidecar_adapters.etcd.url import ETCD, parse
 from coordsidecar_adapters.http_connection import HttpConnection, Resolver, TlsSide, tls_side
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError
 
-__all__ = ["connect"]
+__all__ = ["client", "connect"]
 
 _INVALID_ARGUMENT = 3
 _UNAVAILABLE = 14
@@ -27,19 +27,20 @@ _UNAVAILABLE = 14
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build the store for an ``etcd://`` or ``etcds://`` URL; `ValueError` if it is wrong."""
+    calls, watches = (client(url, environ=environ) for _ in range(2))
+    return EtcdElection(calls=calls, watches=watches, election=election)
+
+
+def client(url: str, *, environ: Mapping[str, str]) -> EtcdClient:
+    """One client of what such a URL names."""
     settings = parse(url, environ=environ)
-    tls = tls_side(settings.tls, ETCD)
-
-    def client() -> EtcdClient:
-        resolver = Resolver()
-        return EtcdClient(
-            endpoints=settings.endpoints,
-            dial=lambda address: GatewayConnection(address, resolver=resolver, tls=tls),
-            user=settings.user,
-            password=settings.password,
-        )
-
-    return EtcdElection(calls=client(), watches=client(), election=election)
+    tls, resolver = tls_side(settings.tls, ETCD), Resolver()
+    return EtcdClient(
+        endpoints=settings.endpoints,
+        dial=lambda address: GatewayConnection(address, resolver=resolver, tls=tls),
+        user=settings.user,
+        password=settings.password,
+    )
 
 
 class GatewayConnection:

@@ -23,7 +23,7 @@ from coordsidecar_adapters.etcd.grpc_library import KEEP_ALIVE, Library, Request
 from coordsidecar_adapters.etcd.url import ETCD, parse
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Tls
 
-__all__ = ["connect"]
+__all__ = ["client", "connect"]
 
 _OPTIONS = [
     # Without a time-out on pings, a stopped server is noticed after a minute. etcd tolerates a ping
@@ -46,6 +46,12 @@ _HEALTH = "/grpc.health.v1.Health/Check"
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
     """Build the store; `ValueError` if the URL is wrong, `ImportError` without the extra."""
+    calls, watches = (client(url, environ=environ) for _ in range(2))
+    return EtcdElection(calls=calls, watches=watches, election=election)
+
+
+def client(url: str, *, environ: Mapping[str, str]) -> EtcdClient:
+    """One client of what such a URL names; raises as `connect`."""
     settings = parse(url, environ=environ)
     library = Library()
     if settings.tls is not None:
@@ -56,15 +62,9 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     def dial(address: str) -> GrpcConnection:
         return GrpcConnection(address, library=library, tls=settings.tls)
 
-    def client() -> EtcdClient:
-        return EtcdClient(
-            endpoints=settings.endpoints,
-            dial=dial,
-            user=settings.user,
-            password=settings.password,
-        )
-
-    return EtcdElection(calls=client(), watches=client(), election=election)
+    return EtcdClient(
+        endpoints=settings.endpoints, dial=dial, user=settings.user, password=settings.password
+    )
 
 
 class GrpcConnection:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 
 from coordsidecar.hints import cast
+from coordsidecar.store.directory import Directory, DirectoryFactory, LeaderOnly
 from coordsidecar.store.protocol import (
     Announcer,
     AnnouncerFactory,
@@ -21,7 +22,7 @@ from coordsidecar.store.protocol import (
     StoreFactory,
 )
 
-__all__ = ["announcer", "check_scheme", "connect", "public_url", "redact"]
+__all__ = ["announcer", "check_scheme", "connect", "directory", "public_url", "redact"]
 
 _GROUP = "coordsidecar.stores"
 
@@ -35,6 +36,17 @@ _BUILT_IN = {
     "consul": "coordsidecar_adapters.consul.store:connect",
     "consuls": "coordsidecar_adapters.consul.store:connect",
     "kubernetes": "coordsidecar_adapters.kubernetes.store:connect",
+}
+
+# Those whose stores know which elections there are, or who stands by.
+_DIRECTORIES = {
+    "local": "coordsidecar_adapters.local.directory:directory",
+    "etcd": "coordsidecar_adapters.etcd.directory:by_gateway",
+    "etcds": "coordsidecar_adapters.etcd.directory:by_gateway",
+    "etcd+grpc": "coordsidecar_adapters.etcd.directory:by_grpc",
+    "etcds+grpc": "coordsidecar_adapters.etcd.directory:by_grpc",
+    "consul": "coordsidecar_adapters.consul.directory:directory",
+    "consuls": "coordsidecar_adapters.consul.directory:directory",
 }
 
 # Those whose stores can tell others who leads by other means than the lock.
@@ -73,6 +85,19 @@ def announcer(
         return None
     make = cast(AnnouncerFactory, _attribute(_ANNOUNCERS[scheme]))
     return make(url, election=election, node_id=node_id, environ=environ)
+
+
+def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
+    """Build the directory of a namespace; as `connect`."""
+    scheme = check_scheme(url)
+    if scheme not in _DIRECTORIES:
+        return LeaderOnly(
+            lambda election: connect(url, election=election, environ=environ), namespace=namespace
+        )
+    # It is by its store that what is missing is told.
+    connect(url, election=Election(namespace=namespace, name="_"), environ=environ)
+    make = cast(DirectoryFactory, _attribute(_DIRECTORIES[scheme]))
+    return make(url, namespace=namespace, environ=environ)
 
 
 def check_scheme(url: str) -> str:
