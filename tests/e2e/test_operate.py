@@ -128,7 +128,7 @@ def test_a_store_that_is_away_is_no_answer(tmp_path: Path) -> None:
         (["wait", "a", "--for", "peace"], "--for: 'peace' is none of leader, no-leader, leader=ID"),
         (["wait", "a", "--for", "leader="], "--for: 'leader=' is none of"),
         (["wait", "a", "--timeout", "soon"], "--timeout: "),
-        (["status", "a", "--store", "etcd:"], "--store: "),
+        (["status", "a", "--store", "nix:"], "--store: unknown store 'nix'"),
         (["status", "a", "--rpc-timeout", "0s"], "--rpc-timeout must be more than 0s"),
     ],
 )
