@@ -91,6 +91,10 @@ class EtcdHarness:
     def __init__(self, server: EtcdServer) -> None:
         self.server = server
 
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.server.endpoint}"
+
     def connect(self, election: Election) -> Store:
         return self._connect_to(self.server.endpoint, election)
 
@@ -132,6 +136,10 @@ class ConsulHarness:
 
     def __init__(self, server: ConsulServer) -> None:
         self.server = server
+
+    @property
+    def url(self) -> str:
+        return f"consul://{self.server.endpoint}"
 
     def connect(self, election: Election) -> Store:
         return self._connect_to(self.server.endpoint, election)
@@ -235,9 +243,10 @@ class LocalHarness:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / uuid.uuid4().hex[:8]
         self._folder.mkdir()
+        self.url = f"local:{self._folder}"
 
     def connect(self, election: Election) -> Store:
-        return adapter("local.store")(f"local:{self._folder}", election=election, environ={})
+        return adapter("local.store")(self.url, election=election, environ={})
 
     def end_session(self, session: Session) -> None:
         close_fds(session)

@@ -29,6 +29,8 @@ __all__ = ["examine"]
 _NEVER_AN_INDEX = 2**62
 _STALE = "index is stale"
 _SESSION = 'session "NODE OF THE AGENT" { policy = "write" }'
+# Who lists the sessions meanwhile is told whose it is.
+_RECORD = '{"id": "coordsidecar doctor"}'
 
 
 def examine(url: str, *, election: Election, environ: Mapping[str, str]) -> Examiner:
@@ -55,7 +57,7 @@ class ConsulExaminer:
     def grant(self, ttl_s: float, *, takeover_delay_s: float, timeout_s: float) -> float | None:
         try:
             session = self._sessions.open(
-                ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, timeout_s=timeout_s
+                _RECORD, ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, timeout_s=timeout_s
             )
         except RefusedError as e:
             if not is_denied(str(e.__cause__)):

@@ -30,8 +30,12 @@ class Sessions:
         self._client = client
         self._name = f"coordsidecar {election.prefix}"
 
-    def open(self, *, ttl_s: float, takeover_delay_s: float, timeout_s: float) -> Session:
+    def open(
+        self, record: str, *, ttl_s: float, takeover_delay_s: float, timeout_s: float
+    ) -> Session:
         """Open a session of ``ttl_s``: its holder lives by it, though Consul may keep it longer.
+
+        The id in ``record``, which is JSON, becomes a part of its name, for `of_whom`.
 
         Consul refuses a TTL below 10 s, unless its servers are set up for shorter ones. Then we ask
         for the least that it takes: a leader that vanishes is deposed by whoever saw it silent for
@@ -39,7 +43,7 @@ class Sessions:
         twice what it granted.
         """
         wanted: dict[str, object] = {
-            "Name": self._name,
+            "Name": f"{self._name}: {json.loads(record).get('id', '')}",
             "TTL": _duration(ttl_s),
             "Behavior": "release",
             "LockDelay": _duration(min(takeover_delay_s, _LONGEST_LOCK_DELAY_S)),
@@ -75,6 +79,23 @@ class Sessions:
         self._client.call(
             lambda agent: agent.session.destroy(session.handle), needs=_NEEDS, timeout_s=timeout_s
         )
+
+    def of_whom(self, *, timeout_s: float) -> dict[str, str]:
+        """Whose sessions of this election live: by id, the display name that each gave itself.
+
+        Anybody may open a session of any name.
+        """
+        listed = self._client.call(
+            lambda agent: agent.get(CB.json(), "/v1/session/list"),
+            needs="session:read",
+            timeout_s=timeout_s,
+        )
+        mark = f"{self._name}: "
+        try:
+            named = ((str(one["ID"]), str(one["Name"])) for one in listed)
+            return {id_: name.removeprefix(mark) for id_, name in named if name.startswith(mark)}
+        except (TypeError, KeyError) as e:
+            raise UnreachableError("what answered about sessions is not Consul") from e
 
 
 def granted_s(renewed: Any) -> float:

@@ -87,7 +87,7 @@ class ConsulStore(NothingToPrepare):
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
     ) -> Session:
         return self._sessions.open(
-            ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, timeout_s=timeout_s
+            record, ttl_s=ttl_s, takeover_delay_s=takeover_delay_s, timeout_s=timeout_s
         )
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:

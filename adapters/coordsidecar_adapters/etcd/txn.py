@@ -27,6 +27,7 @@ __all__ = [
     "put",
     "range_end",
     "read_answer",
+    "read_ranges",
     "touch",
     "value_is",
     "witness_of",
@@ -99,13 +100,6 @@ def witness_of(answer: Json) -> Witness | None:
     return Witness(member, term)
 
 
-def _read_key(found: Json) -> Key | None:
-    """Read the one key of a RangeResponse."""
-    for kv in found.get("kvs", ()):
-        return _key(kv)
-    return None
-
-
 def _key(kv: Json) -> Key:
     created = number(kv, "create_revision")
     if created <= 0:
@@ -174,6 +168,25 @@ def value_is(name: str, value: bytes | None) -> Json:
     return {"key": b64(name), "target": "VALUE", "value": encoded}
 
 
+def read_ranges(answer: Json, asked: Sequence[Json]) -> list[list[Key]]:
+    """All keys that each read of a transaction found, of which ``asked`` were the operations done.
+
+    `UnreachableError` as `read_answer`.
+    """
+    try:
+        responses = answer.get("responses", [])
+        if len(responses) != len(asked):
+            raise ValueError("no TxnResponse")
+        # Its reads are told by what was asked for: what answers may have left one out.
+        return [
+            [_key(kv) for kv in response["response_range"].get("kvs", ())]
+            for operation, response in zip(asked, responses, strict=True)
+            if "request_range" in operation
+        ]
+    except (TypeError, KeyError, ValueError, AttributeError) as e:
+        raise UnreachableError("what answered the transaction is not etcd") from e
+
+
 def read_answer(answer: Json, *, success: Sequence[Json], failure: Sequence[Json]) -> Answer:
     """Read a TxnResponse, given the operations of both lists.
 
@@ -181,18 +194,11 @@ def read_answer(answer: Json, *, success: Sequence[Json], failure: Sequence[Json
     """
     try:
         succeeded = answer.get("succeeded", False)
-        responses = answer.get("responses", [])
         revision = number(answer.get("header", {}), "revision")
-        asked = success if succeeded else failure
-        if type(succeeded) is not bool or revision <= 0 or len(responses) != len(asked):
+        if type(succeeded) is not bool or revision <= 0:
             raise ValueError("no TxnResponse")
-        # Its reads are told by what was asked for: what answers may have left one out.
-        found = [
-            response["response_range"]
-            for operation, response in zip(asked, responses, strict=True)
-            if "request_range" in operation
-        ]
-        keys = [_read_key(one) for one in found]
     except (TypeError, KeyError, ValueError, AttributeError) as e:
         raise UnreachableError("what answered the transaction is not etcd") from e
+    found = read_ranges(answer, success if succeeded else failure)
+    keys = [next(iter(one), None) for one in found]
     return Answer(succeeded=succeeded, keys=keys, revision=revision, witness=witness_of(answer))

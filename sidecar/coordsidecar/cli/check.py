@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from coordsidecar.settings.container import NO_STORE, in_container
+from coordsidecar.cli.asked import Asked
 from coordsidecar.settings.options import CHECK_OPTIONS
-from coordsidecar.settings.sources import Sources, UsageError
+from coordsidecar.settings.sources import UsageError
 from coordsidecar.store.protocol import Election
 from coordsidecar.store.registry import connect
 
 __all__ = ["why_not_current"]
-
-_RPC_TIMEOUT_S = 2.0
 
 
 def why_not_current(
@@ -33,20 +31,15 @@ def why_not_current(
         hint = "; is COORDSIDECAR_TOKEN set?" if not token_text else ""
         shown = repr(token_text[:40]) + ("…" if len(token_text) > 40 else "")
         raise UsageError(f"TOKEN must be a whole number of 20 digits at most, not {shown}{hint}")
-    values = Sources.gather(flags, environ).values(CHECK_OPTIONS)
-    if "name" not in values:
+    asked = Asked.gather(flags, environ, CHECK_OPTIONS)
+    if "name" not in asked.values:
         raise UsageError("which election? give --name, or set COORDSIDECAR_NAME")
-    election = Election(namespace=values.get("namespace", "default"), name=values["name"])
-    timeout_s = values.get("rpc-timeout", _RPC_TIMEOUT_S)
-    if timeout_s <= 0:
-        raise UsageError("--rpc-timeout must be more than 0s")
-    if "store" not in values and in_container(environ):
-        raise UsageError(NO_STORE)
+    election = Election(namespace=asked.namespace, name=asked.values["name"])
     try:
-        store = connect(values.get("store", "local:"), election=election, environ=environ)
+        store = connect(asked.url, election=election, environ=environ)
     except ValueError as error:
         raise UsageError(f"--store: {error}") from error
-    leader = store.leader(timeout_s=timeout_s)
+    leader = store.leader(timeout_s=asked.timeout_s)
     if leader is None:
         return f"token {token_text} is no longer current: nobody leads {election.prefix}"
     if leader.token != int(token_text):

@@ -7,8 +7,19 @@ from itertools import groupby
 
 import coordsidecar
 from coordsidecar.settings.options import OPTIONS, Option
+from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
 
-__all__ = ["attach_help", "check_help", "doctor_help", "health_help", "run_help", "version"]
+__all__ = [
+    "attach_help",
+    "check_help",
+    "doctor_help",
+    "health_help",
+    "list_help",
+    "run_help",
+    "status_help",
+    "version",
+    "wait_help",
+]
 
 _WIDTH = 79
 _HELP_COLUMN = 26
@@ -19,6 +30,7 @@ Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar check [OPTIONS] TOKEN
        coordsidecar health [OPTIONS]
        coordsidecar doctor [OPTIONS]
+       coordsidecar list | status NAME | wait NAME [OPTIONS]
 
 Makes any command active-passive. Start the same line on several machines: one
 instance leads and runs COMMAND, the others stand by. When the leader stops,
@@ -112,12 +124,49 @@ Exit codes:
   0  nothing failed    1  something did    2  bad usage    125  doctor itself
 """
 
+_LIST = """\
+Usage: coordsidecar list [OPTIONS] [--json]
+
+Shows all elections of a namespace: who leads each, and how many stand by.
+  coordsidecar list --store etcd://etcd1:2379 --namespace billing
+
+Exit codes:
+  0  shown    2  bad usage    125  the store cannot be asked
+"""
+
+_STATUS = """\
+Usage: coordsidecar status [OPTIONS] [--json] NAME
+
+Shows who leads the election NAME, with which token, and who stands by.
+  coordsidecar status --store etcd://etcd1:2379 nightly
+
+Exit codes:
+  0  somebody leads  3  nobody does  2  bad usage  125  the store cannot be asked
+"""
+
+_WAIT = """\
+Usage: coordsidecar wait [OPTIONS] [--json] NAME
+
+Waits until the election NAME stands as asked, and shows how. In a script:
+  coordsidecar wait --store consul://consul:8500 nightly --timeout 30s || exit 1
+  coordsidecar wait nightly --for not="$(hostname)"   # Before its host is rebooted.
+
+Exit codes:
+  0  it does    124  not in time    2  bad usage    125  the store cannot be asked
+"""
+
 _CHECK_ROWS = [
     ("--store URL", "Where to ask. Default: local:"),
     ("--name NAME", "Whose leader to ask for; in a job, its own election by default."),
     ("--namespace NS", "Goes before NAME. Default: default"),
     ("--rpc-timeout TIME", "How long to wait for the answer. Default: 2s"),
 ]
+_LIST_ROWS = [
+    _CHECK_ROWS[0],
+    ("--namespace NS", "Which namespace. Default: default"),
+    _CHECK_ROWS[3],
+]
+_JSON = ("--json", "Print one JSON object; docs/operations.md names its fields.")
 _HEALTH_ROWS = [
     ("--http [ADDR:]PORT", "Where it serves its status, as it was given to the sidecar."),
 ]
@@ -159,6 +208,22 @@ def doctor_help() -> str:
 
     other = _section("Other", [_JSON, _CONFIG, _HELP])
     return "\n".join([_DOCTOR, *_grouped(DOCTOR_OPTIONS), other])
+
+
+def list_help() -> str:
+    """Return the page of ``coordsidecar list --help``."""
+    return "\n".join([_LIST, _section("Options", [*_LIST_ROWS, _JSON, _CONFIG, _HELP])])
+
+
+def status_help() -> str:
+    """Return the page of ``coordsidecar status --help``."""
+    return "\n".join([_STATUS, _section("Options", [*_LIST_ROWS, _JSON, _CONFIG, _HELP])])
+
+
+def wait_help() -> str:
+    """Return the page of ``coordsidecar wait --help``."""
+    asked = [_row(option) for option in WAIT_OPTIONS if option not in LIST_OPTIONS]
+    return "\n".join([_WAIT, _section("Options", [*asked, *_LIST_ROWS, _JSON, _CONFIG, _HELP])])
 
 
 def _sections(options: tuple[Option, ...]) -> list[str]:

@@ -34,8 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         _fill_closed_descriptors()
         _forget_pythons_locale()
-        asks = {"check": _check, "health": _health, "doctor": _doctor}
-        ask = asks.get(words[0]) if words else None
+        ask = _QUESTIONS.get(words[0]) if words else None
         status = ask(words[1:]) if ask else _run(words)
     except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
         status = _complain(_OWN_FAILURE, refusal(error) or _own_failure(error))
@@ -115,6 +114,35 @@ def _run(words: list[str]) -> int:
         return run(settings, blocked=blocked)
     except NotStartedError as error:
         return _complain(error.exit_code, str(error))
+
+
+def _operate(question: str, words: list[str]) -> int:
+    from coordsidecar.cli import operate
+    from coordsidecar.cli.words import split
+    from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
+    from coordsidecar.settings.sources import UsageError
+    from coordsidecar.store.protocol import StoreError
+
+    as_json = "--json" in words
+    words = [word for word in words if word != "--json"]
+    options = WAIT_OPTIONS if question == "wait" else LIST_OPTIONS
+    try:
+        flags, arguments = split(words, options, interspersed=True)
+        if "help" in flags or "version" in flags:
+            return _show(question if "help" in flags else "version")
+        if len(arguments) != (0 if question == "list" else 1):
+            takes = "no argument" if question == "list" else "the NAME of one election"
+            raise UsageError(f"{question} takes {takes}: see coordsidecar {question} --help")
+        if question == "list":
+            said = operate.list_all(flags=flags, environ=os.environ, as_json=as_json)
+        else:
+            ask = operate.status if question == "status" else operate.wait
+            said = ask(arguments[0], flags=flags, environ=os.environ, as_json=as_json)
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    except StoreError as error:
+        return _complain(_OWN_FAILURE, f"the store cannot be asked: {error}")
+    return _write(1, said.text) or said.exit_code
 
 
 def _check(words: list[str]) -> int:
@@ -210,6 +238,9 @@ def _show(page: str) -> int:
         "check": help_text.check_help,
         "health": help_text.health_help,
         "doctor": help_text.doctor_help,
+        "list": help_text.list_help,
+        "status": help_text.status_help,
+        "wait": help_text.wait_help,
     }
     return _write(1, pages.get(page, help_text.version)())
 
@@ -226,3 +257,25 @@ def _write(fd: int, text: str) -> int:
         if fd == 1:
             return _complain(_OWN_FAILURE, f"cannot write to standard output: {error.strerror}")
     return 0
+
+
+def _list(words: list[str]) -> int:
+    return _operate("list", words)
+
+
+def _status(words: list[str]) -> int:
+    return _operate("status", words)
+
+
+def _wait(words: list[str]) -> int:
+    return _operate("wait", words)
+
+
+_QUESTIONS = {
+    "check": _check,
+    "doctor": _doctor,
+    "health": _health,
+    "list": _list,
+    "status": _status,
+    "wait": _wait,
+}

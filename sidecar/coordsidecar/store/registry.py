@@ -22,9 +22,10 @@ from coordsidecar.store.protocol import (
 )
 
 if TYPE_CHECKING:
+    from coordsidecar.store.directory import Directory, DirectoryFactory
     from coordsidecar.store.examiner import Examiner, ExaminerFactory
 
-__all__ = ["announcer", "check_scheme", "connect", "examiner", "public_url", "redact"]
+__all__ = ["announcer", "check_scheme", "connect", "directory", "examiner", "public_url", "redact"]
 
 _GROUP = "coordsidecar.stores"
 
@@ -38,6 +39,17 @@ _BUILT_IN = {
     "consul": "coordsidecar_adapters.consul.store:connect",
     "consuls": "coordsidecar_adapters.consul.store:connect",
     "kubernetes": "coordsidecar_adapters.kubernetes.store:connect",
+}
+
+# Those whose stores know which elections there are, or who stands by.
+_DIRECTORIES = {
+    "local": "coordsidecar_adapters.local.directory:directory",
+    "etcd": "coordsidecar_adapters.etcd.directory:by_gateway",
+    "etcds": "coordsidecar_adapters.etcd.directory:by_gateway",
+    "etcd+grpc": "coordsidecar_adapters.etcd.directory:by_grpc",
+    "etcds+grpc": "coordsidecar_adapters.etcd.directory:by_grpc",
+    "consul": "coordsidecar_adapters.consul.directory:directory",
+    "consuls": "coordsidecar_adapters.consul.directory:directory",
 }
 
 # Those whose stores can tell others who leads by other means than the lock.
@@ -98,6 +110,21 @@ def examiner(url: str, *, election: Election, environ: Mapping[str, str]) -> Exa
         return None
     make = cast("ExaminerFactory", _attribute(_EXAMINERS[scheme]))
     return make(url, election=election, environ=environ)
+
+
+def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
+    """Build the directory of a namespace; as `connect`."""
+    scheme = check_scheme(url)
+    if scheme not in _DIRECTORIES:
+        from coordsidecar.store.directory import LeaderOnly  # Late: few ask for it.
+
+        return LeaderOnly(
+            lambda election: connect(url, election=election, environ=environ), namespace=namespace
+        )
+    # It is by its store that what is missing is told.
+    connect(url, election=Election(namespace=namespace, name="_"), environ=environ)
+    make = cast("DirectoryFactory", _attribute(_DIRECTORIES[scheme]))
+    return make(url, namespace=namespace, environ=environ)
 
 
 def check_scheme(url: str) -> str:

@@ -1,0 +1,63 @@
+"""The elections of a namespace in Consul, as their keys tell of them, and their sessions.
+
+Consul keeps no queue: whoever is told first that the lock is free may get it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.protocol import Election, Leader, RefusedError
+from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.keys import ElectionKeys
+from coordsidecar_adapters.consul.sessions import Sessions
+from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.http_connection import tls_side
+
+__all__ = ["ConsulDirectory", "directory"]
+
+
+def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
+    """For ``consul://`` and ``consuls://`` URLs."""
+    settings = ConsulSettings.read(url, environ)
+    client = ConsulClient(settings, tls=tls_side(settings.tls, CONSUL))
+    return ConsulDirectory(client, namespace)
+
+
+class ConsulDirectory:
+    """A `Directory`."""
+
+    def __init__(self, client: ConsulClient, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    def names(self, *, timeout_s: float) -> list[str]:
+        below = f"{self._namespace}/"
+        _, keys = self._client.call(
+            lambda agent: agent.kv.get(below, keys=True, consistency="consistent"),
+            needs=f"key_prefix:read on {below}",
+            timeout_s=timeout_s,
+        )
+        parts = (str(key).removeprefix(below).split("/") for key in keys or ())
+        return sorted({name for name, *rest in parts if rest in ([".lock"], [".office"])})
+
+    def board(self, name: str, *, timeout_s: float) -> Board:
+        deadline_s = time.monotonic() + timeout_s
+        election = Election(namespace=self._namespace, name=name)
+        state = ElectionKeys(self._client, election=election).read(deadline_s)
+        leader, holder = None, ""
+        if state.lock is not None and state.lock.session:
+            token = state.office.leader_token(state.lock.modify_index)
+            leader, holder = Leader(token=token, record=state.lock.value), state.lock.session
+        try:
+            sessions = Sessions(self._client, election=election)
+            others = sessions.of_whom(timeout_s=deadline_s - time.monotonic())
+        except RefusedError:
+            waiting = None  # To know who leads is worth more than nothing.
+        else:
+            ids = sorted(name for session, name in others.items() if session != holder)
+            waiting = tuple(json.dumps({"id": one}) for one in ids)
+        return Board(leader, waiting, led=max(state.office.led, 0))

@@ -1,0 +1,77 @@
+"""The elections of a namespace in etcd, as their keys tell of them.
+
+Candidates stand in the queue by the order in which their keys were created; the first leads. Other
+programs' candidates stand there, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.protocol import Election, Leader, Office
+from coordsidecar_adapters.etcd.keys import ElectionKeys
+from coordsidecar_adapters.etcd.transport import Transport
+from coordsidecar_adapters.etcd.txn import Json, Key, b64, get, range_end, read_ranges
+from coordsidecar_adapters.etcd.url import parse
+
+__all__ = ["EtcdDirectory", "by_gateway", "by_grpc"]
+
+_OFFICE = ".office"
+
+
+def by_gateway(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
+    """For ``etcd://`` and ``etcds://`` URLs."""
+    from coordsidecar_adapters.etcd.gateway import clients
+
+    settings = parse(url, environ=environ)
+    return EtcdDirectory(clients(settings)(settings.endpoints), namespace)
+
+
+def by_grpc(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
+    """For ``etcd+grpc://`` and ``etcds+grpc://`` URLs."""
+    from coordsidecar_adapters.etcd.grpc import clients
+
+    settings = parse(url, environ=environ)
+    return EtcdDirectory(clients(settings)(settings.endpoints), namespace)
+
+
+class EtcdDirectory:
+    """A `Directory`."""
+
+    def __init__(self, calls: Transport, namespace: str) -> None:
+        self._calls = calls
+        self._namespace = namespace
+
+    def names(self, *, timeout_s: float) -> list[str]:
+        below = f"{self._namespace}/"
+        every: Json = {"key": b64(below), "range_end": range_end(below), "keys_only": True}
+        (keys,) = self._read([{"request_range": every}], timeout_s=timeout_s)
+        names = (_election(key.name.removeprefix(below)) for key in keys)
+        return sorted({name for name in names if name})
+
+    def board(self, name: str, *, timeout_s: float) -> Board:
+        keys = ElectionKeys(Election(namespace=self._namespace, name=name))
+        queue = keys.first_of("ASCEND")
+        del queue["limit"]
+        candidates, record = self._read(
+            [{"request_range": queue}, get(keys.office)], timeout_s=timeout_s
+        )
+        office = Office.decode(record[0].value if record else None)
+        led = max(office.led, 0)
+        if not candidates:
+            return Board(None, (), in_order=True, led=led)
+        first, *others = candidates
+        leader = Leader(token=office.leader_token(first.created), record=first.text)
+        return Board(leader, tuple(key.text for key in others), in_order=True, led=led)
+
+    def _read(self, reads: list[Json], *, timeout_s: float) -> list[list[Key]]:
+        """In one transaction, so that all was so at one instant."""
+        body: Json = {"compare": [], "success": reads, "failure": []}
+        return read_ranges(self._calls.call("/v3/kv/txn", body, timeout_s=timeout_s), reads)
+
+
+def _election(key: str) -> str:
+    """Whose key it is: an office record, or a candidate."""
+    name, slash, _ = key.partition("/")
+    return name if slash else name.removesuffix(_OFFICE) if name.endswith(_OFFICE) else ""

@@ -1,0 +1,54 @@
+"""The elections of a namespace on this host, as their lock files tell of them.
+
+A lock file tells of its holder alone: who else waits for it, it does not know.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.protocol import Election, RefusedError
+from coordsidecar_adapters.local.folder import lock_folder
+from coordsidecar_adapters.local.record import read_record
+from coordsidecar_adapters.local.store import connect
+
+__all__ = ["LocalDirectory", "directory"]
+
+_LOCK, _RECORD = ".lock", ".json"
+
+
+def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
+    """For ``local:`` URLs."""
+    return LocalDirectory(url, namespace, environ)
+
+
+class LocalDirectory:
+    """A `Directory`. What was never locked is an election that never was."""
+
+    def __init__(self, url: str, namespace: str, environ: Mapping[str, str]) -> None:
+        self._url, self._namespace, self._environ = url, namespace, environ
+        self._folder = os.path.join(lock_folder(url, environ), namespace)
+
+    def names(self, *, timeout_s: float) -> list[str]:
+        try:
+            files = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        except OSError as e:
+            raise RefusedError(f"cannot list {self._folder}: {e.strerror}") from e
+        return sorted(file.removesuffix(_LOCK) for file in files if file.endswith(_LOCK))
+
+    def board(self, name: str, *, timeout_s: float) -> Board:
+        stem = os.path.join(self._folder, name)
+        if not os.path.exists(stem + _LOCK):
+            return Board(None, None)
+        election = Election(namespace=self._namespace, name=name)
+        store = connect(self._url, election=election, environ=self._environ)
+        leader = store.leader(timeout_s=timeout_s)
+        try:
+            led = read_record(stem + _RECORD, existed=False).office.led
+        except OSError as e:
+            raise RefusedError(f"cannot read {stem}{_RECORD}: {e.strerror}") from e
+        return Board(leader, None, led=max(led, 0))

@@ -1,0 +1,41 @@
+"""What a question on the command line is about: which store, which namespace, which election."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordsidecar.hints import Any
+from coordsidecar.settings.container import NO_STORE, in_container
+from coordsidecar.settings.options import Option
+from coordsidecar.settings.sources import Sources, UsageError
+from coordsidecar.value import Value
+
+__all__ = ["Asked"]
+
+_RPC_TIMEOUT_S = 2.0
+
+
+class Asked(Value):
+    """``url`` and ``namespace`` of the store that is asked, each call within ``timeout_s``.
+
+    ``values``: all options that were given, by name.
+    """
+
+    url: str
+    namespace: str
+    timeout_s: float
+    values: Mapping[str, Any]
+
+    @classmethod
+    def gather(
+        cls, flags: Mapping[str, str], environ: Mapping[str, str], options: tuple[Option, ...]
+    ) -> Asked:
+        """From the texts of the command line, the environment and the file. Raises `UsageError`."""
+        values = Sources.gather(flags, environ).values(options)
+        timeout_s = values.get("rpc-timeout", _RPC_TIMEOUT_S)
+        if timeout_s <= 0:
+            raise UsageError("--rpc-timeout must be more than 0s")
+        if "store" not in values and in_container(environ):
+            raise UsageError(NO_STORE)
+        namespace = values.get("namespace", "default")
+        return cls(values.get("store", "local:"), namespace, timeout_s, values)

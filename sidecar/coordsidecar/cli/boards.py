@@ -1,0 +1,93 @@
+"""How elections stand, in words and as JSON: what ``list``, ``status`` and ``wait`` show."""
+
+from __future__ import annotations
+
+import json
+
+from coordsidecar.hints import Any
+from coordsidecar.log import json_safe, one_line
+from coordsidecar.store.directory import Board
+
+__all__ = ["as_fields", "leader_id", "rows", "sentences"]
+
+_LONGEST_ID = 200
+
+
+def as_fields(prefix: str, board: Board) -> dict[str, Any]:
+    """What ``--json`` prints of an election; new fields may come, none of these changes."""
+    leader = board.leader
+    waiting = board.waiting
+    return {
+        "election": prefix,
+        "leader": None if leader is None else _who(leader.record) | {"token": leader.token},
+        "last_token": max(board.led, leader.token if leader else 0),
+        "waiting": None if waiting is None else [_who(record) for record in waiting],
+        "in_order": board.in_order,
+    }
+
+
+def leader_id(board: Board) -> str | None:
+    """The display name of whoever leads."""
+    return None if board.leader is None else str(_who(board.leader.record)["id"])
+
+
+def sentences(prefix: str, board: Board) -> str:
+    """For people: who leads, and who stands by."""
+    leader, waiting = board.leader, board.waiting
+    if leader is None:
+        last = f"; the last token was {board.led}" if board.led else ""
+        lines = [f"{prefix}: nobody leads{last}"]
+    else:
+        lines = [f"{prefix}: led by {_shown(leader.record)}, token {leader.token}"]
+    if waiting is None:
+        lines.append("  who stands by, this store does not tell")
+    for place, record in enumerate(waiting or ()):
+        next_in_line = board.in_order and place == 0 and leader is not None
+        lines.append(f"  {'next' if next_in_line else '    '} {_shown(record)}")
+    if waiting == ():
+        lines.append("  nobody stands by")
+    return "\n".join(lines) + "\n"
+
+
+def rows(boards: dict[str, Board]) -> str:
+    """A table of many."""
+    table = [("NAME", "LEADER", "TOKEN", "STANDING BY")]
+    for name, board in boards.items():
+        leader, waiting = board.leader, board.waiting
+        table.append(
+            (
+                name,
+                one_line(leader_id(board) or "-"),
+                str(leader.token) if leader else "-",
+                "?" if waiting is None else str(len(waiting)),
+            )
+        )
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _who(record: str) -> dict[str, Any]:
+    """What a candidate says of itself; it may be another program's, which says anything."""
+    try:
+        fields = json.loads(record)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or not isinstance(fields.get("id"), str):
+        return {"id": record[:_LONGEST_ID], "host": None, "pid": None, "since": None}
+    kept = {name: fields.get(name) for name in ("host", "pid", "since")}
+    known = {name: value if isinstance(value, str | int) else None for name, value in kept.items()}
+    safe = json_safe({"id": fields["id"][:_LONGEST_ID], **known})
+    assert isinstance(safe, dict)
+    return safe
+
+
+def _shown(record: str) -> str:
+    who = _who(record)
+    told = [f"host {who['host']}"] if who["host"] else []
+    told += [f"pid {who['pid']}"] if who["pid"] else []
+    told += [f"a candidate since {who['since']}"] if who["since"] else []
+    return one_line(f"{who['id']} ({', '.join(told)})" if told else str(who["id"]))

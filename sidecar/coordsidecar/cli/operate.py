@@ -1,0 +1,121 @@
+"""``coordsidecar list``, ``status`` and ``wait``: who leads, and who would next.
+
+They ask the store alone, and change nothing: no sidecar hears of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+
+from coordsidecar.cli import boards
+from coordsidecar.cli.asked import Asked
+from coordsidecar.settings.options import read_name
+from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
+from coordsidecar.settings.sources import UsageError
+from coordsidecar.store import registry
+from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.protocol import StoreError
+from coordsidecar.value import Value
+
+__all__ = ["Said", "list_all", "status", "wait"]
+
+LED, NOT_LED, TOO_LATE = 0, 3, 124
+_VERSION = 1  # Of what --json prints.
+_LOOK_EVERY_S = 0.2
+
+
+class Said(Value):
+    """What to print, and the exit code."""
+
+    text: str
+    exit_code: int
+
+
+def list_all(*, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool) -> Said:
+    """All elections of a namespace. Raises `UsageError`, or `StoreError`."""
+    asked = Asked.gather(flags, environ, LIST_OPTIONS)
+    directory = _directory(asked, environ)
+    names = directory.names(timeout_s=asked.timeout_s)
+    found = {name: directory.board(name, timeout_s=asked.timeout_s) for name in names}
+    if as_json:
+        elections = [boards.as_fields(f"{asked.namespace}/{name}", b) for name, b in found.items()]
+        return Said(_json({"elections": elections}), 0)
+    if not found:
+        return Said(f"no elections in the namespace {asked.namespace}\n", 0)
+    return Said(boards.rows(found), 0)
+
+
+def status(
+    name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool
+) -> Said:
+    """How one stands; exit code 3 if nobody leads. Raises `UsageError`, or `StoreError`."""
+    asked, prefix = _about(name, flags, environ)
+    board = _directory(asked, environ).board(name, timeout_s=asked.timeout_s)
+    return _said(prefix, board, LED if board.leader else NOT_LED, as_json=as_json)
+
+
+def wait(name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool) -> Said:
+    """Wait until it stands as asked, and say how; exit code 124 if it does not in time.
+
+    While the store cannot be asked, it is asked again. Raises `UsageError`, or the last
+    `StoreError` if it could not at the end.
+    """
+    asked, prefix = _about(name, flags, environ)
+    holds = _condition(asked.values.get("for", "leader"))
+    timeout_s = asked.values.get("timeout")
+    give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
+    directory = _directory(asked, environ)
+    while True:
+        over = give_up_s is not None and time.monotonic() >= give_up_s
+        try:
+            board = directory.board(name, timeout_s=asked.timeout_s)
+        except StoreError:
+            if over:
+                raise
+        else:
+            if holds(board):
+                return _said(prefix, board, LED, as_json=as_json)
+            if over:
+                return _said(prefix, board, TOO_LATE, as_json=as_json)
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _condition(text: str) -> Callable[[Board], bool]:
+    kind, equals, node_id = text.partition("=")
+    if kind == "leader" and not equals:
+        return lambda board: board.leader is not None
+    if kind == "no-leader" and not equals:
+        return lambda board: board.leader is None
+    if kind == "leader" and node_id:
+        return lambda board: boards.leader_id(board) == node_id
+    if kind == "not" and node_id:
+        return lambda board: board.leader is not None and boards.leader_id(board) != node_id
+    raise UsageError(f"--for: {text!r} is none of leader, no-leader, leader=ID and not=ID")
+
+
+def _about(name: str, flags: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Asked, str]:
+    try:
+        read_name(name)
+    except ValueError as error:
+        raise UsageError(f"NAME: {error}") from error
+    asked = Asked.gather(flags, environ, WAIT_OPTIONS)
+    return asked, f"{asked.namespace}/{name}"
+
+
+def _directory(asked: Asked, environ: Mapping[str, str]) -> Directory:
+    try:
+        return registry.directory(asked.url, namespace=asked.namespace, environ=environ)
+    except ValueError as error:
+        raise UsageError(f"--store: {error}") from error
+
+
+def _said(prefix: str, board: Board, exit_code: int, *, as_json: bool) -> Said:
+    if as_json:
+        return Said(_json(boards.as_fields(prefix, board)), exit_code)
+    return Said(boards.sentences(prefix, board), exit_code)
+
+
+def _json(fields: dict[str, object]) -> str:
+    return json.dumps({"version": _VERSION, **fields}, ensure_ascii=False) + "\n"

@@ -1,0 +1,59 @@
+"""What an operator asks: which elections there are, and how each stands. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordsidecar.hints import Protocol
+from coordsidecar.store.protocol import Election, Leader, RefusedError, Store
+from coordsidecar.value import Value
+
+__all__ = ["Board", "Directory", "DirectoryFactory", "LeaderOnly"]
+
+
+class Board(Value):
+    """How an election stands.
+
+    ``waiting`` are the records of those who stand by, in the order in which they would lead where
+    the store keeps one (``in_order``); None: the store does not know them. Records were written by
+    anybody. ``led`` is the highest token under which anybody took office; 0 if nobody ever did.
+    """
+
+    leader: Leader | None
+    waiting: tuple[str, ...] | None
+    in_order: bool = False
+    led: int = 0
+
+
+class Directory(Protocol):
+    """The elections of one namespace. Every method may raise any `StoreError`."""
+
+    def names(self, *, timeout_s: float) -> list[str]:
+        """The names of all that were ever led, or have a candidate; sorted."""
+
+    def board(self, name: str, *, timeout_s: float) -> Board:
+        """How one stands. Of who leads, by a linearizable read. One that never was is empty."""
+
+
+class DirectoryFactory(Protocol):
+    """Does no I/O but to read files; `ValueError` as `StoreFactory`."""
+
+    def __call__(self, url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory: ...
+
+
+class Connect(Protocol):
+    def __call__(self, election: Election) -> Store: ...
+
+
+class LeaderOnly:
+    """A directory of a store that has none of its own."""
+
+    def __init__(self, connect: Connect, *, namespace: str) -> None:
+        self._connect, self._namespace = connect, namespace
+
+    def names(self, *, timeout_s: float) -> list[str]:
+        raise RefusedError("this store cannot list its elections; ask for one by its name")
+
+    def board(self, name: str, *, timeout_s: float) -> Board:
+        store = self._connect(Election(namespace=self._namespace, name=name))
+        return Board(store.leader(timeout_s=timeout_s), None)
