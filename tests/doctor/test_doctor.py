@@ -163,6 +163,7 @@ def test_a_run_imports_nothing_of_the_doctors(tmp_path: Path) -> None:
 
 def test_the_page_names_every_check(tmp_path: Path, etcd: EtcdServer) -> None:
     page = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+    page = page.partition("## Is all well here? doctor")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
 
