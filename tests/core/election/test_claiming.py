@@ -118,6 +118,7 @@ def test_office_with_no_more_left_than_grace_and_k_is_given_back(
     assert effects[1:] == [TellGuard(msg.Released(0)), Call(Resign(SESSION, 7))]
     assert isinstance(late.phase, Resigning)
     assert not late.phase.leave
+    assert late.phase.rest_s == AIMS.timing.renew_every_s, "others have to hear of it"
 
 
 def test_a_leader_begins_with_nothing_left_of_its_wait() -> None:

@@ -186,7 +186,10 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     elector = replace(elector, floor=max(elector.floor, held.token))
     if now_s >= elector.term_until_s(timing):
         report = Report("too-late", "elected, but too little of the lease is left", held.token)
-        elector, effects = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
+        # Where there is no queue we would be elected again before anybody else has heard of it, and
+        # for ever, if it is our renewals that fail.
+        rest_s = timing.renew_every_s
+        elector, effects = resign(elector, held.token, rest_s, leave=False, now_s=now_s, aims=aims)
         return elector, [report, *effects]
     renew_at_s = min(elector.renew_at_s, elector.renewed_at_s + timing.renew_every_s)
     if now_s + _JOB_FIRST_S + 2 * timing.rpc_timeout_s < elector.term_until_s(timing):
