@@ -21,7 +21,7 @@ _PLAYED = {
     "etcd 1": """
         resign: late, once, leader; the leader ends
         look: refused, from now on, leader; its key is deleted
-        look: silent, from now on, leader; nothing else
+        look: silent, from now on, both; nothing else
         keepalive: answer lost, from now on, leader; nothing else
         take office: refused, from now on, first standby; its guard and elector die
         resign: answer lost, once, leader; the leader ends
@@ -34,12 +34,12 @@ _PLAYED = {
         look: late, for 8 s, both; its key is deleted
         resign: late, for 8 s, leader; its key is deleted
         close: refused, once, leader; the leader ends
-        watch: silent, from now on, leader; its key is deleted
+        watch: silent, from now on, first standby; the leader ends
         keepalive: 200 with rubbish, for 8 s, leader; its key is deleted""",
     "consul": """
         succeed: answer lost, once, first standby; the leader ends
         resign: late, once, leader; the leader ends
-        look: refused, for 8 s, leader; nothing else
+        look: refused, for 8 s, both; nothing else
         keepalive: silent, from now on, leader; nothing else""",
     "kubernetes": """
         succeed: answer lost, once, first standby; the leader ends
