@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
+from coordsidecar.guard.job_tree import JobTree
+from coordsidecar.log import Log
+from coordsidecar.trees import tree
+from coordsidecar.trees.process import NotSeenError
 from tests.e2e.sidecars import Sidecar, wait_for
 
 Start = Callable[..., Sidecar]
@@ -66,3 +73,32 @@ def test_what_the_job_starts_in_order_to_stop_is_not_asked_to_stop_itself(
 
     assert stops(start, _CLEANS_UP, tmp_path / "ready", cleaned) == 0
     assert cleaned.exists()
+
+
+def test_nobody_is_asked_twice_because_nothing_could_be_seen_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To many programs a second SIGTERM means: at once."""
+    blind = NotSeenError("/proc", OSError(errno.EMFILE, "Too many open files"))
+    looks: Iterator[list[int] | NotSeenError] = iter([[10, 11], blind, [11, 12]])
+    told: list[tuple[int, int]] = []
+
+    def look(_root: int, *, leave_out: object) -> list[int]:
+        found = next(looks)
+        if isinstance(found, NotSeenError):
+            raise found
+        return found
+
+    def tell_all(pids: list[int], *signals: int) -> None:
+        told.extend((pid, signum) for pid in pids for signum in signals)
+
+    monkeypatch.setattr(tree, "descendants", look)
+    monkeypatch.setattr(tree, "signal_all", tell_all)
+    log = Log(fmt="text", election="e", node_id="n", stream=None)
+    job_tree = JobTree(log, helpers=tuple, tell_group=lambda signum: told.append((0, signum)))
+
+    job_tree.ask(signal.SIGTERM)
+    for job_lives in (True, False, False, False):
+        job_tree.ask_the_rest(job_lives=job_lives)
+
+    assert told == [(pid, signal.SIGTERM) for pid in (10, 11, 12)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 
 from coordsidecar.hints import TYPE_CHECKING
@@ -71,12 +71,11 @@ class JobTree:
         """Whether the last look failed: then no signal tells when to look again."""
         return self._was_blind
 
-    def tell(self, *signals: int, but: Collection[int] = ()) -> list[int] | None:
-        """Send each signal to everybody ``but`` some. If they cannot be seen now, to the job's
-        group, and to all by the next look. Returns whom it told; None if they cannot be seen."""
+    def tell(self, *signals: int) -> list[int] | None:
+        """Send each signal to everybody. If they cannot be seen now, to the job's group, and to
+        all by the next look that succeeds. Returns whom it told; None if they cannot be seen."""
         try:
-            found = tree.descendants(os.getpid(), leave_out=self._helpers())
-            everybody = [pid for pid in found if pid not in but]
+            everybody = tree.descendants(os.getpid(), leave_out=self._helpers())
         except NotSeenError as error:
             self._is_blind(error, *signals)
             self._untold = signals
@@ -96,11 +95,17 @@ class JobTree:
         """Ask whoever was forked just as the others were asked, once.
 
         Not while the job's main process lives: what it starts in order to stop is not to be stopped
-        itself.
+        itself. If they cannot be seen now, the next look will; nobody is asked twice.
         """
-        if self._ask_rest and not job_lives:
-            signals, self._ask_rest = self._ask_rest, ()
-            self.tell(*signals, but=self._asked)
+        if not self._ask_rest or job_lives:
+            return
+        try:
+            everybody = tree.descendants(os.getpid(), leave_out=self._helpers())
+        except NotSeenError as error:
+            self._is_blind(error)
+            return
+        tree.signal_all([pid for pid in everybody if pid not in self._asked], *self._ask_rest)
+        self._ask_rest = ()
 
     def tell_again(self) -> None:
         """Tell everybody what they could not be told before."""
