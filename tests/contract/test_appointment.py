@@ -16,10 +16,12 @@ pytestmark = pytest.mark.stores("etcd")
 LIMITS = Limits(60.0, 30.0)
 
 
-def stands_by(candidate: NewCandidate, run: str) -> tuple[Candidate, Behind]:
+def stands_by(
+    candidate: NewCandidate, run: str, *, limits: Limits = LIMITS
+) -> tuple[Candidate, Behind]:
     """A candidate that may be appointed, and how it stands."""
     one = candidate()
-    behind = one.campaign(run=run, limits=LIMITS)
+    behind = one.campaign(run=run, limits=limits)
     assert isinstance(behind, Behind)
     return one, behind
 
@@ -145,9 +147,7 @@ def test_who_has_not_renewed_for_long_is_not_appointed(
 ) -> None:
     """It may be dead, and nobody has watched it: who comes next would wait for all of its term."""
     first, token = leader(candidate)
-    second = candidate()
-    behind = second.campaign(run="run-of-the-second", limits=Limits(2.0, 1.0))
-    assert isinstance(behind, Behind)
+    second, behind = stands_by(candidate, "run-of-the-second", limits=Limits(2.0, 1.0))
 
     quiet_for(harness, second, at_least_s=3)
     first.resign(token)

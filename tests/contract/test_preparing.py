@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from coordsidecar.store.protocol import Behind, Held, Limits
+from coordsidecar.store.protocol import Held, Limits
 from tests.contract.candidate import NewCandidate
 from tests.contract.harness import EtcdHarness, Harness
 from tests.contract.test_appointment import LIMITS, leader, quiet_for, stands_by
@@ -45,9 +45,7 @@ def test_what_was_found_out_long_ago_is_asked_again(
 ) -> None:
     """The job took its time to end, and who stands next may have died meanwhile."""
     first, token = leader(candidate)
-    second = candidate()
-    behind = second.campaign(run="run-of-the-second", limits=Limits(2.0, 1.0))
-    assert isinstance(behind, Behind)
+    second, behind = stands_by(candidate, "run-of-the-second", limits=Limits(2.0, 1.0))
 
     first.prepare()
     quiet_for(harness, second, at_least_s=3)
