@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from coordsidecar.duration import format_duration
 from coordsidecar.hints import IO, Literal
 
-__all__ = ["Log", "json_safe", "one_line"]
+__all__ = ["Log", "json_safe", "one_line", "wants_colour"]
 
 LogFormat = Literal["text", "json"]
 
@@ -45,7 +45,7 @@ class Log:
         self._election = one_line(election)
         self._node_id = one_line(node_id)
         self._fd = _unblocking(sys.stderr if stream is None else stream)
-        self._colour = _wants_colour(self._fd, os.environ)
+        self._colour = wants_colour(self._fd, os.environ)
         self._dropped = 0
         self._last_words: dict[str, str] = {}
 
@@ -160,7 +160,8 @@ def _iso_time(now_s: float) -> str:
     return f"{time.strftime('%Y-%m-%dT', local)}{_clock_time(now_s)}{zone[:3]}:{zone[3:]}"
 
 
-def _wants_colour(fd: int, environ: Mapping[str, str]) -> bool:
+def wants_colour(fd: int, environ: Mapping[str, str]) -> bool:
+    """Whether it is a terminal of somebody who has nothing against colours."""
     if fd < 0 or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return False
     return os.isatty(fd)

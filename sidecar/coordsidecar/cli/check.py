@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from coordsidecar.cli.asked import Asked
+from coordsidecar.cli.asked import Asked, naming_the_store
 from coordsidecar.settings.options import CHECK_OPTIONS
 from coordsidecar.settings.sources import UsageError
 from coordsidecar.store.protocol import Election
@@ -35,10 +35,8 @@ def why_not_current(
     if "name" not in asked.values:
         raise UsageError("which election? give --name, or set COORDSIDECAR_NAME")
     election = Election(namespace=asked.namespace, name=asked.values["name"])
-    try:
+    with naming_the_store():
         store = connect(asked.url, election=election, environ=environ)
-    except ValueError as error:
-        raise UsageError(f"--store: {error}") from error
     leader = store.leader(timeout_s=asked.timeout_s)
     if leader is None:
         return f"token {token_text} is no longer current: nobody leads {election.prefix}"

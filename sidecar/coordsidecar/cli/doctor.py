@@ -6,9 +6,9 @@ the store's, then the times that follow from the TTL.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 
+from coordsidecar.cli.asked import naming_the_store, store_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.doctor.finding import Finding, ok, worst
 from coordsidecar.doctor.kernel import kernel
@@ -17,10 +17,10 @@ from coordsidecar.doctor.of_store import StoreFindings
 from coordsidecar.doctor.report import as_json, as_text
 from coordsidecar.duration import format_duration
 from coordsidecar.hints import Any
-from coordsidecar.settings.container import NO_STORE, in_container
+from coordsidecar.log import wants_colour
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import timing_of
-from coordsidecar.settings.sources import Sources, UsageError
+from coordsidecar.settings.sources import Sources
 from coordsidecar.store.protocol import Election
 from coordsidecar.store.registry import connect, examiner
 
@@ -43,27 +43,22 @@ def examined(
     """
     values = Sources.gather(flags, environ).values(DOCTOR_OPTIONS)
     timing = timing_of(values)
-    if "store" not in values and in_container(environ):
-        raise UsageError(NO_STORE)
-    findings = list(_findings(values, timing, environ))
-    colour = os.isatty(1) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    text = as_json(findings) if json else as_text(findings, colour=colour)
+    url = store_of(values, environ)
+    findings = list(_findings(url, values, timing, environ))
+    text = as_json(findings) if json else as_text(findings, colour=wants_colour(1, environ))
     return text, worst(findings) != "fail"
 
 
 def _findings(
-    values: Mapping[str, Any], timing: Timing, environ: Mapping[str, str]
+    url: str, values: Mapping[str, Any], timing: Timing, environ: Mapping[str, str]
 ) -> Iterator[Finding]:
     host = [*kernel(), *limits()]
-    url = values.get("store", "local:")
     election = Election(
         namespace=values.get("namespace", "default"), name=values.get("name", _NOBODY)
     )
-    try:
+    with naming_the_store():
         store = connect(url, election=election, environ=environ)
         examines = examiner(url, election=election, environ=environ)
-    except ValueError as error:
-        raise UsageError(f"--store: {error}") from error
     yield from StoreFindings(examines, store, named="name" in values, timing=timing).all()
     yield from host
     yield _times(timing)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from coordsidecar.cli import boards
-from coordsidecar.cli.asked import Asked
+from coordsidecar.cli.asked import Asked, naming_the_store
 from coordsidecar.settings.options import read_name
 from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
 from coordsidecar.settings.sources import UsageError
@@ -105,10 +105,8 @@ def _about(name: str, flags: Mapping[str, str], environ: Mapping[str, str]) -> t
 
 
 def _directory(asked: Asked, environ: Mapping[str, str]) -> Directory:
-    try:
+    with naming_the_store():
         return registry.directory(asked.url, namespace=asked.namespace, environ=environ)
-    except ValueError as error:
-        raise UsageError(f"--store: {error}") from error
 
 
 def _said(prefix: str, board: Board, exit_code: int, *, as_json: bool) -> Said:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from coordsidecar.hints import TYPE_CHECKING, cast
+from coordsidecar.hints import TYPE_CHECKING, TypeVar, cast
 from coordsidecar.store.protocol import (
     Announcer,
     AnnouncerFactory,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["announcer", "check_scheme", "connect", "directory", "examiner", "public_url", "redact"]
 
 _GROUP = "coordsidecar.stores"
+
+_T = TypeVar("_T")
 
 # A copy of the entry points in pyproject.toml; a test keeps the two the same.
 _BUILT_IN = {
@@ -78,16 +80,9 @@ def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Stor
     `ValueError` says in one sentence what is wrong with ``url`` or what is not installed.
     """
     scheme = check_scheme(url)
-    try:
-        # Some of what it needs a store imports only now, when it knows that it does.
-        return _load(scheme)(url, election=election, environ=environ)
-    except (ImportError, AttributeError) as error:
-        from coordsidecar.refusals import import_remedy
-
-        package = "coordsidecar" if scheme in _BUILT_IN else "its package again"
-        package = "'coordsidecar[grpc]'" if scheme.endswith("+grpc") else package
-        remedy = import_remedy(error, environ, package=package)
-        raise ValueError(f"the {scheme} store cannot be loaded ({error}); {remedy}") from error
+    return _made(
+        lambda: _load(scheme)(url, election=election, environ=environ), scheme, environ=environ
+    )
 
 
 def announcer(
@@ -103,13 +98,16 @@ def announcer(
 
 
 def examiner(url: str, *, election: Election, environ: Mapping[str, str]) -> Examiner | None:
-    """Whoever examines the store that ``url`` names; None: it comes without. Call `connect` first:
-    it says what is wrong with ``url``, or not installed."""
+    """Whoever examines the store that ``url`` names, or None. Raises as `connect`."""
     scheme = check_scheme(url)
     if scheme not in _EXAMINERS:
         return None
-    make = cast("ExaminerFactory", _attribute(_EXAMINERS[scheme]))
-    return make(url, election=election, environ=environ)
+
+    def make() -> Examiner:
+        examine = cast("ExaminerFactory", _attribute(_EXAMINERS[scheme]))
+        return examine(url, election=election, environ=environ)
+
+    return _made(make, scheme, environ=environ)
 
 
 def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
@@ -121,10 +119,12 @@ def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Direct
         return LeaderOnly(
             lambda election: connect(url, election=election, environ=environ), namespace=namespace
         )
-    # It is by its store that what is missing is told.
-    connect(url, election=Election(namespace=namespace, name="_"), environ=environ)
-    make = cast("DirectoryFactory", _attribute(_DIRECTORIES[scheme]))
-    return make(url, namespace=namespace, environ=environ)
+
+    def make() -> Directory:
+        look_up = cast("DirectoryFactory", _attribute(_DIRECTORIES[scheme]))
+        return look_up(url, namespace=namespace, environ=environ)
+
+    return _made(make, scheme, environ=environ)
 
 
 def check_scheme(url: str) -> str:
@@ -195,6 +195,19 @@ def _entry_points() -> list[str]:
     from importlib import metadata
 
     return sorted({point.name for point in metadata.entry_points(group=_GROUP)} - _BUILT_IN.keys())
+
+
+def _made(make: Callable[[], _T], scheme: str, *, environ: Mapping[str, str]) -> _T:
+    """What ``make`` makes of an adapter's module, which it imports, or some of what that needs."""
+    try:
+        return make()
+    except (ImportError, AttributeError) as error:
+        from coordsidecar.refusals import import_remedy
+
+        package = "coordsidecar" if scheme in _BUILT_IN else "its package again"
+        package = "'coordsidecar[grpc]'" if scheme.endswith("+grpc") else package
+        remedy = import_remedy(error, environ, package=package)
+        raise ValueError(f"the {scheme} store cannot be loaded ({error}); {remedy}") from error
 
 
 def _load(scheme: str) -> StoreFactory:
