@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from coordsidecar.core.election import step as core
-from coordsidecar.core.election.moves import Tick
+from coordsidecar.core.election import step as elector_core
+from coordsidecar.core.election.moves import Tick as ElectorTick
 from coordsidecar.core.guard import step as guard_core
 from coordsidecar.core.guard.moves import Tick as GuardTick
 from tests.sim import elector_process, guard_process
@@ -128,50 +128,35 @@ def test_the_stories_are_eventful() -> None:
         assert sum(report.counts[f"fault: {fault}"] for report in reports), fault
 
 
-def test_an_early_tick_changes_nothing() -> None:
-    """So an elector that is woken by something else leaves it out."""
-    early = 0
-
-    def make(decide: Any) -> Any:
-        def comparing(self: Any, event: Any) -> Any:
-            nonlocal early
-            if self.host.clock_s() < self.next_timer_s():
-                now_s = self.host.clock_s()
-                was = core.step(self.state, event, now_s, self.aims)
-                ticked, effects = core.step(self.state, Tick(), now_s, self.aims)
-                assert not effects
-                assert core.step(ticked, event, now_s, self.aims) == was
-                early += 1
-            return decide(self, event)
-
-        return comparing
-
-    with patched(elector_process.ElectorProcess, "_decide", make):
-        reports = [run(seed) for seed in range(40)]
-
-    assert not any(report.failure for report in reports), [r.failure for r in reports]
-    assert early > 1000
-
-
-def test_an_early_tick_changes_nothing_for_a_guard() -> None:
-    """Each of its steps looks at the clock first, whatever it is about (rule S2)."""
+@pytest.mark.parametrize(
+    ("driven", "hook", "core", "tick", "by"),
+    [
+        (elector_process.ElectorProcess, "_decide", elector_core, ElectorTick(), "aims"),
+        (guard_process.GuardProcess, "_step", guard_core, GuardTick(), "plan"),
+    ],
+    ids=["elector", "guard"],
+)
+def test_an_early_tick_changes_nothing(
+    driven: Any, hook: str, core: Any, tick: Any, by: str
+) -> None:
+    """So who is woken by something else leaves it out: each step looks at the clock first (S2)."""
     early = 0
 
     def make(step: Any) -> Any:
         def comparing(self: Any, event: Any) -> Any:
             nonlocal early
-            now_s = self.host.clock_s()
-            if now_s < guard_core.next_wake_s(self.state, self.plan):
-                was = guard_core.step(self.state, event, now_s, self.plan)
-                ticked, effects = guard_core.step(self.state, GuardTick(), now_s, self.plan)
+            now_s, given = self.host.clock_s(), getattr(self, by)
+            if now_s < core.next_wake_s(self.state, given):
+                was = core.step(self.state, event, now_s, given)
+                ticked, effects = core.step(self.state, tick, now_s, given)
                 assert not effects
-                assert guard_core.step(ticked, event, now_s, self.plan) == was
+                assert core.step(ticked, event, now_s, given) == was
                 early += 1
             return step(self, event)
 
         return comparing
 
-    with patched(guard_process.GuardProcess, "_step", make):
+    with patched(driven, hook, make):
         reports = [run(seed) for seed in range(40)]
 
     assert not any(report.failure for report in reports), [r.failure for r in reports]
