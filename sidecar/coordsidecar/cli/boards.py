@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
+from coordsidecar.core.election.rules import leader_name
 from coordsidecar.hints import Any
 from coordsidecar.log import json_safe, one_line
 from coordsidecar.store.directory import Board
 
 __all__ = ["as_fields", "leader_id", "rows", "sentences"]
-
-_LONGEST_ID = 200
 
 
 def as_fields(prefix: str, board: Board) -> dict[str, Any]:
@@ -71,16 +70,20 @@ def rows(boards: dict[str, Board]) -> str:
 
 
 def _who(record: str) -> dict[str, Any]:
-    """What a candidate says of itself; it may be another program's, which says anything."""
+    """What a candidate says of itself; it may be another program's, which says anything.
+
+    Its name is the one that the log of whoever stands behind it shows.
+    """
     try:
         fields = json.loads(record)
     except (ValueError, RecursionError):
         fields = None
-    if not isinstance(fields, dict) or not isinstance(fields.get("id"), str):
-        return {"id": record[:_LONGEST_ID], "host": None, "pid": None, "since": None}
-    kept = {name: fields.get(name) for name in ("host", "pid", "since")}
-    known = {name: value if isinstance(value, str | int) else None for name, value in kept.items()}
-    safe = json_safe({"id": fields["id"][:_LONGEST_ID], **known})
+    said = fields if isinstance(fields, dict) else {}
+    known = {
+        name: value if isinstance(value := said.get(name), str | int) else None
+        for name in ("host", "pid", "since")
+    }
+    safe = json_safe({"id": leader_name(record), **known})
     assert isinstance(safe, dict)
     return safe
 
