@@ -1,6 +1,8 @@
 """The elections of a namespace in Consul, as their keys tell of them, and their sessions.
 
 Consul keeps no queue: whoever is told first that the lock is free may get it.
+
+For ``list``, ``status`` and ``wait``: it reads, and no sidecar imports it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Candidates stand in the queue by the order in which their keys were created; the first leads. Other
 programs' candidates stand there, too.
+
+For ``list``, ``status`` and ``wait``: it reads, and no sidecar imports it.
 """
 
 from __future__ import annotations

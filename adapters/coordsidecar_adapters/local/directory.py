@@ -1,6 +1,8 @@
 """The elections of a namespace on this host, as their lock files tell of them.
 
 A lock file tells of its holder alone: who else waits for it, it does not know.
+
+For ``list``, ``status`` and ``wait``: it reads, and no sidecar imports it.
 """
 
 from __future__ import annotations
