@@ -119,6 +119,7 @@ class Sidecar:
         through: Sequence[str] = (),
         program: Sequence[str] = (sys.executable, "-m", "coordsidecar"),
         stdout: int | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         """``through`` is a command that executes the rest of its arguments, such as nohup."""
         self.log_path = log
@@ -131,6 +132,7 @@ class Sidecar:
             stderr=self._log,
             env=env | {MARK: self.mark},
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         self._seen: dict[int, psutil.Process] = {}
 

@@ -16,6 +16,7 @@ import struct
 import sys
 import threading
 
+LAUNCHER = os.path.abspath(__file__)
 SECCOMP = {"x86_64": 317, "aarch64": 277}
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 8

@@ -19,11 +19,11 @@ from pathlib import Path
 import psutil
 
 from tests.e2e.sidecars import MARK, marked
+from tests.errors.launcher import LAUNCHER
 from tests.errors.supervisor import CALLS, Refusal, Supervisor
 
-__all__ = ["LAUNCHER", "Outcome", "play"]
+__all__ = ["Outcome", "play"]
 
-LAUNCHER = Path(__file__).parent / "launcher.py"
 _JOB = 'echo start >> "$1"; sleep 0.1; kill -0 $PPID || echo orphan >> "$1"; exit 7'
 _JOBS_CODE = 7
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -70,7 +70,7 @@ def _play(
     command = [
         *(_NAMESPACE if above else ()),
         sys.executable,
-        str(LAUNCHER),
+        LAUNCHER,
         str(theirs.fileno()),
         numbers,
         "--store",

@@ -14,12 +14,13 @@ import os
 import select
 import socket
 import struct
-import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
 
 import psutil
+
+from tests.errors.launcher import LAUNCHER
 
 __all__ = ["CALLS", "Refusal", "Supervisor"]
 
@@ -90,7 +91,6 @@ class Supervisor:
         self._link = link
         self.refusal = refusal
         self._names = {number: name for name, number in CALLS.items()}
-        self._python = os.path.realpath(sys.executable)
         self._over = False
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -122,11 +122,11 @@ class Supervisor:
         number_id, pid, _, number, _, _, first, *_ = _ASKED.unpack(asked)
         call = self._names.get(number, str(number))
         may = call == "write" and _is_pipe(pid, first)
-        error = 0 if may else self._error_for(self._who(pid), call)
+        error = 0 if may else self._error_for(self._who(pid), call, pid)
         answer = _ANSWER.pack(number_id, 0, -error, 0 if error else _GO_ON)
         fcntl.ioctl(listener, _SEND, bytearray(answer))
 
-    def _error_for(self, who: str, call: str) -> int:
+    def _error_for(self, who: str, call: str, tid: int) -> int:
         self.asked[who, call] += 1
         told = self.refusal
         if told is None or (who, call) != (told.who, told.call):
@@ -139,8 +139,9 @@ class Supervisor:
         try:
             with open(f"/proc/{tid}/status") as file:
                 fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-            if os.readlink(f"/proc/{tid}/exe") != self._python:
-                return "job"
+            with open(f"/proc/{tid}/cmdline") as file:
+                if LAUNCHER not in file.read():
+                    return "job"
         except (OSError, ValueError):
             return "gone"
         if int(fields["Tgid"]) == self._root:

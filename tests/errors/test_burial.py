@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.e2e.sidecars import HELPERS, MARK, marked, named, wait_for
-from tests.errors.play import LAUNCHER
+from tests.errors.launcher import LAUNCHER
 from tests.errors.supervisor import CALLS, Refusal, Supervisor
 
 # Its main process dies with its guard, by PDEATHSIG; the one behind has to be looked for.
@@ -38,7 +38,7 @@ _OFTEN = 20
 def elector_of(guard: int) -> psutil.Process:
     def ours() -> list[psutil.Process]:
         children = psutil.Process(guard).children()
-        return [child for child in children if str(LAUNCHER) in child.cmdline()]
+        return [child for child in children if LAUNCHER in child.cmdline()]
 
     wait_for(lambda: named(ours(), "job-fuse"), "the job to have its fuse")
     (elector,) = (child for child in ours() if child.name() not in HELPERS)
@@ -52,7 +52,7 @@ def test_a_burial_that_is_refused_something_goes_on_once_it_is_not(
     mark, noted, log = uuid.uuid4().hex, tmp_path / "noted", tmp_path / "log"
     ours, theirs = socket.socketpair()
     options = ["--store", f"local:{tmp_path}/lock", "--name", mark, "--ttl", "5s"]
-    command = [sys.executable, str(LAUNCHER), str(theirs.fileno()), str(CALLS[call]), *options]
+    command = [sys.executable, LAUNCHER, str(theirs.fileno()), str(CALLS[call]), *options]
     with log.open("wb") as file:
         guard = subprocess.Popen(
             [*command, "--", "sh", "-c", _JOB, "sh", str(noted)],

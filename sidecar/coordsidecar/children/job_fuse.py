@@ -45,6 +45,8 @@ GUARD_IS_DEAD = "the guard is dead"
 # A guard that was slow, or slept with the whole host, is the gentler one, once its job is dead.
 _GUARD_IS_SPARED_S = 1.0
 _LOOK_EVERY_S = 0.003
+# What else it does at first takes a millisecond of a processor, and the job is just being started.
+_JOB_FIRST_S = 0.01
 _ELECTOR_AT_MOST_S = 5.0
 # Who is killed takes some milliseconds to end, and may leave an orphan to the guard.
 _PASSES_BEFORE_A_WORD = 5
@@ -83,8 +85,10 @@ class JobFuse:
 
     def burn_down(self, job_pid: int) -> None:
         """Sleep until it is time, then end the job's tree; in a fork, with every signal blocked."""
-        detach()
+        os.setpgid(0, 0)
         name_process("job-fuse")  # No `pkill -STOP coordsidecar` shall hit it too.
+        time.sleep(_JOB_FIRST_S)
+        detach()
         run_first()
         self.guards(job_pid)
         timer = BootTimer()

@@ -113,10 +113,10 @@ class Job:
         self.pid = self._group = self._starting.pid
         self._found_blocked = 0
         self.terminal.give(self._group)
-        self._starting.order(late=token_variable(token), keep_fds=keep_fds)
         standby_command = self._command(role) is not self._settings.command
         if not standby_command:
-            self._fuse.start(self.pid)
+            self._fuse.start(self.pid)  # First: we and our elector may be stopped at any instant.
+        self._starting.order(late=token_variable(token), keep_fds=keep_fds)
         what = "started the standby command" if standby_command else "started the job"
         if self._hand is not None:
             what = "leads; looking for the app"
