@@ -1,9 +1,9 @@
 """Guard and elector stopped or killed at any instant: at the k-th system call of either.
 
-A sidecar starts, leads, and is asked to end, and another stands by. At that call the kernel asks us
-first, and we strike: nothing that the struck one was about to do has happened yet, and all before
-has. Then the other must lead, never beside the first; and if the struck ones go on, they find that
-their time is over.
+A sidecar starts, leads, is asked to end, and another stands by, as on another host. At that call
+the kernel asks us first, and we strike: who is killed does not make it, who is stopped makes it and
+nothing more. Then the other must lead, never beside the first; and if the struck ones go on, they
+find that their time is over.
 
     python -m tests.errors.instants                  each call once, on an etcd of its own: an hour
     python -m tests.errors.instants --every 9        each ninth

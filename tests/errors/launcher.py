@@ -20,6 +20,9 @@ LAUNCHER = os.path.abspath(__file__)
 SECCOMP = {"x86_64": 317, "aarch64": 277}
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 8
+# Only a deadly signal ends the wait for an answer: else a call that no signal can interrupt would
+# be. From Linux 5.19 on.
+_WAIT_KILLABLE = 32
 _ALLOW, _ASK = 0x7FFF0000, 0x7FC00000
 _LOAD_NUMBER, _IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
 
@@ -39,7 +42,10 @@ def ask_about(numbers: list[int], *, machine: str) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
     call = SECCOMP[machine]
-    listener = libc.syscall(call, _SET_MODE_FILTER, _NEW_LISTENER, ctypes.byref(program))
+    for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
+        listener = libc.syscall(call, _SET_MODE_FILTER, flags, ctypes.byref(program))
+        if listener >= 0:
+            break
     assert listener >= 0, f"no seccomp filter here: errno {ctypes.get_errno()}"
     return int(listener)
 

@@ -10,18 +10,20 @@ import pytest
 from tests.errors.instants import Instant, play_instant
 from tests.servers import EtcdServer
 
-_CALLS = [
-    *(("guard", "clone", nth) for nth in (1, 2, 3)),  # Elector, job to be, fuse.
-    *(("guard", "sendmsg", nth) for nth in (1, 2, 3, 4)),
-    ("guard", "pidfd_send_signal", 1),
-    ("guard", "wait4", 1),
-    *(("elector", "sendto", nth) for nth in (1, 2, 4, 5, 6)),  # To the store, and to the guard.
-    ("elector", "recvmsg", 3),
-]
 _INSTANTS = [
-    Instant(who, what, parts, nth, call)
-    for who, call, nth in _CALLS
-    for what, parts in (("stop", "both"), ("kill", "both"), ("stop", who))
+    *(
+        Instant("guard", what, "both", nth, call)
+        for call, nth in (
+            ("clone", 2),
+            ("clone", 3),
+            ("sendmsg", 1),
+            ("sendmsg", 2),
+        )  # Fuse, order.
+        for what in ("stop", "kill")
+    ),
+    Instant("guard", "kill", "both", 1, "wait4"),
+    *(Instant("elector", "stop", "both", nth, "sendto") for nth in (1, 3, 4)),
+    *(Instant("elector", "stop", "elector", nth, "sendto") for nth in (2, 5)),
 ]
 
 
