@@ -109,7 +109,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
     of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
     of_others |= {"--minutes", "--stores", "--faults", "--soak", "--sweep", "--lanes"}  # Of chaos.
-    of_others |= {"--log", "--most"}  # Of the refused calls.
+    of_others |= {"--log", "--most", "--beyond"}  # Of the refused calls.
     of_others |= {"--of"}  # Of starving.
     of_others |= {"--containers", "--kubernetes"}  # Of ./check.
     of_others |= {"--target", "--build-arg", "--from"}  # Of docker.
