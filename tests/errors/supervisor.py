@@ -88,6 +88,7 @@ class Supervisor:
         self.asked: Counter[tuple[str, str]] = Counter()
         self._root = pid
         self._above = above
+        self._guard = ""
         self._link = link
         self.refusal = refusal
         self._names = {number: name for name, number in CALLS.items()}
@@ -147,5 +148,10 @@ class Supervisor:
         if int(fields["Tgid"]) == self._root:
             return "process-one" if self._above else "guard"
         if self._above and int(fields["PPid"]) == self._root:
-            return "guard"
-        return fields["Name"] if fields["Name"].startswith("job-") else "elector"
+            # Its first child; whoever comes to it later was the guard's.
+            self._guard = self._guard or fields["Tgid"]
+            return "guard" if fields["Tgid"] == self._guard else self._named(fields["Name"])
+        return self._named(fields["Name"])
+
+    def _named(self, name: str) -> str:
+        return name if name.startswith("job-") else "elector"
