@@ -20,10 +20,10 @@ from tests.contract.harness import (
     EtcdGrpcHarness,
     EtcdHarness,
     Harness,
-    KubernetesHarness,
     LocalHarness,
     ServerHarness,
 )
+from tests.contract.lease_harness import KubernetesHarness
 from tests.contract.lock_files import store as lock_file_store
 from tests.servers import ConsulServer, EtcdServer
 

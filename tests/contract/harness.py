@@ -18,14 +18,12 @@ from coordsidecar.store.protocol import Election, Session, Store, StoreFactory
 from tests.contract.candidate import close_fds
 from tests.servers import ConsulServer, EtcdServer, KubernetesServer, Proxy
 from tests.servers.etcd import etcd_put
-from tests.servers.leases import OperatedLease, store_url
 
 __all__ = [
     "ConsulHarness",
     "EtcdGrpcHarness",
     "EtcdHarness",
     "Harness",
-    "KubernetesHarness",
     "LocalHarness",
     "ServerHarness",
     "adapter",
@@ -39,6 +37,11 @@ class Harness(Protocol):
     """
 
     least_ttl_s: float
+
+    @property
+    def url(self) -> str:
+        """As an operator names the store."""
+        ...
 
     def connect(self, election: Election) -> Store:
         """Build a store of its own; two of them share nothing but the server."""
@@ -54,6 +57,10 @@ class Harness(Protocol):
 
     def write_office(self, election: Election, raw: bytes) -> None:
         """Overwrite the office record with anything."""
+        ...
+
+    def write_order(self, election: Election, raw: bytes) -> None:
+        """Leave anything where an operator's order would stand."""
         ...
 
     def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
@@ -115,6 +122,10 @@ class EtcdHarness:
     def write_office(self, election: Election, raw: bytes) -> None:
         etcd_put(self.server, f"{election.prefix}.office", raw)
 
+    def write_order(self, election: Election, raw: bytes) -> None:
+        record = self.server.etcdctl("get", "--print-value-only", f"{election.prefix}.office")
+        etcd_put(self.server, f"{election.prefix}.office", _with_order(record, raw))
+
     def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
         etcd_put(self.server, f"{election.prefix}/{session.handle}", raw, keep_lease=True)
 
@@ -163,6 +174,9 @@ class ConsulHarness:
     def write_office(self, election: Election, raw: bytes) -> None:
         self._put(f"{election.prefix}/.office", raw)
 
+    def write_order(self, election: Election, raw: bytes) -> None:
+        self._put(f"{election.prefix}/.order", raw)
+
     def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
         self._put(f"{election.prefix}/.lock", raw)
 
@@ -176,65 +190,6 @@ class ConsulHarness:
         return [program, "lock", address, "-shell=false", election.prefix, "sleep", "600"]
 
 
-# What the API server keeps in the annotations of one object, and it refuses more.
-_MOST_ANNOTATED = 250_000
-
-
-class KubernetesHarness:
-    """A Lease of Kubernetes; a session is whoever is named in it as its holder.
-
-    The Lease is there before the first candidate: who makes it does not know whether there was
-    another, and waits.
-    """
-
-    least_ttl_s = 2.0
-
-    def __init__(self, server: KubernetesServer, folder: Path) -> None:
-        self.server = server
-        self._folder = folder
-
-    def connect(self, election: Election) -> Store:
-        OperatedLease(self.server, election).make()
-        return self.connect_to_what_is_there(election)
-
-    def connect_to_what_is_there(self, election: Election) -> Store:
-        """As `connect`, and the Lease may be missing."""
-        return self._connect_to(store_url(self.server, self._folder), election)
-
-    def connect_by(self, way: Proxy, election: Election) -> Store:
-        OperatedLease(self.server, election).make()
-        return self._connect_to(store_url(self.server, self._folder, by=way.endpoint), election)
-
-    def end_session(self, session: Session) -> None:
-        found = self.server.http("GET", "/apis/coordination.k8s.io/v1/leases").body["items"]
-        for lease in found:
-            if lease.get("spec", {}).get("holderIdentity") == session.handle:
-                names = lease["metadata"]
-                its = Election(names["namespace"], names["name"])
-                OperatedLease(self.server, its).clear_holder()
-
-    def delete_key(self, election: Election, session: Session) -> None:
-        assert OperatedLease(self.server, election).holder() == session.handle
-        self.end_session(session)
-
-    def write_office(self, election: Election, raw: bytes) -> None:
-        self._annotate(election, "office", raw[:_MOST_ANNOTATED])
-
-    def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
-        self._annotate(election, "leader", raw)
-
-    def foreign_leader(self, election: Election) -> list[str]:
-        return self.server.leader_election_argv(
-            election.name, namespace=election.namespace, identity="somebody else"
-        )
-
-    def _connect_to(self, url: str, election: Election) -> Store:
-        return adapter("kubernetes.store")(url, election=election, environ={})
-
-    def _annotate(self, election: Election, name: str, raw: bytes) -> None:
-        OperatedLease(self.server, election).annotate(name, raw.decode("latin-1"))
-
-
 class LocalHarness:
     """Lock files in a folder of the test's own."""
 
@@ -243,7 +198,10 @@ class LocalHarness:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / uuid.uuid4().hex[:8]
         self._folder.mkdir()
-        self.url = f"local:{self._folder}"
+
+    @property
+    def url(self) -> str:
+        return f"local:{self._folder}"
 
     def connect(self, election: Election) -> Store:
         return adapter("local.store")(self.url, election=election, environ={})
@@ -261,6 +219,9 @@ class LocalHarness:
             self._path(election, "json").parent.mkdir(parents=True)
         self._path(election, "json").write_bytes(raw)
 
+    def write_order(self, election: Election, raw: bytes) -> None:
+        self._path(election, "order").write_bytes(raw)
+
     def write_leader(self, election: Election, session: Session, raw: bytes) -> None:
         path = self._path(election, "json")
         fields = json.loads(path.read_bytes())
@@ -273,3 +234,12 @@ class LocalHarness:
 
     def _path(self, election: Election, suffix: str) -> Path:
         return self._folder / f"{election.prefix}.{suffix}"
+
+
+def _with_order(record: str, raw: bytes) -> bytes:
+    """etcd's office record has the order in it; what is no JSON is text there."""
+    try:
+        order = json.loads(raw)
+    except ValueError:
+        order = raw.decode("latin-1")
+    return json.dumps(json.loads(record) | {"ordered": order}).encode()

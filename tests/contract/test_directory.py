@@ -13,7 +13,7 @@ from coordsidecar.store import registry
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.protocol import Election
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
-from tests.contract.harness import ConsulHarness, EtcdHarness, Harness, LocalHarness
+from tests.contract.harness import Harness
 
 pytestmark = pytest.mark.stores("etcd", "consul", "local")
 
@@ -25,7 +25,6 @@ def directory(harness: Harness, election: Election) -> Directory:
 
 
 def directory_of(harness: Harness, namespace: str) -> Directory:
-    assert isinstance(harness, EtcdHarness | ConsulHarness | LocalHarness)
     return registry.directory(harness.url, namespace=namespace, environ={})
 
 

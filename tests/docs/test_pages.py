@@ -19,7 +19,7 @@ from coordsidecar.guard.role_file import Role, read_role
 from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.config_file import read_config_file
 from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS
-from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
+from coordsidecar.settings.questions import LIST_OPTIONS, STEP_DOWN_OPTIONS, WAIT_OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings, timing_of
 from coordsidecar.settings.sources import Sources
 from coordsidecar.store.registry import check_scheme
@@ -37,6 +37,7 @@ QUESTIONS = {
     "health": HEALTH_OPTIONS,
     "list": LIST_OPTIONS,
     "status": LIST_OPTIONS,
+    "step-down": STEP_DOWN_OPTIONS,
     "wait": WAIT_OPTIONS,
 }
 SETTINGS = build_settings(flags={"store": "local:"}, command=("job",), environ={})
@@ -103,8 +104,10 @@ def test_the_design_says_of_every_rule_where_it_is_enforced_and_shown() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_option_that_is_named_is_one(page: Path) -> None:
     text = (ROOT / page).read_text()
-    ours = {option.flag for option in (*OPTIONS, *ATTACH_OPTIONS, *WAIT_OPTIONS)}
-    ours |= {"--config", "--help", "--json", "--version"}
+    ours = {
+        option.flag for option in (*OPTIONS, *ATTACH_OPTIONS, *WAIT_OPTIONS, *STEP_DOWN_OPTIONS)
+    }
+    ours |= {"--config", "--help", "--json", "--version", "--yes"}
     of_others = {"--without", "--pdb", "--prefix", "--tail", "--init", "--build", "--all"}
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
     of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
@@ -193,7 +196,7 @@ def understood(lines: list[str]) -> bool:
         words = shlex.split(line, comments=True)
         if words[:1] == ["coordsidecar"] and words[1] in QUESTIONS:
             asked = itertools.takewhile(lambda word: word not in ("||", "&&"), words[2:])
-            given = [word for word in asked if word != "--json"]
+            given = [word for word in asked if word not in ("--json", "--yes")]
             split(given, QUESTIONS[words[1]], interspersed=True)
         elif words[:2] == ["coordsidecar", "doctor"]:
             flags, _ = split(words[2:], DOCTOR_OPTIONS, interspersed=True)

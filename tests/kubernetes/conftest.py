@@ -11,7 +11,7 @@ import pytest
 from coordsidecar.store.protocol import Election
 from tests.contract.candidate import Candidate
 from tests.contract.conftest import CandidateFactory, stand
-from tests.contract.harness import KubernetesHarness
+from tests.contract.lease_harness import KubernetesHarness
 from tests.e2e.arena import Arena
 from tests.e2e.conftest import start
 from tests.e2e.sidecars import Sidecar

@@ -7,7 +7,7 @@ import pytest
 from coordsidecar.store.protocol import Absent, Behind, Election, Held
 from tests.contract.candidate import Candidate, NewCandidate
 from tests.contract.conftest import CandidateFactory
-from tests.contract.harness import KubernetesHarness
+from tests.contract.lease_harness import KubernetesHarness
 from tests.kubernetes.deposing import behind as _behind
 from tests.servers.leases import OperatedLease
 

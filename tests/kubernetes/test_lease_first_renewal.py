@@ -6,7 +6,7 @@ import pytest
 
 from coordsidecar.store.protocol import Absent, Election, Held
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
-from tests.contract.harness import KubernetesHarness
+from tests.contract.lease_harness import KubernetesHarness
 from tests.kubernetes.deposing import behind as _behind
 from tests.kubernetes.deposing import deposes as _deposes
 from tests.servers.leases import OperatedLease

@@ -16,7 +16,7 @@ import pytest
 
 from coordsidecar.store.protocol import Behind, Election, Held, StoreError, Vacant
 from tests.contract.candidate import Candidate, stand_for
-from tests.contract.harness import KubernetesHarness
+from tests.contract.lease_harness import KubernetesHarness
 from tests.servers import KubernetesServer
 
 _CANDIDATES = 20

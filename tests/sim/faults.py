@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from random import Random
+
+from tests.sim.fault_orders import OrderFaults, orders_by_chance
 from tests.sim.fault_others import JobFaults, StoreFaults
 from tests.sim.fault_processes import ProcessFaults
 from tests.sim.faulty import Fault, Faulty
@@ -10,7 +13,9 @@ from tests.sim.schedule import ScheduledFaulty, Strike
 __all__ = ["FAULT_NAMES", "FaultsByChance", "FaultsBySchedule"]
 
 _GROUPS = (ProcessFaults, JobFaults, StoreFaults)
-FAULT_NAMES = {name for group in _GROUPS for name in vars(group) if not name.startswith("_")}
+FAULT_NAMES = {
+    name for group in (*_GROUPS, OrderFaults) for name in vars(group) if not name.startswith("_")
+}
 
 
 class _Faults:
@@ -56,6 +61,8 @@ class FaultsByChance(_Faults):
         self._faults = [fault for fault, _ in self._kinds]
         # Each seed has its favourites, so that faults which need each other meet.
         self._weights = [weight * self._world.rng.random() ** 2 for _, weight in self._kinds]
+        for at_s, order in orders_by_chance(self._faulty):
+            self._world.at(at_s, lambda order=order: self._strike(order))  # type: ignore[misc]
         self._later()
 
     def _later(self) -> None:
@@ -79,7 +86,8 @@ class FaultsBySchedule(_Faults):
     def __init__(self, faulty: ScheduledFaulty) -> None:
         super().__init__(faulty)
         self._scheduled = faulty
-        self._by_name = {fault.__name__: fault for fault, _ in self._kinds}
+        orders = OrderFaults(faulty, Random(faulty.world.seed))
+        self._by_name = {fault.__name__: fault for fault, _ in (*self._kinds, *orders.kinds)}
         for at_s, strike in faulty.strikes_at_s():
             self._world.at(at_s, lambda strike=strike: self._carry_out(strike))  # type: ignore[misc]
         self._world.at(faulty.end_s, self._heal)

@@ -16,6 +16,7 @@ MUTANTS: dict[str, Mutant] = {
         deadlines.messages_before_the_clock,
         terms.released_before_the_tree_is_empty,
         deadlines.a_late_yes_is_used,
+        terms.an_order_is_carried_out_at_once,
         terms.the_key_is_not_watched,
         terms.no_takeover_delay,
         deadlines.silence_is_a_yes,

@@ -13,6 +13,7 @@ from coordsidecar.core.election import step as election_core
 from coordsidecar.core.election.moves import Answered, Renewed
 from coordsidecar.core.election.phases import Elector, Killing, Leading
 from coordsidecar.core.guard import company as guard_company
+from coordsidecar.core.guard import ordered
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard import step as guard_core
 from coordsidecar.core.guard.company import release_effects
@@ -23,6 +24,7 @@ __all__ = [
     "a_dead_guards_job_is_not_buried",
     "a_guard_that_cannot_be_killed_is_waited_for",
     "a_starved_guard_is_taken_for_a_stopped_one",
+    "an_order_is_carried_out_at_once",
     "an_orderly_end_is_believed_after_a_loss_of_data",
     "no_takeover_delay",
     "released_before_the_tree_is_empty",
@@ -42,6 +44,19 @@ def released_before_the_tree_is_empty() -> AbstractContextManager[None]:
         return hasty
 
     return patched(guard_rules, "lose", make)
+
+
+def an_order_is_carried_out_at_once() -> AbstractContextManager[None]:
+    """S4: who is ordered to step down gives the lead up when the job has only been told to stop."""
+
+    def make(step_down: Any) -> Any:
+        def hasty(guard: Any, order: Any, now_s: float, plan: Any) -> Any:
+            guard, effects = step_down(guard, order, now_s, plan)
+            return guard, [*effects, *release_effects(order.token, order.rest_s, leave=False)]
+
+        return hasty
+
+    return patched(ordered, "step_down", make)
 
 
 def a_dead_guards_job_is_not_buried() -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from coordsidecar.core.election import moves
 from coordsidecar.core.election.moves import Op, Result
 from coordsidecar.core.election.phases import limits_of
 from coordsidecar.core.timing import Timing
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent, Behind, Held, Office, Session, Vacant
 from coordsidecar.value import replace
 from tests.sim.world import Host, World
@@ -53,6 +54,7 @@ class ModelStore:
         self.up = True
         self.version = 0
         self.office = Office()
+        self.order: Order | None = None
         # Under which token a session has taken office, once it has.
         self._in_office: dict[str, int] = {}
         # Whose term the office record tells of.
@@ -107,7 +109,7 @@ class ModelStore:
             return renewed
         standing = self._seen(self._standing(handle), handle, None)
         assert isinstance(standing, Held | Behind | Vacant | Absent)
-        return replace(renewed, standing=standing)
+        return replace(renewed, standing=standing, order=self.order)
 
     def _take_if_clean(self, standing: Result, handle: str, caller: Caller, floor: int) -> Result:
         if not (isinstance(standing, Held) and self.office.clean and self.office.led >= floor):
@@ -235,6 +237,7 @@ class ModelStore:
     def lose_data(self) -> None:
         """All is forgotten, as after a restart without its data: numbers begin anew."""
         self.office = Office()
+        self.order = None
         self._in_office.clear()
         self._forget()
         self._changed()

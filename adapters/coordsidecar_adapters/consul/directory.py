@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 
 from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, Leader, RefusedError
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys
@@ -45,6 +46,10 @@ class ConsulDirectory:
         )
         parts = (str(key).removeprefix(below).split("/") for key in keys or ())
         return sorted({name for name, *rest in parts if rest in ([".lock"], [".office"])})
+
+    def order(self, name: str, order: Order, *, timeout_s: float) -> None:
+        election = Election(namespace=self._namespace, name=name)
+        ElectionKeys(self._client, election=election).order(order, time.monotonic() + timeout_s)
 
     def board(self, name: str, *, timeout_s: float) -> Board:
         deadline_s = time.monotonic() + timeout_s

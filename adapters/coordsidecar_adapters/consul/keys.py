@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from coordsidecar.hints import Any
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import (
     Election,
     Limits,
@@ -47,6 +48,7 @@ class ElectionKeys:
         self._below = f"{election.prefix}/"
         self._lock_key = f"{election.prefix}/.lock"
         self._office_key = f"{election.prefix}/.office"
+        self._order_key = f"{election.prefix}/.order"
 
     @property
     def lock_key(self) -> str:
@@ -117,6 +119,12 @@ class ElectionKeys:
             office = state.succeeded(run=run, limits=limits)
             operations.append(self._replace_office(state, office))
         return self._transact_and_read(operations, deadline_s)
+
+    def order(self, order: Order, deadline_s: float) -> None:
+        """Leave it for whoever leads; it replaces the last one."""
+        self._transact(
+            [_operation("set", self._order_key, Value=_encoded(order.encode()))], deadline_s
+        )
 
     def take_office(
         self, session: Session, lock: Lock, office: Office, deadline_s: float
@@ -210,7 +218,8 @@ class ElectionKeys:
             entries = {entry["Key"]: entry for entry in found}
         except NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
-        return State.read(entries.get(self._lock_key), entries.get(self._office_key))
+        keys = (self._lock_key, self._office_key, self._order_key)
+        return State.read(*map(entries.get, keys))
 
     def _transact_and_read(
         self, operations: list[dict[str, Any]], deadline_s: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordsidecar.hints import Any
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Limits, Office, UnreachableError
 from coordsidecar.value import Value, replace
 
@@ -27,20 +28,30 @@ class Lock(Value):
 
 
 class State(Value):
-    """Both keys as one read found them; ``office_index`` is 0 if there is no record."""
+    """Both keys as one read found them; ``office_index`` is 0 if there is no record.
+
+    ``order``: an operator's last one, if there is.
+    """
 
     lock: Lock | None
     office: Office
     office_index: int
+    order: Order | None = None
 
     @classmethod
-    def read(cls, lock: Mapping[str, Any] | None, office: Mapping[str, Any] | None) -> State:
+    def read(
+        cls,
+        lock: Mapping[str, Any] | None,
+        office: Mapping[str, Any] | None,
+        order: Mapping[str, Any] | None = None,
+    ) -> State:
         """Read Consul's entries, None where there is none. `UnreachableError`: they are not."""
         try:
             return cls(
                 lock=None if lock is None else _lock(lock),
                 office=Office() if office is None else _office(office),
                 office_index=0 if office is None else _index(office),
+                order=None if order is None else Order.decode(order["Value"]),
             )
         except NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e

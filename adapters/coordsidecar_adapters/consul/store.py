@@ -93,7 +93,8 @@ class ConsulStore(NothingToPrepare):
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         deadline_s = time.monotonic() + timeout_s
         ttl_s = self._sessions.renew(session, timeout_s=timeout_s)
-        return Renewal(ttl_s, self._proof(session, deadline_s) if look else None)
+        standing = self._proof(session, deadline_s) if look else None
+        return Renewal(ttl_s, standing, self._state.order if self._state else None)
 
     def campaign(
         self,

@@ -8,18 +8,37 @@ For ``list``, ``status`` and ``wait``: it reads, and no sidecar imports it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from coordsidecar.store.directory import Board, Directory
-from coordsidecar.store.protocol import Election, Leader, Office
+from coordsidecar.store.orders import Order
+from coordsidecar.store.protocol import (
+    Election,
+    Leader,
+    Office,
+    RefusedError,
+    UnreachableError,
+)
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.transport import Transport
-from coordsidecar_adapters.etcd.txn import Json, Key, b64, get, range_end, read_ranges
+from coordsidecar_adapters.etcd.txn import (
+    Json,
+    Key,
+    b64,
+    get,
+    put,
+    range_end,
+    read_answer,
+    read_ranges,
+    value_is,
+)
 from coordsidecar_adapters.etcd.url import parse
 
 __all__ = ["EtcdDirectory", "by_gateway", "by_grpc"]
 
 _OFFICE = ".office"
+_TRIES = 5
 
 
 def by_gateway(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
@@ -66,6 +85,22 @@ class EtcdDirectory:
         first, *others = candidates
         leader = Leader(token=office.leader_token(first.created), record=first.text)
         return Board(leader, tuple(key.text for key in others), in_order=True, led=led)
+
+    def order(self, name: str, order: Order, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        office = ElectionKeys(Election(namespace=self._namespace, name=name)).office
+        for _ in range(_TRIES):
+            (found,) = self._read([get(office)], timeout_s=deadline_s - time.monotonic())
+            record = found[0].value if found else b""
+            if (ordered := order.put_into(record)) is None:
+                raise RefusedError(f"etcd: {office} is no record of who is in office")
+            write = [put(office, ordered)]
+            body: Json = {"compare": [value_is(office, record)], "success": write, "failure": []}
+            left_s = deadline_s - time.monotonic()
+            answer = self._calls.call("/v3/kv/txn", body, timeout_s=left_s)
+            if read_answer(answer, success=write, failure=[]).succeeded:
+                return
+        raise UnreachableError(f"etcd: {office} kept changing")
 
     def _read(self, reads: list[Json], *, timeout_s: float) -> list[list[Key]]:
         """In one transaction, so that all was so at one instant."""

@@ -72,9 +72,7 @@ class EtcdElection:
         """Two transports, since one thread watches while another calls."""
         self._calls = calls
         self._watches = watches
-        self._keys = ElectionKeys(election)
-        self._leases = Leases(calls)
-        self._seen = Picture()
+        self._keys, self._leases, self._seen = ElectionKeys(election), Leases(calls), Picture()
 
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
@@ -93,14 +91,15 @@ class EtcdElection:
             before = self._seen.witness
             kept = self._leases.keep_alive(session, timeout_s=deadline_s - time.monotonic())
             standing = self._standing(session, deadline_s, heir=self._seen.heir is None)
+            renewal = Renewal(kept.ttl_s, standing, self._seen.order)
             if not isinstance(standing, Held) or not self._seen.is_judged(self._seen.created):
-                return Renewal(kept.ttl_s, standing)
+                return renewal
             if kept.witness is not None and before == kept.witness == self._seen.witness:
-                return Renewal(kept.ttl_s, standing)
+                return renewal
             # A member may have renewed it that was deposed before; or the connection is new.
             self._leases.find_server(timeout_s=(deadline_s - time.monotonic()) / 2)
         self._take_quiet_out(session, deadline_s)
-        return Renewal(kept.ttl_s, standing)
+        return renewal
 
     def _take_quiet_out(self, session: Session, deadline_s: float) -> None:
         """Others may not see us renew: put into the record that our silence means nothing."""

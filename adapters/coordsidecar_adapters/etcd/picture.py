@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent, Behind, Office, Standing
 from coordsidecar_adapters.etcd.lease import Told
 from coordsidecar_adapters.etcd.txn import Answer, Key, Witness
@@ -57,6 +58,11 @@ class Picture:
         asked_for, self.created = self.created, 0 if key is None else key.created
         self.heir = heir if asked_for == self.created else None
         self.record = None if record is None else record.value
+
+    @property
+    def order(self) -> Order | None:
+        """An operator's, to whoever is in office: whoever follows writes the record anew."""
+        return Order.within(self.record)
 
     def is_judged(self, created: int) -> bool:
         """Whether silence ends the term of whoever leads by the key that was created then."""

@@ -15,16 +15,27 @@ import zlib
 from collections.abc import Mapping
 
 from coordsidecar.hints import Any
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Limits, Office, UnreachableError
 from coordsidecar.value import Value, replace
 
-__all__ = ["NO_LEASE", "Lease", "acquisition", "in_office", "release", "renewal", "unheld"]
+__all__ = [
+    "NO_LEASE",
+    "Lease",
+    "acquisition",
+    "in_office",
+    "ordered",
+    "release",
+    "renewal",
+    "unheld",
+]
 
 Json = dict[str, Any]
 
 _OFFICE = "coordsidecar/office"
 _TERM = "coordsidecar/term"
 _LEADER = "coordsidecar/leader"
+_ORDER = "coordsidecar/order"
 
 # In what is written together with the lock: the version of the Lease that this write makes. It is
 # known only thereafter; the first renewal writes it down.
@@ -60,6 +71,7 @@ class Lease(Value):
     replaced: int = 0
     leader: str = ""
     office: Office = Office()
+    order: Order | None = None
     lock_written: bool = True
     office_written: bool = True
 
@@ -159,6 +171,11 @@ def in_office(lease: Lease, office: Office, ttl_s: float) -> Json:
     return _write(lease, annotations, _held(lease.holder, ttl_s) | {"renewTime": _now(lease)})
 
 
+def ordered(lease: Lease, order: Order) -> Json:
+    """Leave an order for whoever leads."""
+    return _write(lease, {_ORDER: order.encode()}, {})
+
+
 def release(lease: Lease, office: Office, *, ours: bool) -> Json:
     """Give it up, if it is ``ours``; and replace the office record."""
     now = _now(lease)
@@ -224,6 +241,7 @@ def _read(version: int, metadata: Mapping[str, Any], spec: Mapping[str, Any]) ->
         replaced=replaced,
         leader=str(leader or "")[:_MOST_LEADER_CHARACTERS],
         office=office,
+        order=Order.decode(str(annotations.get(_ORDER) or "")),
         lock_written=lock_written,
         office_written=office_written,
     )

@@ -85,7 +85,8 @@ class KubernetesStore(NothingToPrepare):
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
         standing = self._renewed(session, time.monotonic() + timeout_s)
-        return Renewal(session.ttl_s, standing if look else None)
+        order = self._known.order if self._known else None
+        return Renewal(session.ttl_s, standing if look else None, order)
 
     def campaign(
         self,

@@ -11,14 +11,16 @@ import os
 from collections.abc import Mapping
 
 from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, RefusedError
 from coordsidecar_adapters.local.folder import lock_folder
+from coordsidecar_adapters.local.order import write_order
 from coordsidecar_adapters.local.record import read_record
 from coordsidecar_adapters.local.store import connect
 
 __all__ = ["LocalDirectory", "directory"]
 
-_LOCK, _RECORD = ".lock", ".json"
+_LOCK, _RECORD, _ORDER = ".lock", ".json", ".order"
 
 
 def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
@@ -54,3 +56,10 @@ class LocalDirectory:
         except OSError as e:
             raise RefusedError(f"cannot read {stem}{_RECORD}: {e.strerror}") from e
         return Board(leader, None, led=max(led, 0))
+
+    def order(self, name: str, order: Order, *, timeout_s: float) -> None:
+        path = os.path.join(self._folder, name + _ORDER)
+        try:
+            write_order(path, order)
+        except OSError as e:
+            raise RefusedError(f"cannot write {path}: {e.strerror}") from e

@@ -43,6 +43,7 @@ from coordsidecar.store.protocol import (
 from coordsidecar.value import replace
 from coordsidecar_adapters.local import inotify, lock
 from coordsidecar_adapters.local.folder import assert_fit, lock_folder
+from coordsidecar_adapters.local.order import read_order
 from coordsidecar_adapters.local.record import Record, read_record, write_record
 
 __all__ = ["LocalStore", "connect"]
@@ -81,6 +82,7 @@ class LocalStore(NothingToPrepare):
     def __init__(self, stem: str) -> None:
         self._lock_path = f"{stem}.lock"
         self._record_path = f"{stem}.json"
+        self._order_path = f"{stem}.order"
         self._written: Record | None = None  # By us, the last time.
         self._events: inotify.FileEvents | None = None
         self._watched: Held | Behind | Vacant | None = None
@@ -99,7 +101,7 @@ class LocalStore(NothingToPrepare):
             if not self._in_place(lock.session_fd(session)):
                 raise self._replaced()
         standing = self.standing(session, timeout_s=timeout_s) if look else None
-        return Renewal(math.inf, standing)
+        return Renewal(math.inf, standing, read_order(self._order_path) if look else None)
 
     def campaign(
         self,

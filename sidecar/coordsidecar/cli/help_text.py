@@ -7,7 +7,7 @@ from itertools import groupby
 
 import coordsidecar
 from coordsidecar.settings.options import OPTIONS, Option
-from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
+from coordsidecar.settings.questions import LIST_OPTIONS, STEP_DOWN_OPTIONS, WAIT_OPTIONS
 
 __all__ = [
     "attach_help",
@@ -30,7 +30,7 @@ Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar check [OPTIONS] TOKEN
        coordsidecar health [OPTIONS]
        coordsidecar doctor [OPTIONS]
-       coordsidecar list | status NAME | wait NAME [OPTIONS]
+       coordsidecar list | status NAME | wait NAME | step-down NAME [OPTIONS]
 
 Makes any command active-passive. Start the same line on several machines: one
 instance leads and runs COMMAND, the others stand by. When the leader stops,
@@ -155,6 +155,21 @@ Exit codes:
   0  it does    124  not in time    2  bad usage    125  the store cannot be asked
 """
 
+_STEP_DOWN = """\
+Usage: coordsidecar step-down [OPTIONS] [--yes] [--json] NAME
+
+Has whoever leads the election NAME hand over: its job is stopped as by
+SIGTERM, another leads, and its sidecar stands by again after a while. Waits
+until another leads, and shows how it was and is. The leader hears of it with
+its next renewal (--renew-every of its own: 3s by default).
+  coordsidecar step-down nightly --yes --reason "reboot for a new kernel"
+  coordsidecar step-down nightly --yes --token 42   # Unless it has moved since.
+
+Exit codes:
+  0  another leads    3  nobody led    1  refused: nothing was changed
+  124  nobody else leads in time    2  bad usage    125  the store cannot be asked
+"""
+
 _CHECK_ROWS = [
     ("--store URL", "Where to ask. Default: local:"),
     ("--name NAME", "Whose leader to ask for; in a job, its own election by default."),
@@ -170,7 +185,8 @@ _JSON = ("--json", "Print one JSON object; docs/operations.md names its fields."
 _HEALTH_ROWS = [
     ("--http [ADDR:]PORT", "Where it serves its status, as it was given to the sidecar."),
 ]
-_JSON = ("--json", "Print one object: version, checks and worst.")
+_JSON_OF_DOCTOR = ("--json", "Print one object: version, checks and worst.")
+_YES = ("--yes", "Do not ask. Without a terminal nothing is done without it.")
 _CONFIG = ("--config FILE", "Read options, and COMMAND as an array, from a TOML file.")
 _HELP = ("-h, --help", "Show this and exit.")
 _VERSION = ("--version", "Show the version and exit.")
@@ -206,7 +222,7 @@ def doctor_help() -> str:
     """Return the page of ``coordsidecar doctor --help``."""
     from coordsidecar.cli.doctor import DOCTOR_OPTIONS
 
-    other = _section("Other", [_JSON, _CONFIG, _HELP])
+    other = _section("Other", [_JSON_OF_DOCTOR, _CONFIG, _HELP])
     return "\n".join([_DOCTOR, *_grouped(DOCTOR_OPTIONS), other])
 
 
@@ -224,6 +240,13 @@ def wait_help() -> str:
     """Return the page of ``coordsidecar wait --help``."""
     asked = [_row(option) for option in WAIT_OPTIONS if option not in LIST_OPTIONS]
     return "\n".join([_WAIT, _section("Options", [*asked, *_LIST_ROWS, _JSON, _CONFIG, _HELP])])
+
+
+def step_down_help() -> str:
+    """Return the page of ``coordsidecar step-down --help``."""
+    asked = [_row(option) for option in STEP_DOWN_OPTIONS if option not in LIST_OPTIONS]
+    rows = [*asked, _YES, *_LIST_ROWS, _JSON, _CONFIG, _HELP]
+    return "\n".join([_STEP_DOWN, _section("Options", rows)])
 
 
 def _sections(options: tuple[Option, ...]) -> list[str]:

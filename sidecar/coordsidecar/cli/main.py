@@ -117,15 +117,15 @@ def _run(words: list[str]) -> int:
 
 
 def _operate(question: str, words: list[str]) -> int:
-    from coordsidecar.cli import operate
+    from coordsidecar.cli import operate, order
     from coordsidecar.cli.words import split
-    from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
+    from coordsidecar.settings.questions import LIST_OPTIONS, STEP_DOWN_OPTIONS, WAIT_OPTIONS
     from coordsidecar.settings.sources import UsageError
     from coordsidecar.store.protocol import StoreError
 
-    as_json = "--json" in words
-    words = [word for word in words if word != "--json"]
-    options = WAIT_OPTIONS if question == "wait" else LIST_OPTIONS
+    as_json, sure = "--json" in words, question == "step-down" and "--yes" in words
+    words = [word for word in words if word not in ("--json", *["--yes"] * sure)]
+    options = {"wait": WAIT_OPTIONS, "step-down": STEP_DOWN_OPTIONS}.get(question, LIST_OPTIONS)
     try:
         flags, arguments = split(words, options, interspersed=True)
         if "help" in flags or "version" in flags:
@@ -135,6 +135,10 @@ def _operate(question: str, words: list[str]) -> int:
             raise UsageError(f"{question} takes {takes}: see coordsidecar {question} --help")
         if question == "list":
             said = operate.list_all(flags=flags, environ=os.environ, as_json=as_json)
+        elif question == "step-down":
+            said = order.step_down(
+                arguments[0], flags=flags, environ=os.environ, as_json=as_json, sure=sure
+            )
         else:
             ask = operate.status if question == "status" else operate.wait
             said = ask(arguments[0], flags=flags, environ=os.environ, as_json=as_json)
@@ -241,6 +245,7 @@ def _show(page: str) -> int:
         "list": help_text.list_help,
         "status": help_text.status_help,
         "wait": help_text.wait_help,
+        "step-down": help_text.step_down_help,
     }
     return _write(1, pages.get(page, help_text.version)())
 
@@ -271,11 +276,16 @@ def _wait(words: list[str]) -> int:
     return _operate("wait", words)
 
 
+def _step_down(words: list[str]) -> int:
+    return _operate("step-down", words)
+
+
 _QUESTIONS = {
     "check": _check,
     "doctor": _doctor,
     "health": _health,
     "list": _list,
     "status": _status,
+    "step-down": _step_down,
     "wait": _wait,
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from coordsidecar.cli import boards
 from coordsidecar.cli.asked import Asked, naming_the_store
-from coordsidecar.settings.options import read_name
+from coordsidecar.settings.options import Option, read_name
 from coordsidecar.settings.questions import LIST_OPTIONS, WAIT_OPTIONS
 from coordsidecar.settings.sources import UsageError
 from coordsidecar.store import registry
@@ -19,7 +19,7 @@ from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.protocol import StoreError
 from coordsidecar.value import Value
 
-__all__ = ["Said", "list_all", "status", "wait"]
+__all__ = ["Said", "about", "as_json_text", "directory_of", "list_all", "status", "wait"]
 
 LED, NOT_LED, TOO_LATE = 0, 3, 124
 _VERSION = 1  # Of what --json prints.
@@ -36,12 +36,12 @@ class Said(Value):
 def list_all(*, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool) -> Said:
     """All elections of a namespace. Raises `UsageError`, or `StoreError`."""
     asked = Asked.gather(flags, environ, LIST_OPTIONS)
-    directory = _directory(asked, environ)
+    directory = directory_of(asked, environ)
     names = directory.names(timeout_s=asked.timeout_s)
     found = {name: directory.board(name, timeout_s=asked.timeout_s) for name in names}
     if as_json:
         elections = [boards.as_fields(f"{asked.namespace}/{name}", b) for name, b in found.items()]
-        return Said(_json({"elections": elections}), 0)
+        return Said(as_json_text({"elections": elections}), 0)
     if not found:
         return Said(f"no elections in the namespace {asked.namespace}\n", 0)
     return Said(boards.rows(found), 0)
@@ -51,8 +51,8 @@ def status(
     name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool
 ) -> Said:
     """How one stands; exit code 3 if nobody leads. Raises `UsageError`, or `StoreError`."""
-    asked, prefix = _about(name, flags, environ)
-    board = _directory(asked, environ).board(name, timeout_s=asked.timeout_s)
+    asked, prefix = about(name, flags, environ, WAIT_OPTIONS)
+    board = directory_of(asked, environ).board(name, timeout_s=asked.timeout_s)
     return _said(prefix, board, LED if board.leader else NOT_LED, as_json=as_json)
 
 
@@ -62,11 +62,11 @@ def wait(name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_
     While the store cannot be asked, it is asked again. Raises `UsageError`, or the last
     `StoreError` if it could not at the end.
     """
-    asked, prefix = _about(name, flags, environ)
+    asked, prefix = about(name, flags, environ, WAIT_OPTIONS)
     holds = _condition(asked.values.get("for", "leader"))
     timeout_s = asked.values.get("timeout")
     give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
-    directory = _directory(asked, environ)
+    directory = directory_of(asked, environ)
     while True:
         over = give_up_s is not None and time.monotonic() >= give_up_s
         try:
@@ -95,25 +95,28 @@ def _condition(text: str) -> Callable[[Board], bool]:
     raise UsageError(f"--for: {text!r} is none of leader, no-leader, leader=ID and not=ID")
 
 
-def _about(name: str, flags: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Asked, str]:
+def about(
+    name: str, flags: Mapping[str, str], environ: Mapping[str, str], options: tuple[Option, ...]
+) -> tuple[Asked, str]:
+    """What is asked, and the election's full name. Raises `UsageError`."""
     try:
         read_name(name)
     except ValueError as error:
         raise UsageError(f"NAME: {error}") from error
-    asked = Asked.gather(flags, environ, WAIT_OPTIONS)
+    asked = Asked.gather(flags, environ, options)
     return asked, f"{asked.namespace}/{name}"
 
 
-def _directory(asked: Asked, environ: Mapping[str, str]) -> Directory:
+def directory_of(asked: Asked, environ: Mapping[str, str]) -> Directory:
     with naming_the_store():
         return registry.directory(asked.url, namespace=asked.namespace, environ=environ)
 
 
 def _said(prefix: str, board: Board, exit_code: int, *, as_json: bool) -> Said:
     if as_json:
-        return Said(_json(boards.as_fields(prefix, board)), exit_code)
+        return Said(as_json_text(boards.as_fields(prefix, board)), exit_code)
     return Said(boards.sentences(prefix, board), exit_code)
 
 
-def _json(fields: dict[str, object]) -> str:
+def as_json_text(fields: dict[str, object]) -> str:
     return json.dumps({"version": _VERSION, **fields}, ensure_ascii=False) + "\n"

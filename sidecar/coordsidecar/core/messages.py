@@ -30,6 +30,7 @@ __all__ = [
     "Ready",
     "Released",
     "Resumed",
+    "StepDown",
     "Suspended",
     "TreeGone",
     "decode",
@@ -60,6 +61,15 @@ class Lost(Value):
 
     token: int
     reason: str
+
+
+class StepDown(Value):
+    """An operator's order to whoever leads under ``token``: hand over, as if asked to stop, and do
+    not stand again for ``rest_s``."""
+
+    token: int
+    rest_s: float
+    why: str
 
 
 class Holding(Value):
@@ -144,14 +154,14 @@ class Resumed(Value):
     pass
 
 
-FromElector = Leased | Lost | Holding | Released | Following | Failed | Ready
+FromElector = Leased | Lost | StepDown | Holding | Released | Following | Failed | Ready
 FromGuard = JobIs | Ending | TreeGone | Leave | Suspended | Resumed
 Message = FromElector | FromGuard
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Leased, Lost, Holding, Released, Following, Failed, Ready),
+        *(Leased, Lost, StepDown, Holding, Released, Following, Failed, Ready),
         *(JobIs, Ending, TreeGone, Leave, Suspended, Resumed),
     )
 }

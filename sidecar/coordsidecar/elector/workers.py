@@ -133,7 +133,7 @@ class Workers:
                 )
             case Renew(session, look):
                 renewal = store.renew(session, look=look, timeout_s=timeout_s)
-                return Renewed(renewal.ttl_s, renewal.standing)
+                return Renewed(renewal.ttl_s, renewal.standing, renewal.order)
             case Campaign(session, floor, depose):
                 return store.campaign(
                     session,

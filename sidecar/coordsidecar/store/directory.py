@@ -1,10 +1,11 @@
-"""What an operator asks: which elections there are, and how each stands. Nothing here writes."""
+"""What an operator asks: which elections there are, how each stands; and what one may order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, Leader, RefusedError, Store
 from coordsidecar.value import Value
 
@@ -34,6 +35,9 @@ class Directory(Protocol):
     def board(self, name: str, *, timeout_s: float) -> Board:
         """How one stands. Of who leads, by a linearizable read. One that never was is empty."""
 
+    def order(self, name: str, order: Order, *, timeout_s: float) -> None:
+        """Leave an order for whoever leads; it replaces the last one."""
+
 
 class DirectoryFactory(Protocol):
     """Does no I/O but to read files; `ValueError` as `StoreFactory`."""
@@ -57,3 +61,6 @@ class LeaderOnly:
     def board(self, name: str, *, timeout_s: float) -> Board:
         store = self._connect(Election(namespace=self._namespace, name=name))
         return Board(store.leader(timeout_s=timeout_s), None)
+
+    def order(self, name: str, order: Order, *, timeout_s: float) -> None:
+        raise RefusedError("this store takes no orders; stop the leader's sidecar instead")

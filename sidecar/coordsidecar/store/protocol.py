@@ -17,8 +17,7 @@ password that we were started with, `LoginRefusedError`.
 Adapters only translate. They hold no thread that outlives a call, no retry policy and no clock of
 their own. Every call returns or raises within its ``timeout_s``; where several endpoints are
 configured, a call tries them in turn, the one that answered last first, with the budget divided.
-A store object has a connection for its watch and one for all else: while one thread
-is in `watch`, another may call.
+It has a connection for its watch and one for all else: while one is in `watch`, another may call.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
 from coordsidecar.store.office import Held, Limits, Office
+from coordsidecar.store.orders import Order
 from coordsidecar.value import Value
 
 __all__ = [
@@ -155,11 +155,11 @@ class Renewal(Value):
     """The session lives on for ``ttl_s``, as granted.
 
     ``standing``: where we stood after that, if it was asked for: by a linearizable read, so that it
-    is the proof of ownership without which no deadline moves (rule S17).
-    """
+    is the proof without which no deadline moves (rule S17). ``order``: the last of all."""
 
     ttl_s: float
     standing: Standing | None = None
+    order: Order | None = None
 
 
 class Leader(Value):

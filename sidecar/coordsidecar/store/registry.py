@@ -52,6 +52,7 @@ _DIRECTORIES = {
     "etcds+grpc": "coordsidecar_adapters.etcd.directory:by_grpc",
     "consul": "coordsidecar_adapters.consul.directory:directory",
     "consuls": "coordsidecar_adapters.consul.directory:directory",
+    "kubernetes": "coordsidecar_adapters.kubernetes.directory:directory",
 }
 
 # Those whose stores can tell others who leads by other means than the lock.

@@ -39,6 +39,7 @@ from coordsidecar.core.election.phases import (
     token_of,
 )
 from coordsidecar.hints import assert_never
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
 from coordsidecar.value import replace
 
@@ -205,7 +206,8 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
         case Leading(Held(token)) | Adopting(int(token)):
             assert isinstance(standing, Held)
             elector = candidate.watching(elector, Leading(standing), now_s, aims)
-            return elector, [rules.tell_lease(elector, token, aims)]
+            lease = rules.tell_lease(elector, token, aims)
+            return elector, [lease, *_orders(answer.result.order, token)]
         case Adopting():
             assert standing is not None, "it asks for nothing else"
             return candidate.stand(elector, standing, answer.sent_at_s, now_s, aims)
@@ -213,6 +215,13 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             return replace(elector, see_at_s=now_s), []
         case _:
             return elector, []
+
+
+def _orders(order: Order | None, token: int) -> list[Effect]:
+    """What is meant for another term is past. What is told twice, the guard heeds once."""
+    if order is None or order.token != token:
+        return []
+    return [TellGuard(msg.StepDown(token, order.sit_out_s, order.why))]
 
 
 def _looks_now(elector: Elector, behind: Behind | Vacant, aims: Aims) -> bool:

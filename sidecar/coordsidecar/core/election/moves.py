@@ -6,6 +6,7 @@ import math
 
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
+from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
 from coordsidecar.value import Value
 
@@ -120,10 +121,11 @@ Op = Open | Renew | Campaign | Look | TakeOffice | Prepare | Resign | Close
 
 
 class Renewed(Value):
-    """``standing``: the proof, if it was asked for."""
+    """``standing``: the proof, if it was asked for; ``order``: an operator's last, if there is."""
 
     ttl_s: float
     standing: Standing | None = None
+    order: Order | None = None
 
 
 class Took(Value):

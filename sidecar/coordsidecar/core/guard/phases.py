@@ -86,10 +86,11 @@ class Stopping(Value):
 
 class Yielding(Value):
     """The tree is being frozen, or was told to stand by; if it has not by ``kill_at_s``, it is
-    killed."""
+    killed. We do not stand again for ``rest_s``."""
 
     lease: Leased
     kill_at_s: float
+    rest_s: float = 0.0
 
 
 class Backoff(Value):

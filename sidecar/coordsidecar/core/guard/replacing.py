@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard import company, rules
+from coordsidecar.core.guard import company, leaving
 from coordsidecar.core.guard.moves import (
     AbandonElector,
     Effect,
@@ -41,7 +41,7 @@ def look_after_elector(guard: Guard, event: Event, now_s: float, plan: Plan) -> 
     match event:
         case ElectorExited():
             if isinstance(guard.phase, Leaving) and guard.unreleased is None:
-                return rules.finish(guard, guard.phase.exit_code)
+                return leaving.finish(guard, guard.phase.exit_code)
             guard = _exited(guard, now_s)
         case ElectorStopped():
             guard = replace(guard, elector_due_s=min(guard.elector_due_s, now_s))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.guard import leaving
 from coordsidecar.core.guard.company import given_back, release_effects
 from coordsidecar.core.guard.moves import (
     AwaitObedience,
     Effect,
-    Finish,
     FreezeTree,
     KillTree,
     Plan,
@@ -24,11 +24,9 @@ from coordsidecar.core.guard.moves import (
 )
 from coordsidecar.core.guard.phases import (
     Backoff,
-    Done,
     Guard,
     Idle,
     Lead,
-    Leaving,
     Phase,
     Quit,
     Rejoin,
@@ -123,7 +121,7 @@ def lose(
             guard = guard.to(Stopping(lease, kill_at_s, after, killing=True))
             return guard, [KillTree(), show("stopping", lease, guard), report]
         case Running() if plan.while_standby != "stop" and not (plan.exit_on_lost or job_ended):
-            return _yield(guard, lease, kill_at_s, report, now_s, plan)
+            return give_way(guard, lease, kill_at_s, report, now_s, plan)
         case Running():
             guard = guard.to(Stopping(lease, kill_at_s, after))
             return guard, [show("stopping", lease, guard), StopTree(plan.stop_signal), report]
@@ -132,30 +130,38 @@ def lose(
             kill_at_s = min(phase.kill_at_s, kill_at_s)
             return guard.to(replace(phase, kill_at_s=kill_at_s, after=after)), [report]
         case Backoff():
-            guard, effects = _over(guard, lease, after, None, now_s, plan)
+            guard, effects = over(guard, lease, after, None, now_s, plan)
             return guard, [report, *effects]
         case _:
             return guard, []  # Yielding already, at the same pace.
 
 
-def _yield(
-    guard: Guard, lease: msg.Leased, kill_at_s: float, report: Report, now_s: float, plan: Plan
+def give_way(
+    guard: Guard,
+    lease: msg.Leased,
+    kill_at_s: float,
+    report: Report,
+    now_s: float,
+    plan: Plan,
+    *,
+    rest_s: float = 0.0,
 ) -> Step:
+    """Hand over, but keep the job for the next time: frozen, or told to stand by."""
     if plan.while_standby == "freeze":
-        guard = guard.to(Yielding(lease, kill_at_s))
+        guard = guard.to(Yielding(lease, kill_at_s, rest_s))
         return guard, [show("stopping", lease, guard), FreezeTree(), report]
     tell = SignalJob(plan.standby_signal)
     if plan.standby_timeout_s is None:
         # The job is trusted to obey at once; the user chose so.
-        guard, effects = _hand_back(guard, lease, plan)
+        guard, effects = _hand_back(guard, lease, plan, rest_s)
         return guard, [tell, report, *effects]
-    guard = guard.to(Yielding(lease, min(kill_at_s, now_s + plan.standby_timeout_s)))
+    guard = guard.to(Yielding(lease, min(kill_at_s, now_s + plan.standby_timeout_s), rest_s))
     return guard, [AwaitObedience(), tell, show("stopping", lease, guard), report]
 
 
-def _hand_back(guard: Guard, lease: msg.Leased, plan: Plan) -> Step:
+def _hand_back(guard: Guard, lease: msg.Leased, plan: Plan, rest_s: float) -> Step:
     """Release, keeping the job for the next time."""
-    effects = release_effects(lease.token, 0.0, leave=False)
+    effects = release_effects(lease.token, rest_s, leave=False)
     kept = "frozen" if plan.while_standby == "freeze" else "held"
     guard, more = enter_idle(given_back(guard, lease, plan), plan, tree=kept)
     return guard, effects + more
@@ -165,12 +171,13 @@ def tree_held(guard: Guard, plan: Plan) -> Step:
     """Everything is frozen, or the job has said that it stands by."""
     if not isinstance(guard.phase, Yielding):
         return guard, []
-    return _hand_back(guard, guard.phase.lease, plan)
+    return _hand_back(guard, guard.phase.lease, plan, guard.phase.rest_s)
 
 
-def kill_instead_of_yielding(guard: Guard, lease: msg.Leased, plan: Plan) -> Step:
+def kill_instead_of_yielding(guard: Guard, yielding: Yielding, plan: Plan) -> Step:
+    lease = yielding.lease
     report = Report("killing", "the job could not be made to stand by in time", lease.token)
-    after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin()
+    after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin(yielding.rest_s)
     phase = Stopping(lease, kill_at_s=-math.inf, after=after, killing=True)
     return guard.to(phase), [KillTree(), report]
 
@@ -221,10 +228,10 @@ def tree_empty(guard: Guard, now_s: float, plan: Plan) -> Step:
     if not isinstance(guard.phase, Stopping):
         return guard, []
     phase = guard.phase
-    return _over(guard, phase.lease, phase.after, phase.job_code, now_s, plan)
+    return over(guard, phase.lease, phase.after, phase.job_code, now_s, plan)
 
 
-def _over(
+def over(
     guard: Guard,
     lease: msg.Leased | None,
     after: Lead | Rejoin | Rerun | Quit,
@@ -241,7 +248,7 @@ def _over(
             return guard.to(Backoff(lease, now_s + delay_s)), [report]
         case Quit(exit_code):
             code = exit_code if exit_code is not None else (job_code or 0)
-            return leave(guard, code, lease, now_s, plan)
+            return leaving.leave(guard, code, lease, now_s, plan)
         case Lead() | Rerun() | Rejoin():
             assert lease is not None, "only a leader has something to release"
             rest_s = after.rest_s if isinstance(after, Rejoin) else 0.0
@@ -257,39 +264,6 @@ def run_again(guard: Guard, lease: msg.Leased | None, plan: Plan) -> Step:
         return enter_idle(guard, plan)
     guard = replace(guard, token_floor=max(guard.token_floor, lease.token)).to(Running(lease))
     return guard, [show("leader", lease, guard), StartJob("leader", lease.token)]
-
-
-def leave(guard: Guard, code: int, lease: msg.Leased | None, now_s: float, plan: Plan) -> Step:
-    """Nothing runs any more: withdraw from the election, then exit."""
-    give_up_at_s = now_s + 2 * plan.timing.rpc_timeout_s + 1.0
-    tell: list[Effect] = [Tell(msg.Leave())]
-    if lease is not None:
-        guard = given_back(guard, lease, plan)
-        tell = release_effects(lease.token, 0.0, leave=True)
-    guard = guard.to(Leaving(code, give_up_at_s))
-    if guard.elector_start_at_s is None:
-        return guard, tell
-    if guard.unreleased is None:
-        return finish(guard, code)  # There is no elector, and nothing to wait for.
-    return replace(guard, elector_start_at_s=now_s), []  # Another one, to resign.
-
-
-def finish(guard: Guard, exit_code: int) -> Step:
-    return guard.to(Done(exit_code)), [Finish(exit_code)]
-
-
-def give_up(guard: Guard, exit_code: int, reason: str, now_s: float, plan: Plan) -> Step:
-    """The elector found something that only people can mend."""
-    report = Report("failed", reason)
-    if not isinstance(guard.phase, Idle):
-        return guard, [report]  # A job is under way: its deadline decides, not this.
-    tree = guard.phase.tree
-    if tree == "none":
-        guard, effects = finish(guard, exit_code)
-        return guard, [report, *effects]
-    killing = tree == "frozen"
-    phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(exit_code), killing=killing)
-    return guard.to(phase), [report, KillTree() if killing else StopTree(plan.stop_signal)]
 
 
 def transition(event: str, message: str, lease: msg.Leased | None, now_s: float) -> Report:

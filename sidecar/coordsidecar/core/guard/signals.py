@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.leaving import finish, leave
 from coordsidecar.core.guard.moves import (
     Effect,
     FreezeTree,
@@ -30,10 +31,8 @@ from coordsidecar.core.guard.phases import (
     lease_of,
 )
 from coordsidecar.core.guard.rules import (
-    finish,
     kill_at_latest_s,
     kill_due_s,
-    leave,
     must_not_run,
     show,
     transition,

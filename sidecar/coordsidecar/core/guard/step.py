@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard import company, replacing, rules, signals
+from coordsidecar.core.guard import company, leaving, ordered, replacing, rules, signals
 from coordsidecar.core.guard.moves import (
     Continued,
     Effect,
@@ -126,13 +126,13 @@ def _enforce_deadlines(guard: Guard, now_s: float, plan: Plan, *, job_ended: boo
             )
             return guard.to(replace(phase, killing=True)), [KillTree(), report]
         case Yielding(lease) if now_s >= rules.kill_due_s(phase.kill_at_s, lease, plan):
-            return rules.kill_instead_of_yielding(guard, lease, plan)
+            return rules.kill_instead_of_yielding(guard, phase, plan)
         case Backoff(lease=lease) if lease and now_s >= lease.step_down_at_s:
             return rules.lose(guard, lease, "the lease could not be renewed in time", now_s, plan)
         case Backoff(restart_at_s=restart_at_s) if now_s >= restart_at_s:
             return rules.run_again(guard, phase.lease, plan)
         case Leaving(exit_code, give_up_at_s) if now_s >= give_up_at_s:
-            return rules.finish(guard, exit_code)
+            return leaving.finish(guard, exit_code)
         case _:
             return guard, []
 
@@ -172,6 +172,8 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
             if lease is None or lease.token != token:
                 return guard, []
             return rules.lose(guard, lease, reason, now_s, plan)
+        case msg.StepDown():
+            return ordered.step_down(guard, message, now_s, plan)
         case msg.Released(token):
             if guard.unreleased == token:
                 guard = replace(guard, unreleased=None, release_due_s=math.inf)
@@ -186,7 +188,7 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
                 return guard, []
             return guard, [report, rules.show("standby", None, guard)]
         case msg.Failed(exit_code, reason):
-            return rules.give_up(guard, exit_code, reason, now_s, plan)
+            return leaving.give_up(guard, exit_code, reason, now_s, plan)
         case msg.Ready():
             return guard, []  # That it has spoken at all is the news.
         case msg.Holding():

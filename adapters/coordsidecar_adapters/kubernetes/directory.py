@@ -1,0 +1,63 @@
+"""An election of Kubernetes, as its Lease tells of it. Who else wants it, a Lease does not know.
+
+For ``status``, ``wait`` and orders; ``kubectl get lease`` lists them all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.orders import Order
+from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
+from coordsidecar_adapters.http_connection import tls_side
+from coordsidecar_adapters.kubernetes import lease as leases
+from coordsidecar_adapters.kubernetes.client import KubernetesClient
+from coordsidecar_adapters.kubernetes.lease import Lease
+from coordsidecar_adapters.kubernetes.settings import KUBERNETES, KubernetesSettings
+
+__all__ = ["KubernetesDirectory", "directory"]
+
+_TRIES = 5
+
+
+def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
+    """For ``kubernetes:`` URLs."""
+    return KubernetesDirectory(url, namespace, environ)
+
+
+class KubernetesDirectory:
+    """A `Directory`."""
+
+    def __init__(self, url: str, namespace: str, environ: Mapping[str, str]) -> None:
+        self._url, self._namespace, self._environ = url, namespace, environ
+
+    def names(self, *, timeout_s: float) -> list[str]:
+        raise RefusedError(
+            "kubectl get lease lists the elections of Kubernetes; ask for one by its name"
+        )
+
+    def board(self, name: str, *, timeout_s: float) -> Board:
+        _, found = self._find(name, time.monotonic() + timeout_s)
+        if found is None:
+            return Board(None, None)
+        leader = Leader(found.leader_token, found.leader) if found.holder else None
+        return Board(leader, None, led=max(found.office.led, 0))
+
+    def order(self, name: str, order: Order, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        for _ in range(_TRIES):
+            client, found = self._find(name, deadline_s)
+            if found is None:
+                raise RefusedError(f"Kubernetes: there is no Lease for {name}")
+            if client.patch(leases.ordered(found, order), deadline_s) is not None:
+                return
+        raise UnreachableError(f"Kubernetes: the Lease for {name} kept changing")
+
+    def _find(self, name: str, deadline_s: float) -> tuple[KubernetesClient, Lease | None]:
+        election = Election(namespace=self._namespace, name=name)
+        settings = KubernetesSettings.read(self._url, election, self._environ)
+        client = KubernetesClient(settings, tls=tls_side(settings.access.tls, KUBERNETES))
+        found = client.get(deadline_s)
+        return client, None if found is None else Lease.read(found)
