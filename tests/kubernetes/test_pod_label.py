@@ -46,7 +46,7 @@ class Pods:
         words[1] += "&label-pods=yes"
         return self._start(*words, "--id", name, *_JOB)
 
-    def label(self, name: str, role: str, token: int) -> None:
+    def label(self, name: str, role: str, token: int | str) -> None:
         """As somebody else would, or a write of ours that comes late."""
         meta = {
             "labels": {"coordsidecar/role": role, "coordsidecar/election": "ticker"},
@@ -111,6 +111,18 @@ def test_a_label_that_somebody_else_has_changed_is_put_right(pods: Pods) -> None
     pods.label("a", "standby", 1)
 
     pods.become(a="leader", b="standby")
+
+
+@pytest.mark.parametrize("token", ["", "none", "9" * 5000])
+def test_one_that_says_no_token_of_ours_holds_nobody_up(pods: Pods, token: str) -> None:
+    pods.make("c")
+    for name in ("b", "c"):
+        pods.label(name, "leader", token)
+
+    leader = pods.sidecar("a")
+
+    pods.become(a="leader", b="standby", c="standby")
+    assert "cannot say" not in leader.log()
 
 
 def test_pods_of_other_elections_are_let_be(pods: Pods) -> None:

@@ -26,6 +26,7 @@ _ROLE, _ELECTION, _TOKEN = "coordsidecar/role", "coordsidecar/election", "coords
 _PODS = Resource("pods", "pods")
 _MERGE, _JSON = "application/merge-patch+json", "application/json"
 _OK, _NOT_FOUND, _CONFLICT = 200, 404, 409
+_MOST_DIGITS = 20
 
 
 def announcer(
@@ -72,7 +73,8 @@ class _PodLabel:
             if meta["name"] == self._pod:
                 continue
             theirs = (meta.get("annotations") or {}).get(_TOKEN, "")
-            if theirs.isdecimal() and int(theirs) > token:
+            # Anybody may have written it; no token of ours has more digits.
+            if theirs.isdecimal() and len(theirs) <= _MOST_DIGITS and int(theirs) > token:
                 is_outdated = True
             else:
                 self._label(meta["name"], None, deadline_s, version=meta["resourceVersion"])
