@@ -19,7 +19,12 @@ from coordsidecar.guard.role_file import Role, read_role
 from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.config_file import read_config_file
 from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS
-from coordsidecar.settings.questions import LIST_OPTIONS, STEP_DOWN_OPTIONS, WAIT_OPTIONS
+from coordsidecar.settings.questions import (
+    LIST_OPTIONS,
+    STEP_DOWN_OPTIONS,
+    WAIT_OPTIONS,
+    WATCH_OPTIONS,
+)
 from coordsidecar.settings.settings import Settings, build_settings, timing_of
 from coordsidecar.settings.sources import Sources
 from coordsidecar.store.registry import check_scheme
@@ -39,6 +44,7 @@ QUESTIONS = {
     "status": LIST_OPTIONS,
     "step-down": STEP_DOWN_OPTIONS,
     "wait": WAIT_OPTIONS,
+    "watch": WATCH_OPTIONS,
 }
 SETTINGS = build_settings(flags={"store": "local:"}, command=("job",), environ={})
 
@@ -104,16 +110,14 @@ def test_the_design_says_of_every_rule_where_it_is_enforced_and_shown() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_option_that_is_named_is_one(page: Path) -> None:
     text = (ROOT / page).read_text()
-    ours = {
-        option.flag for option in (*OPTIONS, *ATTACH_OPTIONS, *WAIT_OPTIONS, *STEP_DOWN_OPTIONS)
-    }
+    groups = (OPTIONS, ATTACH_OPTIONS, *QUESTIONS.values())
+    ours = {option.flag for options in groups for option in options}
     ours |= {"--config", "--help", "--json", "--version", "--yes"}
     of_others = {"--without", "--pdb", "--prefix", "--tail", "--init", "--build", "--all"}
     of_others |= {"--rounds", "--only", "--hypothesis-profile"}  # Benchmarks and fuzzing.
     of_others |= {"--seed", "--seeds", "--trace", "--mutant", "--schedule"}  # The simulator.
     of_others |= {"--minutes", "--stores", "--faults", "--soak", "--sweep", "--lanes"}  # Of chaos.
-    of_others |= {"--log", "--most", "--beyond"}  # Of the refused calls.
-    of_others |= {"--of"}  # Of starving.
+    of_others |= {"--log", "--most", "--beyond", "--of"}  # Of refused calls, and starving.
     of_others |= {"--containers", "--kubernetes"}  # Of ./check.
     of_others |= {"--target", "--build-arg", "--from"}  # Of docker.
     of_others |= {"--copy-to", "--with"}  # The bundle's, and its maker's.

@@ -7,18 +7,19 @@ from itertools import groupby
 
 import coordsidecar
 from coordsidecar.settings.options import OPTIONS, Option
-from coordsidecar.settings.questions import LIST_OPTIONS, STEP_DOWN_OPTIONS, WAIT_OPTIONS
 
 __all__ = [
+    "CHECK_ROWS",
+    "CONFIG",
+    "HELP",
     "attach_help",
     "check_help",
     "doctor_help",
     "health_help",
-    "list_help",
+    "row_of",
     "run_help",
-    "status_help",
+    "section",
     "version",
-    "wait_help",
 ]
 
 _WIDTH = 79
@@ -30,7 +31,8 @@ Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar check [OPTIONS] TOKEN
        coordsidecar health [OPTIONS]
        coordsidecar doctor [OPTIONS]
-       coordsidecar list | status NAME | wait NAME | step-down NAME [OPTIONS]
+       coordsidecar list | status NAME | wait NAME | watch NAME [OPTIONS]
+       coordsidecar step-down NAME [OPTIONS]
 
 Makes any command active-passive. Start the same line on several machines: one
 instance leads and runs COMMAND, the others stand by. When the leader stops,
@@ -124,71 +126,18 @@ Exit codes:
   0  nothing failed    1  something did    2  bad usage    125  doctor itself
 """
 
-_LIST = """\
-Usage: coordsidecar list [OPTIONS] [--json]
-
-Shows all elections of a namespace: who leads each, and how many stand by.
-  coordsidecar list --store etcd://etcd1:2379 --namespace billing
-
-Exit codes:
-  0  shown    2  bad usage    125  the store cannot be asked
-"""
-
-_STATUS = """\
-Usage: coordsidecar status [OPTIONS] [--json] NAME
-
-Shows who leads the election NAME, with which token, and who stands by.
-  coordsidecar status --store etcd://etcd1:2379 nightly
-
-Exit codes:
-  0  somebody leads  3  nobody does  2  bad usage  125  the store cannot be asked
-"""
-
-_WAIT = """\
-Usage: coordsidecar wait [OPTIONS] [--json] NAME
-
-Waits until the election NAME stands as asked, and shows how. In a script:
-  coordsidecar wait --store consul://consul:8500 nightly --timeout 30s || exit 1
-  coordsidecar wait nightly --for not="$(hostname)"   # Before its host is rebooted.
-
-Exit codes:
-  0  it does    124  not in time    2  bad usage    125  the store cannot be asked
-"""
-
-_STEP_DOWN = """\
-Usage: coordsidecar step-down [OPTIONS] [--yes] [--json] NAME
-
-Has whoever leads the election NAME hand over: its job is stopped as by
-SIGTERM, another leads, and its sidecar stands by again after a while. Waits
-until another leads, and shows how it was and is. The leader hears of it with
-its next renewal (--renew-every of its own: 3s by default).
-  coordsidecar step-down nightly --yes --reason "reboot for a new kernel"
-  coordsidecar step-down nightly --yes --token 42   # Unless it has moved since.
-
-Exit codes:
-  0  another leads    3  nobody led    1  refused: nothing was changed
-  124  nobody else leads in time    2  bad usage    125  the store cannot be asked
-"""
-
-_CHECK_ROWS = [
+CHECK_ROWS = [
     ("--store URL", "Where to ask. Default: local:"),
     ("--name NAME", "Whose leader to ask for; in a job, its own election by default."),
     ("--namespace NS", "Goes before NAME. Default: default"),
     ("--rpc-timeout TIME", "How long to wait for the answer. Default: 2s"),
 ]
-_LIST_ROWS = [
-    _CHECK_ROWS[0],
-    ("--namespace NS", "Which namespace. Default: default"),
-    _CHECK_ROWS[3],
-]
-_JSON = ("--json", "Print one JSON object; docs/operations.md names its fields.")
 _HEALTH_ROWS = [
     ("--http [ADDR:]PORT", "Where it serves its status, as it was given to the sidecar."),
 ]
 _JSON_OF_DOCTOR = ("--json", "Print one object: version, checks and worst.")
-_YES = ("--yes", "Do not ask. Without a terminal nothing is done without it.")
-_CONFIG = ("--config FILE", "Read options, and COMMAND as an array, from a TOML file.")
-_HELP = ("-h, --help", "Show this and exit.")
+CONFIG = ("--config FILE", "Read options, and COMMAND as an array, from a TOML file.")
+HELP = ("-h, --help", "Show this and exit.")
 _VERSION = ("--version", "Show the version and exit.")
 
 
@@ -210,59 +159,36 @@ def attach_help() -> str:
 
 def check_help() -> str:
     """Return the page of ``coordsidecar check --help``."""
-    return "\n".join([_CHECK, _section("Options", [*_CHECK_ROWS, _CONFIG, _HELP])])
+    return "\n".join([_CHECK, section("Options", [*CHECK_ROWS, CONFIG, HELP])])
 
 
 def health_help() -> str:
     """Return the page of ``coordsidecar health --help``."""
-    return "\n".join([_HEALTH, _section("Options", [*_HEALTH_ROWS, _CONFIG, _HELP])])
+    return "\n".join([_HEALTH, section("Options", [*_HEALTH_ROWS, CONFIG, HELP])])
 
 
 def doctor_help() -> str:
     """Return the page of ``coordsidecar doctor --help``."""
     from coordsidecar.cli.doctor import DOCTOR_OPTIONS
 
-    other = _section("Other", [_JSON_OF_DOCTOR, _CONFIG, _HELP])
+    other = section("Other", [_JSON_OF_DOCTOR, CONFIG, HELP])
     return "\n".join([_DOCTOR, *_grouped(DOCTOR_OPTIONS), other])
 
 
-def list_help() -> str:
-    """Return the page of ``coordsidecar list --help``."""
-    return "\n".join([_LIST, _section("Options", [*_LIST_ROWS, _JSON, _CONFIG, _HELP])])
-
-
-def status_help() -> str:
-    """Return the page of ``coordsidecar status --help``."""
-    return "\n".join([_STATUS, _section("Options", [*_LIST_ROWS, _JSON, _CONFIG, _HELP])])
-
-
-def wait_help() -> str:
-    """Return the page of ``coordsidecar wait --help``."""
-    asked = [_row(option) for option in WAIT_OPTIONS if option not in LIST_OPTIONS]
-    return "\n".join([_WAIT, _section("Options", [*asked, *_LIST_ROWS, _JSON, _CONFIG, _HELP])])
-
-
-def step_down_help() -> str:
-    """Return the page of ``coordsidecar step-down --help``."""
-    asked = [_row(option) for option in STEP_DOWN_OPTIONS if option not in LIST_OPTIONS]
-    rows = [*asked, _YES, *_LIST_ROWS, _JSON, _CONFIG, _HELP]
-    return "\n".join([_STEP_DOWN, _section("Options", rows)])
-
-
 def _sections(options: tuple[Option, ...]) -> list[str]:
-    return [*_grouped(options), _section("Other", [_CONFIG, _HELP, _VERSION])]
+    return [*_grouped(options), section("Other", [CONFIG, HELP, _VERSION])]
 
 
 def _grouped(options: tuple[Option, ...]) -> list[str]:
     groups = groupby(options, key=lambda option: option.group)
-    return [_section(group, [_row(option) for option in members]) for group, members in groups]
+    return [section(group, [row_of(option) for option in members]) for group, members in groups]
 
 
-def _row(option: Option) -> tuple[str, str]:
+def row_of(option: Option) -> tuple[str, str]:
     return f"{option.flag} {option.metavar}", option.help
 
 
-def _section(title: str, rows: list[tuple[str, str]]) -> str:
+def section(title: str, rows: list[tuple[str, str]]) -> str:
     lines = [f"{title}:"]
     for left, right in rows:
         wrapped = textwrap.wrap(

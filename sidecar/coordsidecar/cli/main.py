@@ -117,36 +117,26 @@ def _run(words: list[str]) -> int:
 
 
 def _operate(question: str, words: list[str]) -> int:
-    from coordsidecar.cli import operate, order
-    from coordsidecar.cli.words import split
-    from coordsidecar.settings.questions import LIST_OPTIONS, STEP_DOWN_OPTIONS, WAIT_OPTIONS
+    from coordsidecar.cli.operators import ask
     from coordsidecar.settings.sources import UsageError
     from coordsidecar.store.protocol import StoreError
 
-    as_json, sure = "--json" in words, question == "step-down" and "--yes" in words
-    words = [word for word in words if word not in ("--json", *["--yes"] * sure)]
-    options = {"wait": WAIT_OPTIONS, "step-down": STEP_DOWN_OPTIONS}.get(question, LIST_OPTIONS)
     try:
-        flags, arguments = split(words, options, interspersed=True)
-        if "help" in flags or "version" in flags:
-            return _show(question if "help" in flags else "version")
-        if len(arguments) != (0 if question == "list" else 1):
-            takes = "no argument" if question == "list" else "the NAME of one election"
-            raise UsageError(f"{question} takes {takes}: see coordsidecar {question} --help")
-        if question == "list":
-            said = operate.list_all(flags=flags, environ=os.environ, as_json=as_json)
-        elif question == "step-down":
-            said = order.step_down(
-                arguments[0], flags=flags, environ=os.environ, as_json=as_json, sure=sure
-            )
-        else:
-            ask = operate.status if question == "status" else operate.wait
-            said = ask(arguments[0], flags=flags, environ=os.environ, as_json=as_json)
+        said = ask(question, words, show=_show_line)
     except UsageError as error:
         return _complain(_USAGE, str(error))
     except StoreError as error:
         return _complain(_OWN_FAILURE, f"the store cannot be asked: {error}")
-    return _write(1, said.text) or said.exit_code
+    return _show(said) if isinstance(said, str) else _write(1, said.text) or said.exit_code
+
+
+def _show_line(line: str) -> bool:
+    """Whether somebody may read on."""
+    try:
+        os.write(1, line.encode("utf-8", "backslashreplace"))
+    except OSError:
+        return False
+    return True
 
 
 def _check(words: list[str]) -> int:
@@ -234,7 +224,7 @@ def _own_failure(error: Exception) -> str:
 
 
 def _show(page: str) -> int:
-    from coordsidecar.cli import help_text
+    from coordsidecar.cli import help_text, operators_help
 
     pages = {
         "run": help_text.run_help,
@@ -242,10 +232,11 @@ def _show(page: str) -> int:
         "check": help_text.check_help,
         "health": help_text.health_help,
         "doctor": help_text.doctor_help,
-        "list": help_text.list_help,
-        "status": help_text.status_help,
-        "wait": help_text.wait_help,
-        "step-down": help_text.step_down_help,
+        "list": operators_help.list_help,
+        "status": operators_help.status_help,
+        "wait": operators_help.wait_help,
+        "watch": operators_help.watch_help,
+        "step-down": operators_help.step_down_help,
     }
     return _write(1, pages.get(page, help_text.version)())
 
@@ -280,6 +271,10 @@ def _step_down(words: list[str]) -> int:
     return _operate("step-down", words)
 
 
+def _watch(words: list[str]) -> int:
+    return _operate("watch", words)
+
+
 _QUESTIONS = {
     "check": _check,
     "doctor": _doctor,
@@ -288,4 +283,5 @@ _QUESTIONS = {
     "status": _status,
     "step-down": _step_down,
     "wait": _wait,
+    "watch": _watch,
 }

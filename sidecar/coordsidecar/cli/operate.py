@@ -19,10 +19,10 @@ from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.protocol import StoreError
 from coordsidecar.value import Value
 
-__all__ = ["Said", "about", "as_json_text", "directory_of", "list_all", "status", "wait"]
+__all__ = ["VERSION", "Said", "about", "as_json_text", "directory_of", "list_all", "status", "wait"]
 
 LED, NOT_LED, TOO_LATE = 0, 3, 124
-_VERSION = 1  # Of what --json prints.
+VERSION = 1  # Of what --json prints.
 _LOOK_EVERY_S = 0.2
 
 
@@ -119,4 +119,4 @@ def _said(prefix: str, board: Board, exit_code: int, *, as_json: bool) -> Said:
 
 
 def as_json_text(fields: dict[str, object]) -> str:
-    return json.dumps({"version": _VERSION, **fields}, ensure_ascii=False) + "\n"
+    return json.dumps({"version": VERSION, **fields}, ensure_ascii=False) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from coordsidecar.duration import parse_duration
 from coordsidecar.settings.options import CHECK_OPTIONS, Option
 
-__all__ = ["LIST_OPTIONS", "STEP_DOWN_OPTIONS", "WAIT_OPTIONS"]
+__all__ = ["LIST_OPTIONS", "STEP_DOWN_OPTIONS", "WAIT_OPTIONS", "WATCH_OPTIONS"]
 
 _GROUP = "Options"
 
@@ -25,6 +25,10 @@ WAIT_OPTIONS = (
     ),
     Option("timeout", _GROUP, "TIME", parse_duration, "For how long at most. Default: for ever"),
 )  # fmt: skip
+WATCH_OPTIONS = (
+    *LIST_OPTIONS,
+    Option("timeout", _GROUP, "TIME", parse_duration, "For how long. Default: until it is ended"),
+)
 STEP_DOWN_OPTIONS = (
     *LIST_OPTIONS,
     Option("reason", _GROUP, "TEXT", str, "Why, for the leader's log."),
