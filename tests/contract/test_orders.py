@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from coordsidecar.store import registry
 from coordsidecar.store.directory import Directory
 from coordsidecar.store.orders import Order
-from coordsidecar.store.protocol import Election, Held
+from coordsidecar.store.protocol import Election, Held, RefusedError
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
 from tests.contract.harness import Harness
 
@@ -67,6 +71,35 @@ def test_whatever_the_next_leader_finds_of_it_was_meant_for_another(
     order = ordered(following)
 
     assert order is None or order.token == token < later
+
+
+@pytest.mark.stores("local")
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/tty", path)],
+    ids=["pipe", "folder", "tty"],
+)
+def test_what_is_no_file_holds_no_leader_up(
+    harness: Harness,
+    candidate: NewCandidate,
+    directory: Directory,
+    election: Election,
+    put: Callable[[Path], None],
+) -> None:
+    leader = candidate()
+    token = leader.leads()
+    path = Path(harness.url.removeprefix("local:")) / f"{election.prefix}.order"
+
+    put(path)
+    found = ordered(leader)
+    beside = set(path.parent.iterdir())
+    if path.is_dir():
+        with pytest.raises(RefusedError, match="cannot write"):
+            directory.order(election.name, Order(token, 30.0, "ann"), timeout_s=CALL_S)
+    leader.resign(token)
+
+    assert found is None
+    assert set(path.parent.iterdir()) <= beside
 
 
 @pytest.mark.parametrize(

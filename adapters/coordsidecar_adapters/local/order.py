@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 
 from coordsidecar.store.orders import Order
 
@@ -12,17 +14,25 @@ _MOST_BYTES = 64 * 1024
 
 
 def read_order(path: str) -> Order | None:
-    """None: there is none, or none that we may read."""
+    """None: there is none, or none that we may read. What else stands there, such as a pipe, holds
+    nobody up."""
     try:
-        with open(path, "rb") as file:
-            return Order.decode(file.read(_MOST_BYTES))
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(fd, "rb") as file:
+            is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+            return Order.decode(file.read(_MOST_BYTES)) if is_file else None
     except OSError:
         return None
 
 
 def write_order(path: str, order: Order) -> None:
-    """Raises `OSError`."""
+    """Raises `OSError`, and leaves what was there."""
     temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(order.encode())
-    os.rename(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(order.encode())
+        os.rename(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
