@@ -8,11 +8,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from coordsidecar.store.protocol import Absent, Behind, Leader, RefusedError, SessionLostError
+from coordsidecar.store.protocol import (
+    Absent,
+    Behind,
+    Leader,
+    RefusedError,
+    SessionLostError,
+    StoreError,
+)
 from tests.contract.candidate import CALL_S, NewCandidate
 from tests.contract.lock_files import store as _store
 
@@ -30,6 +38,28 @@ def test_what_is_no_regular_file_is_refused(
 
     with pytest.raises(RefusedError, match=rf"{name} is no regular file; remove it"):
         _store(tmp_path).open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=CALL_S)
+
+
+@pytest.mark.parametrize("which", ["job.lock", "job.json"])
+def test_a_pipe_that_is_put_in_a_files_place_holds_nobody_up(
+    local: NewCandidate, lock_path: Path, which: str
+) -> None:
+    """Each of these would wait until somebody writes into it."""
+    leader, other = local(), local()
+    token = leader.leads()
+    behind = other.campaign()
+    assert isinstance(behind, Behind)
+    path = lock_path.with_name(which)
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(StoreError, match=f"{which}: not a regular file"):
+        other.store.leader(timeout_s=CALL_S)
+    with pytest.raises(StoreError, match=f"{which}: not a regular file"):
+        other.watch(behind)
+    for ask in (other.standing, other.campaign, leader.standing, lambda: leader.resign(token)):
+        with suppress(StoreError):
+            ask()
 
 
 def test_a_limit_of_files_sizes_that_leaves_no_room_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from coordsidecar.value import Value
 from coordsidecar_adapters.endpoints import split_hosts
 from coordsidecar_adapters.link import Server, Tls
+from coordsidecar_adapters.regular_file import read_regular
 
 __all__ = ["CONSUL", "ConsulSettings"]
 
@@ -28,6 +29,7 @@ CONSUL = Server(
 
 _HTTP_PORT = 8500
 _HTTPS_PORT = 8501
+_LARGEST_BYTES = 1024 * 1024
 # What Go's strconv.ParseBool takes, as Consul's own tools do.
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
@@ -70,8 +72,8 @@ class ConsulSettings(Value, kw_only=True):
     def read_token(self) -> str:
         """The token as it is now: a file may be rotated, and wins. `OSError`, `ValueError`."""
         if self.token_file:
-            with open(self.token_file, encoding="utf-8", errors="replace") as file:
-                token = file.read().strip()
+            raw = read_regular(self.token_file, most=_LARGEST_BYTES)
+            token = raw.decode(errors="replace").strip()
             if token:
                 return _header(token, "the token in CONSUL_HTTP_TOKEN_FILE")
         return _header(self.token, "CONSUL_HTTP_TOKEN")

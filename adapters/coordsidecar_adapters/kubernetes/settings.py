@@ -6,15 +6,14 @@ https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-a
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from collections.abc import Mapping
 
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
 from coordsidecar_adapters.link import Server, Tls
+from coordsidecar_adapters.regular_file import read_regular
 
 __all__ = ["KUBERNETES", "Access", "KubernetesSettings", "header", "read_file"]
 
@@ -108,15 +107,8 @@ class KubernetesSettings(Value):
 
 
 def read_file(path: str) -> bytes:
-    """Read a file that is read again later, so that a pipe would not do. `OSError`."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        raw = file.read(_LARGEST_BYTES + 1)
-    if len(raw) > _LARGEST_BYTES:
-        raise OSError(errno.EFBIG, "far too large", path)
-    return raw
+    """Read a file that is read again later. `OSError`."""
+    return read_regular(path, most=_LARGEST_BYTES)
 
 
 def header(value: str, source: str) -> str:

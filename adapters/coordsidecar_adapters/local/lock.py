@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from coordsidecar.store.protocol import Session, SessionLostError
+from coordsidecar_adapters.regular_file import open_regular
 
 __all__ = [
     "holds",
@@ -118,7 +119,7 @@ def probe(path: str) -> Iterator[int]:
     Never the session's: another thread or process may be campaigning on that very description.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_regular(path)
     except FileNotFoundError:
         fd = -1
     try:

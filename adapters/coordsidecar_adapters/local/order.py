@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 
 from coordsidecar.store.orders import Order
+from coordsidecar_adapters.regular_file import read_regular
 
 __all__ = ["read_order", "write_order"]
 
@@ -14,13 +14,9 @@ _MOST_BYTES = 64 * 1024
 
 
 def read_order(path: str) -> Order | None:
-    """None: there is none, or none that we may read. What else stands there, such as a pipe, holds
-    nobody up."""
+    """None: there is none, or none that we may read."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        with open(fd, "rb") as file:
-            is_file = stat.S_ISREG(os.fstat(fd).st_mode)
-            return Order.decode(file.read(_MOST_BYTES)) if is_file else None
+        return Order.decode(read_regular(path, most=_MOST_BYTES))
     except OSError:
         return None
 

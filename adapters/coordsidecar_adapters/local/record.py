@@ -12,6 +12,7 @@ import time
 
 from coordsidecar.store.protocol import Behind, Held, Limits, Office
 from coordsidecar.value import Value, replace
+from coordsidecar_adapters.regular_file import open_regular
 
 __all__ = ["Record", "read_record", "write_record"]
 
@@ -91,7 +92,7 @@ def read_record(path: str, *, existed: bool) -> Record:
     Raises `OSError` when the file cannot be opened or read.
     """
     try:
-        with open(path, "rb") as file:
+        with open(open_regular(path), "rb") as file:
             raw = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return _LOST if existed else Record()
