@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.command import coordsidecar, refusal
-from tests.e2e.sidecars import Sidecar, sidecars
+from tests.e2e.sidecars import Sidecar
 from tests.servers import EtcdServer
 from tests.servers.process import free_ports
 
@@ -49,24 +48,13 @@ class Watching:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    with sidecars(tmp_path) as starts:
-        yield starts
-
-
-@pytest.fixture
 def space(own_etcd: EtcdServer) -> list[str]:
     return ["--store", f"etcd://{own_etcd.endpoint}", "--rpc-timeout", "1s"]
 
 
 @pytest.fixture
-def own_etcd(tmp_path: Path) -> Iterator[EtcdServer]:
-    server = EtcdServer(tmp_path / "etcd")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+def own_etcd(etcd_server: Callable[..., EtcdServer]) -> EtcdServer:
+    return etcd_server()
 
 
 @pytest.fixture
