@@ -7,7 +7,8 @@ import errno
 import math
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from coordsidecar.hints import Any
 
@@ -23,9 +24,11 @@ __all__ = [
     "become_subreaper",
     "boottime_s",
     "die_with_parent",
+    "forking_as",
     "name_process",
     "run_first",
     "soft_limit",
+    "uninterrupted",
 ]
 
 RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_AS = 1, 6, 7, 9
@@ -33,6 +36,8 @@ LEAST_OPEN_FILES = 32
 """Guard and elector need some 20 each, the rest is for a store's connections and a job's start."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_GET_NAME = 16
+_NAME_BYTES = 16
 _PR_SET_CHILD_SUBREAPER = 36
 _TFD_TIMER_ABSTIME = 1
 # Centuries: a later time would not fit into the kernel's, and nobody is there to see it.
@@ -50,6 +55,17 @@ class _Timespec(ctypes.Structure):
 
 class _Itimerspec(ctypes.Structure):
     _fields_ = (("it_interval", _Timespec), ("it_value", _Timespec))
+
+
+def uninterrupted(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``call`` returns; it is made again where a signal interrupts it.
+
+    The kernel alone lets none interrupt the sending of another, so Python does not try again. But
+    any call can be that is looked at by somebody's supervisor first (seccomp).
+    """
+    while True:
+        with suppress(InterruptedError):
+            return call(*arguments)
 
 
 def boottime_s() -> float:
@@ -70,7 +86,22 @@ def die_with_parent(signum: int) -> None:
 def name_process(name: str) -> None:
     """What `ps` and `pkill` call this process, where that is allowed; 15 characters at most."""
     with suppress(OSError):
-        _ask("prctl(PR_SET_NAME)", _libc.prctl, _PR_SET_NAME, name.encode(), 0, 0, 0)
+        raw = name.encode(errors="surrogateescape")
+        _ask("prctl(PR_SET_NAME)", _libc.prctl, _PR_SET_NAME, raw, 0, 0, 0)
+
+
+@contextmanager
+def forking_as(name: str) -> Iterator[None]:
+    """Who is forked here has this name from its first instant, before it has run at all."""
+    was = ctypes.create_string_buffer(_NAME_BYTES)
+    with suppress(OSError):
+        _ask("prctl(PR_GET_NAME)", _libc.prctl, _PR_GET_NAME, was, 0, 0, 0)
+    name_process(name)
+    try:
+        yield
+    finally:
+        if was.value:
+            name_process(was.value.decode(errors="surrogateescape"))
 
 
 def run_first() -> None:
@@ -143,8 +174,7 @@ class SignalFd:
 def _ask(what: str, function: Any, *arguments: Any) -> int:
     """Raises `OSError`, which names ``what`` was asked for.
 
-    As Python's own calls do, it goes on where a signal interrupts: any call can be that is looked
-    at by somebody's supervisor first (seccomp), even one that the kernel alone never interrupts.
+    As Python's own calls do, it goes on where a signal interrupts: see `uninterrupted`.
     """
     while (result := int(function(*arguments))) < 0:
         error = ctypes.get_errno()

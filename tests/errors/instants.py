@@ -45,7 +45,8 @@ _MADE_BY_ELECTORS_ALONE = "eventfd2"
 
 @dataclass(frozen=True)
 class Instant:
-    """At the ``nth`` call of ``who``, ``parts`` are struck: "guard", "elector" or "both".
+    """At the ``nth`` call of ``who``, ``parts`` are struck: "guard", "elector", "both", or all
+    "namesakes" of the guard.
 
     ``call``: of that name; else of any.
     """
@@ -101,6 +102,12 @@ class _Striker(Supervisor):
 
     def _strike(self, instant: Instant) -> None:
         guard = psutil.Process(self._root)
+        if instant.parts == "namesakes":
+            for process in (guard, *guard.children()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if process.name() == guard.name():
+                        self._strike_one(process, instant)
+            return
         with contextlib.suppress(psutil.NoSuchProcess, IndexError):
             if instant.parts != "elector":
                 self._strike_one(guard, instant)

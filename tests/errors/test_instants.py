@@ -21,6 +21,7 @@ _INSTANTS = [
         )  # Fuse, order.
         for what in ("stop", "kill")
     ),
+    *(Instant("guard", "stop", "namesakes", nth, "sendmsg") for nth in (1, 2)),
     Instant("guard", "kill", "both", 1, "wait4"),
     *(Instant("elector", "stop", "both", nth, "sendto") for nth in (1, 3, 4)),
     *(Instant("elector", "stop", "elector", nth, "sendto") for nth in (2, 5)),

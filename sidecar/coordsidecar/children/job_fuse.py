@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from coordsidecar.children.forking import detach
 from coordsidecar.hints import TYPE_CHECKING
-from coordsidecar.linux import BootTimer, boottime_s, name_process, run_first
+from coordsidecar.linux import BootTimer, boottime_s, run_first
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 from coordsidecar.trees.process import NotSeenError, is_dead
@@ -84,13 +84,14 @@ class JobFuse:
         self._job_pidfd: int | None = None
 
     def burn_down(self, job_pid: int) -> None:
-        """Sleep until it is time, then end the job's tree; in a fork, with every signal blocked."""
-        os.setpgid(0, 0)
-        name_process("job-fuse")  # No `pkill -STOP coordsidecar` shall hit it too.
+        """Sleep until it is time, then end the job's tree; in a fork, with every signal blocked.
+
+        ``job_pid`` is a child of our parent's that has not been reaped yet.
+        """
+        self.guards(job_pid)
         time.sleep(_JOB_FIRST_S)
         detach()
         run_first()
-        self.guards(job_pid)
         timer = BootTimer()
         poll = select.poll()
         poll.register(timer.fd, select.POLLIN)

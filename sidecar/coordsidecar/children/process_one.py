@@ -30,6 +30,7 @@ from coordsidecar.linux import (
     boottime_s,
     name_process,
     run_first,
+    uninterrupted,
 )
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for
@@ -138,7 +139,8 @@ class _ProcessOne:
                 continue
             if code == SENT_BY_KERNEL and signum != signal.SIGHUP:
                 continue  # From the terminal, to our whole group: the guard has it already.
-            os.kill(self._guard, signum)  # Not reaped yet, so the pid is still its own.
+            # Not reaped yet, so the pid is still its own.
+            uninterrupted(os.kill, self._guard, signum)
 
     def _burn(self, why: str) -> None:
         if self._fuse.burn(why, self._reap_and_sleep):
@@ -162,7 +164,8 @@ class _ProcessOne:
                 if self._told[JOB_PID]:
                     self._burn(GUARD_IS_DEAD)
                 with contextlib.suppress(ProcessLookupError):  # Or it has just ended.
-                    os.kill(-1, signal.SIGCONT)  # Somebody may have stopped the elector, too.
+                    # Somebody may have stopped the elector, too.
+                    uninterrupted(os.kill, -1, signal.SIGCONT)
 
     def _sleep(self, most_s: float) -> None:
         """Until a signal comes, such as somebody's end, or for so long."""

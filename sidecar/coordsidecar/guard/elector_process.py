@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from coordsidecar.children.forking import all_signals_blocked, detach
 from coordsidecar.core import messages as msg
 from coordsidecar.hints import Protocol
+from coordsidecar.linux import uninterrupted
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 from coordsidecar.store.protocol import Session
@@ -61,7 +62,7 @@ class ElectorProcess:
         with asking_for("pidfd_open"):
             self.guard_pidfd = os.pidfd_open(os.getpid())
         with asking_for("pidfd_send_signal"):  # Whoever is to end the job one day must be able to.
-            signal.pidfd_send_signal(self.guard_pidfd, 0)
+            uninterrupted(signal.pidfd_send_signal, self.guard_pidfd, 0)
         self._wire: Wire | None = None
         self._session: Session | None = None
         self._seen = self._spoke = self._began = False
@@ -219,7 +220,8 @@ class ElectorProcess:
 
     def kill(self) -> None:
         if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
+            # Not reaped yet, so the pid is still its own.
+            uninterrupted(os.kill, self.pid, signal.SIGKILL)
 
     def abandon(self) -> list[msg.FromElector]:
         """It was killed; whenever it ends, it is none of the job's. Returns its last words."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 import signal
+from contextlib import suppress
 
 from coordsidecar.children.forking import all_signals_blocked
 from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JOB_PID, JobFuse
 from coordsidecar.hints import TYPE_CHECKING, Any
-from coordsidecar.linux import boottime_s
+from coordsidecar.linux import boottime_s, forking_as, uninterrupted
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 
@@ -87,7 +88,9 @@ class Fuse:
             run_mark=self._run_mark,
             app=self._app,
         )
-        with all_signals_blocked():
+        # Whoever stops all that are called as we are, or are in our group, stops the fuse with us
+        # only if it begins as one of those.
+        with all_signals_blocked(), forking_as("job-fuse"):
             try:
                 with asking_for("fork"):
                     pid = os.fork()
@@ -101,6 +104,8 @@ class Fuse:
                     self._complain(error)
                 finally:
                     os._exit(0)
+        with suppress(OSError):  # It does it, too; but who knows when it gets a processor.
+            os.setpgid(pid, pid)
         self.pid, self._lit_at_s = pid, boottime_s()
 
     def _complain(self, error: Exception) -> None:
@@ -111,7 +116,8 @@ class Fuse:
         """The job's tree is confirmed dead, or gets another fuse."""
         self._job_pid = None
         if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)  # Not reaped yet, so the pid is still its own.
+            # Not reaped yet, so the pid is still its own.
+            uninterrupted(os.kill, self.pid, signal.SIGKILL)
             self.pid, self._dying = None, self.pid
 
     def was_reaped(self, pid: int) -> None:

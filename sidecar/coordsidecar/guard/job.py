@@ -13,6 +13,7 @@ from coordsidecar.guard.job_env import job_environment, token_variable
 from coordsidecar.guard.prefork import NotStartedError, Prefork
 from coordsidecar.guard.terminal import Terminal
 from coordsidecar.hints import TYPE_CHECKING
+from coordsidecar.linux import uninterrupted
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
@@ -162,7 +163,7 @@ class Job:
         if self.pid is None:
             return
         try:
-            os.killpg(self._group, signum)
+            uninterrupted(os.killpg, self._group, signum)
         except (ProcessLookupError, PermissionError) as error:
             self._log.event("signal", f"the job could not be signalled: {error}", signal=signum)
 

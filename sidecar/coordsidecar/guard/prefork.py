@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from coordsidecar.children.forking import Dispositions, all_signals_blocked
 from coordsidecar.children.job_to_be import NotExecutedError, TooLateError, become_the_job
+from coordsidecar.linux import uninterrupted
 from coordsidecar.refusals import asking_for, refusal
 
 __all__ = ["NotStartedError", "Prefork", "assert_executable"]
@@ -114,13 +115,13 @@ class Prefork:
 
         ``late``: variables that were not known before. ``keep_fds`` are open in the command.
         """
-        os.kill(self.pid, signal.SIGCONT)  # Whoever stopped it meant somebody else.
+        uninterrupted(os.kill, self.pid, signal.SIGCONT)  # Whoever stopped it meant somebody else.
         try:
             with contextlib.suppress(ConnectionError):  # It was killed.
                 socket.send_fds(self._link, [marshal.dumps(dict(late))], list(keep_fds))
         except OSError as error:
             # It may be the command already, or not; that we do not know must not start it twice.
-            os.kill(self.pid, signal.SIGKILL)
+            uninterrupted(os.kill, self.pid, signal.SIGKILL)
             self._failed(f"125 {refusal(error)}")
 
     def hear(self) -> bool:
@@ -150,5 +151,5 @@ class Prefork:
         """End it unused."""
         self._link.close()
         with contextlib.suppress(ChildProcessError):  # Somebody else did, and it is reaped.
-            os.kill(self.pid, signal.SIGKILL)
+            uninterrupted(os.kill, self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

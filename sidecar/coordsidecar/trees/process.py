@@ -12,6 +12,8 @@ import signal
 from contextlib import suppress
 from types import TracebackType
 
+from coordsidecar.linux import uninterrupted
+
 __all__ = [
     "DEAD_STATES",
     "GONE",
@@ -101,13 +103,13 @@ class Process:
 
     def send(self, signum: int) -> None:
         """Raises `ProcessLookupError` if it has ended, `PermissionError` if it is another's."""
-        signal.pidfd_send_signal(self._folder, signum)
+        uninterrupted(signal.pidfd_send_signal, self._folder, signum)
 
     def kill(self) -> None:
         """SIGKILL it, and, if it leads a process group, all of that at once."""
         for flags in (0, _WHOLE_GROUP):
             try:
-                signal.pidfd_send_signal(self._folder, signal.SIGKILL, None, flags)
+                uninterrupted(signal.pidfd_send_signal, self._folder, signal.SIGKILL, None, flags)
             except _ANSWERS:
                 pass  # It ended, or leads no group; or it is a setuid program, and is reported.
             except OSError:

@@ -15,6 +15,7 @@ import signal
 from collections.abc import Collection
 
 from coordsidecar.hints import TYPE_CHECKING
+from coordsidecar.linux import uninterrupted
 from coordsidecar.trees.backoff import Backoff
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.process import NotSeenError, group_of, is_dead, pids
@@ -124,7 +125,7 @@ class Remains:
     def _kill_group_by_pidfd(self, pidfd: int) -> bool:
         """False if it has nobody left, not even a zombie."""
         try:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL, None, _WHOLE_GROUP)
+            uninterrupted(signal.pidfd_send_signal, pidfd, signal.SIGKILL, None, _WHOLE_GROUP)
         except ProcessLookupError:
             return False
         except OSError:
@@ -160,7 +161,7 @@ class Remains:
         members = [pid for pid in pids() if group_of(pid) == self._job_pid]
         if members:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._job_pid, signal.SIGKILL)
+                uninterrupted(os.killpg, self._job_pid, signal.SIGKILL)
         return members
 
 
@@ -173,4 +174,4 @@ def has_ended(pidfd: int) -> bool:
 def _kill_by(pidfd: int) -> None:
     # It was quicker; or it is a setuid program's, which keeps us from none of the others.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        uninterrupted(signal.pidfd_send_signal, pidfd, signal.SIGKILL)

@@ -16,6 +16,7 @@ import os
 import signal
 from collections.abc import Collection
 
+from coordsidecar.linux import uninterrupted
 from coordsidecar.trees.process import (
     DEAD_STATES,
     STOPPED_STATES,
@@ -69,7 +70,7 @@ def signal_all(pids: list[int], *signals: int) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 # It ended by itself; or a setuid program: it stays in the tree, and is reported.
-                os.kill(pid, signum)
+                uninterrupted(os.kill, pid, signum)
 
 
 def kill_pass(
@@ -100,7 +101,7 @@ def kill_pass(
 def _kill(pid: int, groups: Collection[int | None], dead_groups: set[int]) -> None:
     """SIGKILL a process, and its group if that is the tree's."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
+        uninterrupted(os.kill, pid, signal.SIGKILL)
         group = os.getpgid(pid)
         # 0 is a group outside of our PID namespace; to killpg it means our own, and 1 everybody.
         # Nobody comes into a session but by being born there, so another than ours is all the
@@ -112,7 +113,7 @@ def _kill(pid: int, groups: Collection[int | None], dead_groups: set[int]) -> No
         ):
             return
         dead_groups.add(group)
-        os.killpg(group, signal.SIGKILL)
+        uninterrupted(os.killpg, group, signal.SIGKILL)
 
 
 def _kill_below(pid: int, its_parent: int, depth: int = 1) -> None:
