@@ -99,6 +99,7 @@ def test_an_order_that_comes_too_late_is_refused_and_one_of_old_means_nothing(
     stale = str(int(stint.token) + 1)
 
     refused = step_down(arena, "--yes", "--token", stale)
+    as_json = step_down(arena, "--yes", "--token", stale, "--json")
     order = {"order": "step-down", "token": int(stale), "sit_out_s": 5, "by": "x"}
     office = f"{arena.election.prefix}.office"
     record = json.loads(etcd.etcdctl("get", "--print-value-only", office))
@@ -106,7 +107,8 @@ def test_an_order_that_comes_too_late_is_refused_and_one_of_old_means_nothing(
     renewed = arena.stamps.stints()[0].last_ns + 5 * 10**9
     wait_for(lambda: arena.stamps.stints()[0].last_ns > renewed, "the same job to go on")
 
-    assert refused.status == 1
+    assert refused.status == as_json.status == 1
+    assert json.loads(as_json.out)["refused"].startswith("the lead has moved")
     assert f"it is led under token {stint.token}, not {stale}; nothing was changed" in refused.out
     assert len(arena.stamps.stints()) == 1
     assert "stepping-down" not in leader.log()
@@ -128,7 +130,8 @@ def test_nobody_and_another_program_take_no_orders(
         finally:
             other.terminate()
 
-    assert (nobody.status, nobody.out.splitlines()[-1]) == (3, "there is nobody to step down")
+    assert nobody.status == 3
+    assert nobody.out.splitlines()[-1] == "there is nobody to step down; nothing was changed"
     assert foreign.status == 1
     assert "another program's, which takes no orders; nothing was changed" in foreign.out
 
@@ -175,6 +178,10 @@ def test_on_a_terminal_it_asks(
         (["step-down"], "step-down takes the NAME of one election"),
         (["step-down", "a", "--sit-out", "2h"], "--sit-out must be between 0s and 1h"),
         (["step-down", "a", "--token", "-1"], "--token"),
+        (
+            ["step-down", "a", "--reason", "x" * 501],
+            "--reason may have 500 characters",
+        ),
         (["step-down", "a", "--token", "x"], "--token: 'x' is no token, such as 42"),
         (["status", "a", "--yes"], "no such option: --yes"),
     ],

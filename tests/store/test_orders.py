@@ -22,7 +22,7 @@ def test_it_is_read_as_it_was_written() -> None:
     "raw",
     [
         *(None, "", b"", b"\x00\xff", "[", "[]", "7", "null", "[" * 100_000),
-        json.dumps(FIELDS | {"reason": "x" * 9000}),
+        json.dumps(FIELDS | {"reason": "x" * 20_000}),
     ],
 )
 def test_what_is_none_is_none(raw: str | bytes | None) -> None:
@@ -56,6 +56,16 @@ def test_it_stands_in_a_record_beside_all_that_was_there() -> None:
     assert Order.within(with_it.encode()) == ORDER
     assert json.loads(record).items() <= json.loads(with_it).items()
     assert Order.within(record) is None
+
+
+def test_the_longest_that_can_be_written_can_be_read_in_a_record_too() -> None:
+    order = Order(2**62 - 1, 3600.0, "\U0001f600" * 100, "\U0001f600" * 500)
+
+    with_it = order.put_into(json.dumps({"led": 2**62 - 1, "run": "x" * 64}).encode())
+
+    assert with_it is not None
+    assert Order.within(with_it.encode()) == order
+    assert Order.decode(order.encode()) == order
 
 
 @pytest.mark.parametrize("record", [b"", b"[", b"[]", b"7", b"null"])

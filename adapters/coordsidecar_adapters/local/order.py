@@ -26,6 +26,7 @@ def write_order(path: str, order: Order) -> None:
     temporary = f"{path}.{os.getpid()}"
     try:
         with open(temporary, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)  # Whoever leads may be another user's.
             file.write(order.encode())
         os.rename(temporary, path)
     except OSError:

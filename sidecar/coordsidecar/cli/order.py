@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Mapping
 
@@ -13,7 +12,7 @@ from coordsidecar.cli.operate import LED, NOT_LED, TOO_LATE, Said, about, as_jso
 from coordsidecar.settings.questions import STEP_DOWN_OPTIONS
 from coordsidecar.settings.sources import UsageError
 from coordsidecar.store.directory import Board, Directory
-from coordsidecar.store.orders import Order
+from coordsidecar.store.orders import LONGEST_REASON, Order
 from coordsidecar.store.protocol import Leader, StoreError
 
 __all__ = ["step_down"]
@@ -22,6 +21,7 @@ REFUSED = 1
 _SIT_OUT_S, _LONGEST_S = 30.0, 3600.0
 _WAIT_S = 60.0
 _LOOK_EVERY_S = 0.1
+_ANSWER_BYTES = 64
 
 
 def step_down(
@@ -35,15 +35,25 @@ def step_down(
     sit_out_s = asked.values.get("sit-out", _SIT_OUT_S)
     if not 0 <= sit_out_s <= _LONGEST_S:
         raise UsageError("--sit-out must be between 0s and 1h")
+    reason = asked.values.get("reason", "")
+    if len(reason) > LONGEST_REASON:
+        raise UsageError(f"--reason may have {LONGEST_REASON} characters, and has {len(reason)}")
     directory = directory_of(asked, environ)
     before = directory.board(name, timeout_s=asked.timeout_s)
+
+    def nothing(why: str, exit_code: int) -> Said:
+        if as_json:
+            fields = boards.as_fields(prefix, before)
+            return Said(as_json_text(fields | {"before": fields, "refused": why}), exit_code)
+        return Said(f"{boards.sentences(prefix, before)}{why}; nothing was changed\n", exit_code)
+
     if (leader := before.leader) is None:
-        return Said(f"{boards.sentences(prefix, before)}there is nobody to step down\n", NOT_LED)
+        return nothing("there is nobody to step down", NOT_LED)
     if (why := _why_not(before, leader, asked.values.get("token"))) is not None:
-        return Said(f"{boards.sentences(prefix, before)}{why}; nothing was changed\n", REFUSED)
+        return nothing(why, REFUSED)
     if not sure and not _agreed(prefix, before, sit_out_s):
-        return Said("nothing was changed\n", REFUSED)
-    order = Order(leader.token, sit_out_s, _who_we_are(environ), asked.values.get("reason", ""))
+        return nothing("you said no", REFUSED)
+    order = Order(leader.token, sit_out_s, _who_we_are(environ), reason)
     directory.order(name, order, timeout_s=asked.timeout_s)
     give_up_s = time.monotonic() + asked.values.get("timeout", _WAIT_S)
     after = _once_another_leads(directory, name, leader.token, give_up_s, asked.timeout_s)
@@ -52,7 +62,7 @@ def step_down(
     if as_json:
         fields = boards.as_fields(prefix, after) | {"before": boards.as_fields(prefix, before)}
         return Said(as_json_text(fields), exit_code)
-    late = "" if moved else "nobody else leads yet; the order stands until somebody does\n"
+    late = "" if moved else "nobody else leads in time; until the lead moves, the order stands\n"
     told = f"before: {boards.sentences(prefix, before)}now: {boards.sentences(prefix, after)}"
     return Said(told + late, exit_code)
 
@@ -66,12 +76,12 @@ def _why_not(board: Board, leader: Leader, token: int | None) -> str | None:
 
 
 def _agreed(prefix: str, before: Board, sit_out_s: float) -> bool:
-    if not sys.stdin.isatty():
+    if not os.isatty(0):
         raise UsageError("without a terminal to ask on, step-down takes --yes")
     alone = f"NOBODY would lead for {sit_out_s:g}s. " if before.waiting == () else ""
-    sys.stderr.write(f"{boards.sentences(prefix, before)}{alone}Hand over? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    question = f"{boards.sentences(prefix, before)}{alone}Hand over? [y/N] "
+    os.write(2, question.encode("utf-8", "backslashreplace"))
+    return os.read(0, _ANSWER_BYTES).strip().lower() in (b"y", b"yes")
 
 
 def _once_another_leads(

@@ -12,13 +12,15 @@ import json
 from coordsidecar.hints import Any
 from coordsidecar.value import Value
 
-__all__ = ["STEP_DOWN", "Order"]
+__all__ = ["LONGEST_REASON", "STEP_DOWN", "Order"]
 
 STEP_DOWN = "step-down"
 _LONGEST_S = 3600.0
 _MOST_TOKEN = 2**62
-_LONGEST_NAME, _LONGEST_REASON = 100, 500
-_MOST_BYTES = 8192
+LONGEST_REASON = 500
+_LONGEST_NAME = 100
+# Twelve for each of these characters, as JSON may write it, and the record that it stands in.
+_MOST_BYTES = 16_384
 _WITHIN = "ordered"
 
 
@@ -72,7 +74,7 @@ class Order(Value):
         if not isinstance(by, str) or not isinstance(reason, str):
             return None
         by = by[:_LONGEST_NAME] or "somebody"
-        return cls(token, float(sit_out_s), by, reason[:_LONGEST_REASON])
+        return cls(token, float(sit_out_s), by, reason[:LONGEST_REASON])
 
 
 def _object(raw: str | bytes | None) -> dict[str, Any] | None:
