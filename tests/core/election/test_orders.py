@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election.moves import Renew, Renewed
-from coordsidecar.core.election.phases import Claiming, Leading, Losing, Phase, Waiting
+from coordsidecar.core.election.moves import HeardGuard, Open, Renew, Renewed
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Joining,
+    Leading,
+    Losing,
+    Opening,
+    Phase,
+    Resigning,
+    Resting,
+    Waiting,
+)
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent
 from tests.core.election.electors import (
@@ -17,6 +27,7 @@ from tests.core.election.electors import (
     adopting,
     answer,
     elector,
+    take,
     told,
 )
 
@@ -52,6 +63,35 @@ def test_a_lost_lead_is_lost_whatever_is_ordered() -> None:
 
     assert isinstance(state.phase, Losing)
     assert STEP_DOWN not in told(effects)
+
+
+REST = HeardGuard(msg.TreeGone(token=7, rest_s=20.0, leave=False))
+
+
+@pytest.mark.parametrize("phase", [Joining(), Waiting(BEHIND)], ids=str)
+def test_one_that_follows_an_elector_that_rested_rests_too(phase: Phase) -> None:
+    state, effects = take(elector(phase), REST, 100.0)
+
+    assert state.phase == Resigning(None, 20.0, leave=False, give_up_at_s=115.0)
+    assert told(effects) == [msg.Released(7), msg.Released(0)]
+
+
+def test_one_that_has_no_session_yet_rests_and_gives_up_what_it_had_asked_for() -> None:
+    opening = elector(Opening(), session=None, call=Open())
+    resting, _ = take(opening, REST, 100.0)
+    giving_up, effects = answer(resting, SESSION, 101.0)
+
+    assert resting.phase == Resting(120.0)
+    assert giving_up.phase == Resigning(None, 19.0, leave=False, give_up_at_s=116.0)
+    assert msg.Holding not in [type(message) for message in told(effects)]
+
+
+@pytest.mark.parametrize("phase", [Leading(CLEAN), Claiming(CLEAN, 110.0)], ids=str)
+def test_a_rest_of_long_ago_ends_no_later_term(phase: Phase) -> None:
+    old = HeardGuard(msg.TreeGone(token=6, rest_s=20.0, leave=False))
+    state, _ = take(elector(phase), old, 100.0)
+
+    assert type(state.phase) is type(phase)
 
 
 @pytest.mark.parametrize("phase", [Waiting(BEHIND), Claiming(CLEAN, 110.0)], ids=str)

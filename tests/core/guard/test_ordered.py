@@ -6,10 +6,12 @@ import pytest
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard.moves import (
+    ElectorExited,
     FreezeTree,
     Heard,
     KillTree,
     SignalJob,
+    StartElector,
     StopTree,
     Tell,
     Tick,
@@ -89,6 +91,21 @@ def test_of_another_term_or_on_the_way_out_it_changes_nothing(phase: Phase) -> N
     guard, effects = take(at(phase), ORDER, 101.0)
 
     assert (guard.phase, effects) == (phase, [])
+
+
+def test_an_elector_that_follows_one_that_died_is_told_how_long_to_rest() -> None:
+    stopping, _ = take(at(Running(LEASE)), ORDER, 101.0)
+    idle, _ = take(stopping, TreeEmpty(), 101.5)
+    resting, _ = take(idle, Heard(msg.Released(7)), 101.6)
+
+    _, before = take(idle, ElectorExited(), 111.5)
+    _, during = take(resting, ElectorExited(), 111.5)
+    _, after = take(resting, ElectorExited(), 131.6)
+
+    left = Tell(msg.TreeGone(token=7, rest_s=20.0, leave=False))
+    assert before == [StartElector(7, 0.0, 7), left]
+    assert during == [StartElector(None, 0.0, 7), left]
+    assert after == [StartElector(None, 0.0, 7)]
 
 
 @pytest.mark.parametrize("after", [Lead(), Rerun(5.0)], ids=str)

@@ -35,6 +35,7 @@ from coordsidecar.core.election.phases import (
     Leading,
     Opening,
     Resigning,
+    Resting,
     Waiting,
     token_of,
 )
@@ -171,6 +172,9 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         # Under one session we would be told that the store lost its data; now it may have, since.
         until_s = now_s + rules.takeover_delay_s(elector, aims)
         elector = replace(elector, forgotten_until_s=until_s)
+    if isinstance(elector.phase, Resting):  # We were told to while we asked.
+        rest_s = elector.phase.until_s - now_s
+        return rules.resign(elector, None, rest_s, leave=False, now_s=now_s, aims=aims)
     if isinstance(elector.phase, Opening):
         elector = elector.to(Joining())
     holding = msg.Holding(session.handle, session.ttl_s, elector.forgotten_until_s)

@@ -22,9 +22,11 @@ from coordsidecar.core.election.phases import (
     Claiming,
     Elector,
     Ended,
+    Joining,
     Killing,
     Leading,
     Losing,
+    Opening,
     Phase,
     Resigning,
     Waiting,
@@ -178,10 +180,12 @@ def tree_gone(
         case _:
             # That term is long over, or has no session any more that we could end.
             released: list[Effect] = [TellGuard(msg.Released(token))]
-            if not leave:
+            # An elector that died may have been told to rest; its successor is told again.
+            rests = rest_s > 0 and isinstance(elector.phase, Opening | Joining | Waiting)
+            if not (leave or rests):
                 return elector, released
             elector, effects = rules.resign(
-                elector, None, rest_s, leave=True, now_s=now_s, aims=aims
+                elector, None, rest_s, leave=leave, now_s=now_s, aims=aims
             )
             return elector, released + effects
 

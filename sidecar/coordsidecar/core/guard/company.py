@@ -10,11 +10,18 @@ from coordsidecar.value import replace
 Step = tuple[Guard, list[Effect]]
 
 
-def given_back(guard: Guard, lease: msg.Leased, plan: Plan) -> Guard:
-    """The term is over, to be released by an elector; a lease on it may still be on its way."""
-    floor = max(guard.token_floor, lease.token)
-    due_s = release_due_s(guard, lease.run_until_s, plan)
-    return replace(guard, unreleased=lease.token, token_floor=floor, release_due_s=due_s)
+def given_back(guard: Guard, lease: msg.Leased, plan: Plan, rest_s: float = 0.0) -> Guard:
+    """The term is over, to be released by an elector; a lease on it may still be on its way.
+
+    We do not stand again for ``rest_s``, whatever becomes of the elector.
+    """
+    return replace(
+        guard,
+        unreleased=lease.token,
+        token_floor=max(guard.token_floor, lease.token),
+        release_due_s=release_due_s(guard, lease.run_until_s, plan),
+        rest_until_s=guard.last_step_s + rest_s,
+    )
 
 
 def release_due_s(guard: Guard, run_until_s: float, plan: Plan) -> float:

@@ -123,8 +123,9 @@ class Guard(Value):
     has said a word, but has not by ``release_due_s``, is replaced.
     ``elector_due_s``: by when the elector was to step, as it said last.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
-    ``elector_killed``: by us. ``elector_new``: it has not yet said a word. ``woke_at_s``: when we
-    last stepped after so long a pause that the elector's silence before that proves nothing.
+    ``rest_until_s``: so long no elector of ours shall stand again. ``elector_killed``: by us.
+    ``elector_new``: it has not yet said a word. ``woke_at_s``: when we last stepped after so long a
+    pause that the elector's silence before that proves nothing.
     """
 
     phase: Phase
@@ -139,6 +140,7 @@ class Guard(Value):
     elector_deaths: int = 0
     elector_killed: bool = False
     elector_new: bool = True
+    rest_until_s: float = -math.inf
     restarts_s: tuple[float, ...] = ()
     leader: str | None = None
 

@@ -132,10 +132,13 @@ def _start(guard: Guard, now_s: float, plan: Plan) -> Step:
     token = lease.token if lease else None
     guard = replace(guard, elector_start_at_s=None, elector_due_s=now_s, elector_new=True)
     effects: list[Effect] = [StartElector(token, lease.run_until_s if lease else 0.0, *seen)]
+    rest_s = max(guard.rest_until_s - now_s, 0.0)
+    if guard.unreleased is None and rest_s:
+        effects.append(Tell(msg.TreeGone(guard.token_floor, rest_s, leave=False)))
     if (unreleased := guard.unreleased) is not None:
         guard = replace(guard, release_due_s=company.release_due_s(guard, now_s, plan))
         effects = [
             StartElector(unreleased, 0.0, *seen),
-            Tell(msg.TreeGone(unreleased, 0.0, leave=isinstance(guard.phase, Leaving))),
+            Tell(msg.TreeGone(unreleased, rest_s, leave=isinstance(guard.phase, Leaving))),
         ]
     return guard, [*effects, Report("elector-replaced", "started a new elector", token)]

@@ -163,7 +163,7 @@ def _hand_back(guard: Guard, lease: msg.Leased, plan: Plan, rest_s: float) -> St
     """Release, keeping the job for the next time."""
     effects = release_effects(lease.token, rest_s, leave=False)
     kept = "frozen" if plan.while_standby == "freeze" else "held"
-    guard, more = enter_idle(given_back(guard, lease, plan), plan, tree=kept)
+    guard, more = enter_idle(given_back(guard, lease, plan, rest_s), plan, tree=kept)
     return guard, effects + more
 
 
@@ -252,7 +252,7 @@ def over(
         case Lead() | Rerun() | Rejoin():
             assert lease is not None, "only a leader has something to release"
             rest_s = after.rest_s if isinstance(after, Rejoin) else 0.0
-            guard, effects = enter_idle(given_back(guard, lease, plan), plan)
+            guard, effects = enter_idle(given_back(guard, lease, plan, rest_s), plan)
             return guard, release_effects(lease.token, rest_s, leave=False) + effects
         case _:
             assert_never(after)
