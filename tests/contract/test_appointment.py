@@ -37,14 +37,20 @@ def resigns_in_favour(first: Candidate, token: int) -> None:
     first.resign(token)
 
 
+def told_of_it(one: Candidate, behind: Behind) -> Held:
+    """By its watch. One transaction comes as several events: where the host is busy the watch may
+    end with the first of them, and one from the same revision on tells again."""
+    while not isinstance(appointed := one.watch(behind), Held):
+        assert appointed is True
+    return appointed
+
+
 def test_who_stands_next_is_told_by_its_watch_that_it_is_in_office(candidate: NewCandidate) -> None:
     first, token = leader(candidate)
     second, behind = stands_by(candidate, "run-of-the-second")
 
     resigns_in_favour(first, token)
-    appointed = second.watch(behind)
-
-    assert isinstance(appointed, Held)
+    appointed = told_of_it(second, behind)
     assert appointed.in_office
     assert appointed.token > token
     assert in_office_by(second.standing()) == appointed.token
@@ -66,8 +72,7 @@ def test_who_was_appointed_proves_it_by_renewing_and_resigns_like_any_other(
     first, token = leader(candidate)
     second, behind = stands_by(candidate, "run-of-the-second")
     resigns_in_favour(first, token)
-    appointed = second.watch(behind)
-    assert isinstance(appointed, Held)
+    appointed = told_of_it(second, behind)
 
     renewed = second.renews_and_looks()
     second.resign(appointed.token)
@@ -85,8 +90,7 @@ def test_office_is_passed_on_and_on(candidate: NewCandidate) -> None:
     for run in ("b", "c", "d"):
         following, behind = stands_by(candidate, run)
         resigns_in_favour(leads, token)
-        appointed = following.watch(behind)
-        assert isinstance(appointed, Held)
+        appointed = told_of_it(following, behind)
         leads, token = following, appointed.token
         tokens.append(token)
 
@@ -128,7 +132,7 @@ def test_who_came_after_the_last_renewal_is_appointed_as_well(candidate: NewCand
 
     first.resign(token)
 
-    assert isinstance(second.watch(behind), Held)
+    told_of_it(second, behind)
 
 
 def quiet_for(harness: Harness, candidate: Candidate, *, at_least_s: int) -> None:
@@ -213,8 +217,7 @@ def test_who_repeats_that_it_resigns_appoints_nobody_else(candidate: NewCandidat
     second, behind = stands_by(candidate, "run-of-the-second")
     stands_by(candidate, "run-of-the-third")
     resigns_in_favour(first, token)
-    appointed = second.watch(behind)
-    assert isinstance(appointed, Held)
+    appointed = told_of_it(second, behind)
 
     first.resign(token)
 
@@ -236,8 +239,7 @@ def test_two_electors_of_one_session_appoint_one_candidate(
     other.resign(token)
     first.resign(token)
 
-    appointed = second.watch(behind)
-    assert isinstance(appointed, Held)
+    appointed = told_of_it(second, behind)
     assert in_office_by(second.standing()) == appointed.token
 
 

@@ -72,7 +72,7 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.05 lose_data leader 2",
     ),
     "a_job_began_however_late_its_order_was_carried_out": (
-        1632,
+        409,
         "0.76 stop_guard_at_work leader 4",
     ),
     "the_rest_of_an_ended_job_was_trusted_to_stand_by": (
@@ -81,7 +81,7 @@ SHOWN_BY: dict[str, tuple[int, str]] = {
         "0.1 kill_job leader 0.05; 0 suspend_host leader 0.48",
     ),
     "a_decision_was_made_before_the_last_was_carried_out": (
-        104,
+        953,
         "0.3 starve_guard standby 16; 0.48 kill_guard leader 0.2",
     ),
     "a_tree_that_was_empty_before_a_start_was_taken_for_the_job": (
