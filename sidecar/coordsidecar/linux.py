@@ -94,14 +94,16 @@ def name_process(name: str) -> None:
 def forking_as(name: str) -> Iterator[None]:
     """Who is forked here has this name from its first instant, before it has run at all."""
     was = ctypes.create_string_buffer(_NAME_BYTES)
-    with suppress(OSError):
+    try:
         _ask("prctl(PR_GET_NAME)", _libc.prctl, _PR_GET_NAME, was, 0, 0, 0)
+    except OSError:
+        yield  # What could not be put back is left as it is.
+        return
     name_process(name)
     try:
         yield
     finally:
-        if was.value:
-            name_process(was.value.decode(errors="surrogateescape"))
+        name_process(was.value.decode(errors="surrogateescape"))
 
 
 def run_first() -> None:
