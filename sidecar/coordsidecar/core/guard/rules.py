@@ -36,6 +36,7 @@ from coordsidecar.core.guard.phases import (
     Yielding,
     lease_of,
 )
+from coordsidecar.duration import format_duration
 from coordsidecar.hints import assert_never
 from coordsidecar.value import replace
 
@@ -134,6 +135,23 @@ def lose(
             return guard, [report, *effects]
         case _:
             return guard, []  # Yielding already, at the same pace.
+
+
+def stop(
+    guard: Guard,
+    lease: msg.Leased,
+    stopping: Stopping,
+    signum: int,
+    event: str,
+    why: str,
+    now_s: float,
+    plan: Plan,
+) -> Step:
+    """The job of a leader is asked to stop, and the lead kept until its tree is gone (rule S13)."""
+    left = format_duration(max(kill_due_s(stopping.kill_at_s, lease, plan) - now_s, 0.0))
+    report = transition(event, f"{why}; SIGKILL follows in {left}", lease, now_s)
+    guard, ending = guard.to(stopping), Tell(msg.Ending(lease.token))
+    return guard, [show("stopping", lease, guard), StopTree(signum), ending, report]
 
 
 def give_way(

@@ -32,12 +32,9 @@ from coordsidecar.core.guard.phases import (
 )
 from coordsidecar.core.guard.rules import (
     kill_at_latest_s,
-    kill_due_s,
     must_not_run,
-    show,
-    transition,
+    stop,
 )
-from coordsidecar.duration import format_duration
 from coordsidecar.value import replace
 
 Step = tuple[Guard, list[Effect]]
@@ -61,13 +58,9 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
         case Running(lease) | Yielding(lease) if signum in _ASKING_TO_STOP:
             stop_signal = plan.stop_signal if signum == signal.SIGTERM else signum
             kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
-            guard = guard.to(Stopping(lease, kill_at_s, Quit(), asked=True))
-            name = signal.Signals(signum).name
-            left = format_duration(max(kill_due_s(kill_at_s, lease, plan) - now_s, 0.0))
-            why = f"{name}: stopping the job; SIGKILL follows in {left}"
-            report = transition("stopping", why, lease, now_s)
-            ending = Tell(msg.Ending(lease.token))
-            return guard, [show("stopping", lease, guard), StopTree(stop_signal), ending, report]
+            stopping = Stopping(lease, kill_at_s, Quit(), asked=True)
+            why = f"{signal.Signals(signum).name}: stopping the job"
+            return stop(guard, lease, stopping, stop_signal, "stopping", why, now_s, plan)
         case Stopping() as phase if signum in _ASKING_TO_STOP:
             if phase.asked:
                 return guard.to(replace(phase, killing=True)), [KillTree()]
