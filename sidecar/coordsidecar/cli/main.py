@@ -34,11 +34,20 @@ def main(argv: list[str] | None = None) -> None:
     try:
         _fill_closed_descriptors()
         _forget_pythons_locale()
-        ask = _QUESTIONS.get(words[0]) if words else None
-        status = ask(words[1:]) if ask else _run(words)
+        status = _answer(words)
     except Exception as error:  # noqa: BLE001  The last resort: a sentence, and never a traceback.
         status = _complain(_OWN_FAILURE, refusal(error) or _own_failure(error))
     sys.exit(status)
+
+
+def _answer(words: list[str]) -> int:
+    match words:
+        case [word, *rest] if word in _QUESTIONS:
+            return _QUESTIONS[word](rest)
+        case [word, *rest] if word in _OPERATORS:
+            return _operate(word, rest)
+        case _:
+            return _run(words)
 
 
 def _fill_closed_descriptors() -> None:
@@ -255,33 +264,9 @@ def _write(fd: int, text: str) -> int:
     return 0
 
 
-def _list(words: list[str]) -> int:
-    return _operate("list", words)
-
-
-def _status(words: list[str]) -> int:
-    return _operate("status", words)
-
-
-def _wait(words: list[str]) -> int:
-    return _operate("wait", words)
-
-
-def _step_down(words: list[str]) -> int:
-    return _operate("step-down", words)
-
-
-def _watch(words: list[str]) -> int:
-    return _operate("watch", words)
-
-
+_OPERATORS = {"list", "status", "step-down", "wait", "watch"}
 _QUESTIONS = {
     "check": _check,
     "doctor": _doctor,
     "health": _health,
-    "list": _list,
-    "status": _status,
-    "step-down": _step_down,
-    "wait": _wait,
-    "watch": _watch,
 }

@@ -19,10 +19,19 @@ from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.protocol import StoreError
 from coordsidecar.value import Value
 
-__all__ = ["VERSION", "Said", "about", "as_json_text", "directory_of", "list_all", "status", "wait"]
+__all__ = [
+    "Said",
+    "about",
+    "as_json_text",
+    "directory_of",
+    "list_all",
+    "look_until",
+    "status",
+    "wait",
+]
 
 LED, NOT_LED, TOO_LATE = 0, 3, 124
-VERSION = 1  # Of what --json prints.
+_VERSION = 1  # Of what --json prints.
 _LOOK_EVERY_S = 0.2
 
 
@@ -67,19 +76,37 @@ def wait(name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_
     timeout_s = asked.values.get("timeout")
     give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
     directory = directory_of(asked, environ)
+    board = look_until(
+        holds,
+        lambda: directory.board(name, timeout_s=asked.timeout_s),
+        give_up_s=give_up_s,
+        every_s=_LOOK_EVERY_S,
+    )
+    return _said(prefix, board, LED if holds(board) else TOO_LATE, as_json=as_json)
+
+
+def look_until(
+    holds: Callable[[Board], bool],
+    look: Callable[[], Board],
+    *,
+    give_up_s: float | None,
+    every_s: float,
+) -> Board:
+    """As it stands once that ``holds``, or by ``give_up_s`` (`time.monotonic`; None: never).
+
+    While the store is away, it is asked again; raises its last `StoreError` at the end.
+    """
     while True:
         over = give_up_s is not None and time.monotonic() >= give_up_s
         try:
-            board = directory.board(name, timeout_s=asked.timeout_s)
+            board = look()
         except StoreError:
             if over:
                 raise
         else:
-            if holds(board):
-                return _said(prefix, board, LED, as_json=as_json)
-            if over:
-                return _said(prefix, board, TOO_LATE, as_json=as_json)
-        time.sleep(_LOOK_EVERY_S)
+            if over or holds(board):
+                return board
+        time.sleep(every_s)
 
 
 def _condition(text: str) -> Callable[[Board], bool]:
@@ -119,4 +146,4 @@ def _said(prefix: str, board: Board, exit_code: int, *, as_json: bool) -> Said:
 
 
 def as_json_text(fields: dict[str, object]) -> str:
-    return json.dumps({"version": VERSION, **fields}, ensure_ascii=False) + "\n"
+    return json.dumps({"version": _VERSION, **fields}, ensure_ascii=False) + "\n"

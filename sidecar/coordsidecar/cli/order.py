@@ -8,12 +8,21 @@ import time
 from collections.abc import Mapping
 
 from coordsidecar.cli import boards
-from coordsidecar.cli.operate import LED, NOT_LED, TOO_LATE, Said, about, as_json_text, directory_of
+from coordsidecar.cli.operate import (
+    LED,
+    NOT_LED,
+    TOO_LATE,
+    Said,
+    about,
+    as_json_text,
+    directory_of,
+    look_until,
+)
 from coordsidecar.settings.questions import STEP_DOWN_OPTIONS
 from coordsidecar.settings.sources import UsageError
-from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.directory import Board
 from coordsidecar.store.orders import LONGEST_REASON, Order
-from coordsidecar.store.protocol import Leader, StoreError
+from coordsidecar.store.protocol import Leader
 
 __all__ = ["step_down"]
 
@@ -56,8 +65,17 @@ def step_down(
     order = Order(leader.token, sit_out_s, _who_we_are(environ), reason)
     directory.order(name, order, timeout_s=asked.timeout_s)
     give_up_s = time.monotonic() + asked.values.get("timeout", _WAIT_S)
-    after = _once_another_leads(directory, name, leader.token, give_up_s, asked.timeout_s)
-    moved = after.leader is not None and after.leader.token != leader.token
+
+    def has_moved(board: Board) -> bool:
+        return board.leader is not None and board.leader.token != leader.token
+
+    after = look_until(
+        has_moved,
+        lambda: directory.board(name, timeout_s=asked.timeout_s),
+        give_up_s=give_up_s,
+        every_s=_LOOK_EVERY_S,
+    )
+    moved = has_moved(after)
     exit_code = LED if moved else TOO_LATE
     if as_json:
         fields = boards.as_fields(prefix, after) | {"before": boards.as_fields(prefix, before)}
@@ -82,23 +100,6 @@ def _agreed(prefix: str, before: Board, sit_out_s: float) -> bool:
     question = f"{boards.sentences(prefix, before)}{alone}Hand over? [y/N] "
     os.write(2, question.encode("utf-8", "backslashreplace"))
     return os.read(0, _ANSWER_BYTES).strip().lower() in (b"y", b"yes")
-
-
-def _once_another_leads(
-    directory: Directory, name: str, token: int, give_up_s: float, timeout_s: float
-) -> Board:
-    """As it stands by then, or when time is up; while the store is away, it is asked again."""
-    while True:
-        over = time.monotonic() >= give_up_s
-        try:
-            board = directory.board(name, timeout_s=timeout_s)
-        except StoreError:
-            if over:
-                raise
-        else:
-            if over or (board.leader is not None and board.leader.token != token):
-                return board
-        time.sleep(_LOOK_EVERY_S)
 
 
 def _who_we_are(environ: Mapping[str, str]) -> str:

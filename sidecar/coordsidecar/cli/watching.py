@@ -7,12 +7,11 @@ before and after.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 from coordsidecar.cli import boards
-from coordsidecar.cli.operate import VERSION, about, directory_of
+from coordsidecar.cli.operate import about, as_json_text, directory_of
 from coordsidecar.hints import Any
 from coordsidecar.settings.questions import WATCH_OPTIONS
 from coordsidecar.store.directory import Board
@@ -68,11 +67,11 @@ def _token(board: Board) -> int | None:
 
 
 def _as_json(prefix: str, event: str, before: Board | None, board: Board, why: str) -> str:
-    fields: dict[str, Any] = {"version": VERSION, "event": event, "at": _now()}
+    fields: dict[str, Any] = {"event": event, "at": _now()}
     fields |= boards.as_fields(prefix, board)
     fields["last_token_before"] = None if before is None else _last(before)
     fields["reason"] = why or None
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    return as_json_text(fields)
 
 
 def _last(board: Board) -> int:
