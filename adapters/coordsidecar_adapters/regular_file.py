@@ -9,6 +9,8 @@ import stat
 
 __all__ = ["open_regular", "read_regular"]
 
+_LARGEST_BYTES = 1024 * 1024
+
 
 def open_regular(path: str) -> int:
     """Open it for reading. Raises `OSError`, with ``path`` in it, if it is no regular file."""
@@ -19,7 +21,7 @@ def open_regular(path: str) -> int:
     return fd
 
 
-def read_regular(path: str, *, most: int) -> bytes:
+def read_regular(path: str, *, most: int = _LARGEST_BYTES) -> bytes:
     """All of it. Raises `OSError`, also if it is larger than that."""
     with open(open_regular(path), "rb") as file:
         raw = file.read(most + 1)

@@ -29,7 +29,6 @@ CONSUL = Server(
 
 _HTTP_PORT = 8500
 _HTTPS_PORT = 8501
-_LARGEST_BYTES = 1024 * 1024
 # What Go's strconv.ParseBool takes, as Consul's own tools do.
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
@@ -72,7 +71,7 @@ class ConsulSettings(Value, kw_only=True):
     def read_token(self) -> str:
         """The token as it is now: a file may be rotated, and wins. `OSError`, `ValueError`."""
         if self.token_file:
-            raw = read_regular(self.token_file, most=_LARGEST_BYTES)
+            raw = read_regular(self.token_file)
             token = raw.decode(errors="replace").strip()
             if token:
                 return _header(token, "the token in CONSUL_HTTP_TOKEN_FILE")

@@ -1,6 +1,6 @@
 """An election of Kubernetes, as its Lease tells of it. Who else wants it, a Lease does not know.
 
-For ``status``, ``wait`` and orders; ``kubectl get lease`` lists them all.
+For what an operator asks and orders, in a process of its own: no sidecar imports it.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 
 from coordsidecar.hints import Any
 from coordsidecar_adapters.endpoints import host_port
-from coordsidecar_adapters.kubernetes.settings import Access, header, read_file
+from coordsidecar_adapters.kubernetes.settings import Access, header
 from coordsidecar_adapters.link import Tls
+from coordsidecar_adapters.regular_file import read_regular
 
 __all__ = ["read_kubeconfig"]
 
@@ -27,7 +28,7 @@ _PORTS = {"https": 443, "http": 80}
 def read_kubeconfig(path: str) -> Access:
     """What its current context says; `ValueError`: it cannot be read, or asks for what we lack."""
     try:
-        raw = read_file(path)
+        raw = read_regular(path)
     except OSError as e:
         raise ValueError(f"the kubeconfig {path}: {e.strerror}; {_MAKE}") from e
     try:

@@ -15,7 +15,7 @@ from coordsidecar.value import Value
 from coordsidecar_adapters.link import Server, Tls
 from coordsidecar_adapters.regular_file import read_regular
 
-__all__ = ["KUBERNETES", "Access", "KubernetesSettings", "header", "read_file"]
+__all__ = ["KUBERNETES", "Access", "KubernetesSettings", "header"]
 
 KUBERNETES = Server(
     name="Kubernetes",
@@ -27,7 +27,6 @@ KUBERNETES = Server(
 )
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-_LARGEST_BYTES = 1024 * 1024
 _LONGEST_LABEL = 63
 _HOW = (
     "write kubernetes: in a pod, or kubernetes:?kubeconfig=FILE with a file made by "
@@ -59,7 +58,7 @@ class Access(Value, kw_only=True):
         """The token as it is now: a file is replaced before it expires. `OSError`, `ValueError`."""
         if not self.token_file:
             return self.token
-        token = read_file(self.token_file).decode(errors="replace").strip()
+        token = read_regular(self.token_file).decode(errors="replace").strip()
         return header(token, f"the token in {self.token_file}")
 
 
@@ -104,11 +103,6 @@ class KubernetesSettings(Value):
                 f"with label-pods, --name may have {_LONGEST_LABEL} characters at most"
             )
         return cls(access, namespace, election.name, label_pods == "yes")
-
-
-def read_file(path: str) -> bytes:
-    """Read a file that is read again later. `OSError`."""
-    return read_regular(path, most=_LARGEST_BYTES)
 
 
 def header(value: str, source: str) -> str:
