@@ -106,13 +106,27 @@ def forking_as(name: str) -> Iterator[None]:
         name_process(was.value.decode(errors="surrogateescape"))
 
 
-def run_first() -> None:
+def run_first() -> Callable[[], None]:
     """Before all who only share the processors, where that is allowed: as root, or with
-    CAP_SYS_NICE. For a process that sleeps until it must act at once."""
+    CAP_SYS_NICE. For who sleeps until it must act at once, or ends those who fork as fast as they
+    can. What is forked meanwhile does not inherit it. Call what is returned to be as before."""
+    try:
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    except OSError:
+        return lambda: None  # What we could not undo, we do not do.
+
+    def be_as_before() -> None:
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy, param)
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, -20)
     with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    return be_as_before
 
 
 def soft_limit(which: int) -> int | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from coordsidecar.core.election.moves import Event, KillTree, Spare, Sweep, Swept, TreeKilled
 from coordsidecar.hints import TYPE_CHECKING, assert_never
+from coordsidecar.linux import run_first
 from coordsidecar.log import Log
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.remains import Remains
@@ -33,6 +34,7 @@ class Chores:
         )
         self._hunt: Hunt | None = None
         self._chore: KillTree | Sweep | None = None
+        self._slow_down: Callable[[], None] | None = None
 
     def job_is(self, pid: int, pidfd: int) -> None:
         """The main process of the tree that must die if the guard does."""
@@ -46,14 +48,22 @@ class Chores:
         match order:
             case KillTree():
                 self._chore = order
+                # What is left may fork as fast as it can, on the processors that we share with it.
+                self._slow_down = self._slow_down or run_first()
             case Spare():
-                self._chore = None
+                self._burial_is_over()
             case Sweep(run) if not isinstance(self._chore, KillTree):
                 self._chore, self._hunt = order, Hunt(run)
             case Sweep():
                 pass  # Never in the way of burying our own guard.
             case _:
                 assert_never(order)
+
+    def _burial_is_over(self) -> None:
+        self._chore = None
+        if self._slow_down is not None:
+            self._slow_down()
+            self._slow_down = None
 
     @property
     def every_s(self) -> float | None:
@@ -68,7 +78,7 @@ class Chores:
         match self._chore:
             case KillTree():
                 if self._remains.kill_pass():
-                    self._chore = None
+                    self._burial_is_over()
                     yield TreeKilled()
                 elif self._remains.tree_is_gone:
                     yield TreeKilled(guard_lives=True)

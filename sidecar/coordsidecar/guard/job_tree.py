@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from coordsidecar.hints import TYPE_CHECKING
-from coordsidecar.linux import boottime_s
+from coordsidecar.linux import boottime_s, run_first
 from coordsidecar.log import Log
 from coordsidecar.trees import tree
 from coordsidecar.trees.backoff import Backoff
@@ -45,6 +45,7 @@ class JobTree:
         signal those whom we need not see. ``app``: what is held once the tree is gone."""
         self.group: int | None = None
         """The job's process group; there may be others in the tree."""
+        self._slow_down: Callable[[], None] | None = None
         self.begin()
         self._log = log
         self._helpers = helpers
@@ -53,6 +54,7 @@ class JobTree:
 
     def begin(self) -> None:
         """Something else is to be done from now on: look again at once, and often."""
+        self._hurry(over=True)
         self._backoff = Backoff()
         self._since_s = self._shouted_s = boottime_s()
         self._untold: tuple[int, ...] = ()
@@ -131,7 +133,9 @@ class JobTree:
             # Last: as long as the hand lived, it may have let the app go on.
             return self._app_is_held() and not left
 
-        return self._look(kill, signal.SIGKILL)
+        is_empty = self._look(kill, signal.SIGKILL)
+        self._hurry(over=is_empty)
+        return is_empty
 
     def stand_by(self) -> None:
         """While nothing of ours runs: the app is held, whenever it was started, and by whomever."""
@@ -154,7 +158,18 @@ class JobTree:
             self._backoff.found(tree.below(me, leave_out=helpers))
             return frozen
 
-        return self._look(freeze, signal.SIGSTOP)
+        all_stopped = self._look(freeze, signal.SIGSTOP)
+        self._hurry(over=all_stopped)
+        return all_stopped
+
+    def _hurry(self, *, over: bool) -> None:
+        """One pass was not enough: they may fork as fast as they can, on the processors that we
+        share with them. So until it is ``over`` we run before them."""
+        if over and self._slow_down is not None:
+            self._slow_down()
+            self._slow_down = None
+        elif not over and self._slow_down is None:
+            self._slow_down = run_first()
 
     def _look(self, look: Callable[[int, tuple[int | None, ...]], bool], *signals: int) -> bool:
         try:
