@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.protocol import (
     Behind,
     Held,
@@ -67,11 +68,23 @@ class Candidate:
         return renewal.standing
 
     def take_office(
-        self, token: int, *, run: str = "a-run", floor: int = 0, limits: Limits | None = None
+        self,
+        token: int,
+        *,
+        run: str = "a-run",
+        floor: int = 0,
+        limits: Limits | None = None,
+        curbs: Curbs = NO_CURBS,
     ) -> int | None:
         self.run = run
         return self.store.take_office(
-            self.session, token, run=run, floor=floor, limits=limits, timeout_s=self.call_s
+            self.session,
+            token,
+            run=run,
+            floor=floor,
+            limits=limits,
+            curbs=curbs,
+            timeout_s=self.call_s,
         )
 
     def prepare(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from tests.sim.fault_curbs import CurbFaults, curbs_by_chance, lift
 from tests.sim.fault_orders import OrderFaults, orders_by_chance
 from tests.sim.fault_others import JobFaults, StoreFaults
 from tests.sim.fault_processes import ProcessFaults
@@ -14,7 +15,10 @@ __all__ = ["FAULT_NAMES", "FaultsByChance", "FaultsBySchedule"]
 
 _GROUPS = (ProcessFaults, JobFaults, StoreFaults)
 FAULT_NAMES = {
-    name for group in (*_GROUPS, OrderFaults) for name in vars(group) if not name.startswith("_")
+    name
+    for group in (*_GROUPS, OrderFaults, CurbFaults)
+    for name in vars(group)
+    if not name.startswith("_")
 }
 
 
@@ -41,6 +45,7 @@ class _Faults:
         self._world.say("faults", "are over")
         if not faulty.store.up:
             faulty.store.start()
+        lift(faulty.store)
         for node in faulty.nodes:
             node.link.heal()
             node.command_missing = node.no_processes = False
@@ -61,7 +66,7 @@ class FaultsByChance(_Faults):
         self._faults = [fault for fault, _ in self._kinds]
         # Each seed has its favourites, so that faults which need each other meet.
         self._weights = [weight * self._world.rng.random() ** 2 for _, weight in self._kinds]
-        for at_s, order in orders_by_chance(self._faulty):
+        for at_s, order in (*orders_by_chance(faulty), *curbs_by_chance(faulty)):
             self._world.at(at_s, lambda order=order: self._strike(order))  # type: ignore[misc]
         self._later()
 
@@ -86,8 +91,9 @@ class FaultsBySchedule(_Faults):
     def __init__(self, faulty: ScheduledFaulty) -> None:
         super().__init__(faulty)
         self._scheduled = faulty
-        orders = OrderFaults(faulty, Random(faulty.world.seed))
-        self._by_name = {fault.__name__: fault for fault, _ in (*self._kinds, *orders.kinds)}
+        dice = Random(faulty.world.seed)
+        kinds = (*self._kinds, *OrderFaults(faulty, dice).kinds, *CurbFaults(faulty, dice).kinds)
+        self._by_name = {fault.__name__: fault for fault, _ in kinds}
         for at_s, strike in faulty.strikes_at_s():
             self._world.at(at_s, lambda strike=strike: self._carry_out(strike))  # type: ignore[misc]
         self._world.at(faulty.end_s, self._heal)

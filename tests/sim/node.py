@@ -105,6 +105,7 @@ class Sidecar:
         self.aims = Aims(
             timing=node.plan.timing,
             run=self.run,
+            node_id=node.name,
             wait_until_s=node.host.clock_s() + wait_s if wait_s else None,
             try_once=wait_s == 0,
         )

@@ -14,6 +14,8 @@
 6. A lease that had lapsed when a guard woke up is not revived by what the guard reads then.
 7. A guard that only gets no processor is not taken for a stopped one: its elector ends the job over
    its head no sooner than it has been silent for D, or the lease is almost over.
+8. Nobody takes office against what operators have ordered: during a pause, while it is cordoned, or
+   instead of whom a transfer is for. What ends by itself may not end early, but for a fast clock.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Protocol
 
 from coordsidecar.core.messages import Leased
 from coordsidecar.core.timing import Timing
+from coordsidecar.store.curbs import Curbs
 from tests.sim.tree import Tree
 from tests.sim.world import Host, SafetyError, World
 
@@ -32,6 +35,8 @@ _A_MOMENT_S = 0.06
 """What waking up, scheduling and looking take at most."""
 _LONGEST_GRANT = 2.2
 """How many TTLs a store grants at the most, by the slowest clock."""
+_FASTEST = 0.9
+"""What a time is at the least that is counted by the fastest clock."""
 
 
 class Runner(Protocol):
@@ -63,6 +68,7 @@ class Referee:
         # For each loss: until when a lease from before it may last, and who had seen a leader then.
         self._losses: list[tuple[float, set[str]]] = []
         self._losses_before: dict[tuple[str, int], int] = {}
+        self._curbed_s: dict[object, float] = {}
         self.leaderships = 0
         self.longest_idle_s = 0.0
         self._idle_since_s = math.inf
@@ -83,6 +89,30 @@ class Referee:
         self._last_taken = max(self._last_taken, token)
         self._handles[owner, token] = handle
         self._losses_before[owner, token] = len(self._losses)
+
+    def curbs_written(self, curbs: Curbs) -> None:
+        """An operator is about to."""
+        for curb in (curbs.pause, curbs.transfer):
+            if curb is not None:
+                self._curbed_s.setdefault(curb, self._world.now_s)
+
+    def curbed(self, last_led: int, curbs: Curbs, owner: str) -> None:
+        """A sidecar takes office after the term of ``last_led``, while these hold (property 8)."""
+        node, now_s = owner.split(".")[0], self._world.now_s
+        pause, transfer = curbs.pause, curbs.transfer
+        if pause is not None:
+            for_s = math.inf if pause.for_s is None else pause.for_s * _FASTEST
+            if now_s < self._curbed_s[pause] + for_s:
+                self._fail(f"{owner} takes office, and it is {pause.why}")
+            self._world.counts["pauses that ended by themselves"] += 1
+        if curbs.cordon_of(node) is not None:
+            self._fail(f"{owner} takes office, and is cordoned")
+        if transfer is not None and transfer.token == last_led and transfer.to != node:
+            if now_s < self._curbed_s[transfer] + transfer.within_s * _FASTEST:
+                self._fail(f"{owner} takes office, and {transfer.why}")
+            self._world.counts["transfers in vain"] += 1
+        elif transfer is not None and transfer.token == last_led:
+            self._world.counts["transfers"] += 1
 
     def decided_to_lead(self, runner: Runner, token: int) -> None:
         """A guard has just decided that a job leads under ``token`` (properties 2 and 5)."""

@@ -171,13 +171,19 @@ class _Story:
 
         The longest of what may lie before it, one after the other: a guard and elector that are
         silent are replaced; a job is stopped, or rests; the session of the dead ends, by the
-        store's clock; a takeover delay passes; and whatever is asked is asked again.
+        store's clock; a takeover delay passes; and whatever is asked is asked again. What operators
+        have ordered for a time counts from when it is seen, by who was started last.
         """
         plan, lasting_s = self.plan, self._lasting_s()
         overstay_s = lasting_s if self.kind == "consul" else 0.5
         silence_s = timing.guard_step_every_s + timing.guard_patience_s + timing.healthy_age_s
         job_s = max(plan.stop_timeout_s, plan.max_restarts_window_s) + timing.kill_reserve_s
         again_s = 5.0 * 1.5 + 4 * timing.rpc_timeout_s
+        curbs = self.store.office.curbs
+        if curbs.pause is not None and curbs.pause.for_s is not None:
+            again_s += curbs.pause.for_s
+        if curbs.transfer is not None:
+            again_s += curbs.transfer.within_s + timing.renew_every_s + 2 * lasting_s
         return (silence_s + job_s + 2 * lasting_s + overstay_s + again_s) * (1 + 2 * _DRIFT)
 
     def _store(self) -> ModelStore:

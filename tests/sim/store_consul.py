@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core.election.moves import Gone, Renewed, Result
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.protocol import Absent, Behind, Held, Vacant
 from coordsidecar.value import replace
 from tests.sim.store_model import Caller, Referee
@@ -68,6 +69,12 @@ class ConsulLike(Expiring):
             self.world.counts["depositions"] += 1
             self._holder = handle
             self._bump()
+
+    def curb(self, curbs: Curbs) -> None:
+        """It is a write like a beat."""
+        super().curb(curbs)
+        self._beats += 1
+        self._beaten()
 
     def holder(self) -> str | None:
         return self._holder

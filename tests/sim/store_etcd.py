@@ -126,7 +126,7 @@ class EtcdLike(Expiring):
                 limits = self.office.limits and Limits(self.office.limits.ttl_s)
                 self.office = replace(self.office, limits=limits)
         assert isinstance(standing, Held | Behind | Absent)
-        return replace(renewed, standing=standing)
+        return replace(renewed, standing=standing, order=self.order)
 
     def _between(self, before: int | None, told: int, handle: str) -> bool:
         """Whether what was told lies between two linearizable answers of its own term."""

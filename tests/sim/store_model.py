@@ -13,6 +13,7 @@ from coordsidecar.core.election import moves
 from coordsidecar.core.election.moves import Op, Result
 from coordsidecar.core.election.phases import limits_of
 from coordsidecar.core.timing import Timing
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent, Behind, Held, Office, Session, Vacant
 from coordsidecar.value import replace
@@ -36,6 +37,10 @@ class Referee(Protocol):
     """Whoever must be told when leadership is given up."""
 
     def took_office(self, handle: str, token: int, owner: str) -> None: ...
+
+    def curbs_written(self, curbs: Curbs) -> None: ...
+
+    def curbed(self, last_led: int, curbs: Curbs, owner: str) -> None: ...
 
     def released(self, token: int, owner: str) -> None: ...
 
@@ -88,8 +93,8 @@ class ModelStore:
             case moves.Look(session):
                 told = self._ask_of_leader(session.handle, caller)
                 return self._seen(self._standing(session.handle), session.handle, told)
-            case moves.TakeOffice(session, token, floor):
-                if self.token_held(session.handle) != token:
+            case moves.TakeOffice(session, token, floor, curbs):
+                if self.token_held(session.handle) != token or self.office.curbs != curbs:
                     return moves.Took(None)
                 return moves.Took(self._take_office(session.handle, token, caller, floor))
             case moves.Prepare():
@@ -112,21 +117,24 @@ class ModelStore:
         return replace(renewed, standing=standing, order=self.order)
 
     def _take_if_clean(self, standing: Result, handle: str, caller: Caller, floor: int) -> Result:
-        if not (isinstance(standing, Held) and self.office.clean and self.office.led >= floor):
+        if not isinstance(standing, Held) or not self.office.may_be_succeeded(floor):
             return standing
         token = self._take_office(handle, standing.token, caller, floor)
-        return replace(standing, token=token, in_office=True)
+        return replace(standing, token=token, in_office=True, curbs=self.office.curbs)
 
     def _take_office(self, handle: str, token: int, caller: Caller, floor: int) -> int:
         """Under ``token``, or one above ``floor``."""
         token = max(token, floor + 1) if token <= floor else token
         self.referee.took_office(handle, token, self.owners[handle])
+        if self._in_office.get(handle) != token:
+            self.referee.curbed(self.office.led, self.office.curbs, caller.name)
         self._in_office[handle] = token
         self._in_charge = caller.name
         limits = limits_of(Session("", self._granted_s(handle)), caller.timing)
         self.office = replace(
             self.office, led=token, run=caller.run, lock=self._lock_id(), limits=limits
         )
+        self.office = replace(self.office, curbs=self.office.curbs.of_next_term)
         self._changed()
         return token
 
@@ -140,6 +148,7 @@ class ModelStore:
             cursor=self.version,
             in_office=leads,
             limits=self.office.limits if leads else None,
+            curbs=self.office.curbs,
         )
 
     def _granted_s(self, handle: str) -> float:
@@ -162,7 +171,7 @@ class ModelStore:
         if office != self.office:
             self.referee.released(office.led, self._in_charge)
             self.office = office
-            if held == token:
+            if held == token and not self.office.curbs:
                 self._appoint(handle)
             self._changed()
 
@@ -219,6 +228,11 @@ class ModelStore:
     def end_session(self, handle: str) -> None:
         """Closed by its owner."""
         raise NotImplementedError
+
+    def curb(self, curbs: Curbs) -> None:
+        """What operators have ordered to hold from now on. Not every watch is told of it."""
+        self.referee.curbs_written(curbs)
+        self.office = replace(self.office, curbs=curbs)
 
     # ── operators and outages ──────────────────────────────────────────────────────────────────
 

@@ -19,7 +19,9 @@ from coordsidecar_adapters.endpoints import Endpoints
 from coordsidecar_adapters.http_connection import Resolver, TlsSide
 from coordsidecar_adapters.link import LinkError
 
-__all__ = ["ConsulClient"]
+__all__ = ["ConsulClient", "split_wait"]
+
+_LONGEST_WAIT_S = 300.0
 
 T = TypeVar("T")
 
@@ -102,3 +104,13 @@ class ConsulClient:
     def _send_token(self) -> None:
         for agent in self._agents.values():
             agent.token = self._token
+
+
+def split_wait(left_s: float) -> tuple[float, float]:
+    """How long Consul may hold a query, and how much time its answer has, within ``left_s``.
+
+    Consul adds up to a sixteenth of the wait, so that waiting clients do not all ask at once.
+    """
+    slack_s = min(1.0, left_s / 4)
+    wait_s = min((left_s - slack_s) * 16 / 17, _LONGEST_WAIT_S)
+    return (wait_s, slack_s) if wait_s >= 0.005 else (0.0, 0.0)

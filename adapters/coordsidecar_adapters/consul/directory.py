@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.orders import Order
-from coordsidecar.store.protocol import Election, Leader, RefusedError
+from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.sessions import Sessions
@@ -21,6 +22,8 @@ from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
 from coordsidecar_adapters.http_connection import tls_side
 
 __all__ = ["ConsulDirectory", "directory"]
+
+_TRIES = 5
 
 
 def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
@@ -51,6 +54,18 @@ class ConsulDirectory:
         election = Election(namespace=self._namespace, name=name)
         ElectionKeys(self._client, election=election).order(order, time.monotonic() + timeout_s)
 
+    def curb(self, name: str, change: Callable[[Curbs], Curbs], *, timeout_s: float) -> Curbs:
+        deadline_s = time.monotonic() + timeout_s
+        keys = ElectionKeys(self._client, election=Election(namespace=self._namespace, name=name))
+        for _ in range(_TRIES):
+            state = keys.read(deadline_s)
+            if state.office_index == 0 or state.office.led < 0:
+                raise RefusedError(f"Consul: {keys.office_key} is no record of who is in office")
+            curbs = change(state.office.curbs)
+            if keys.curb(state, curbs, deadline_s):
+                return curbs
+        raise UnreachableError(f"Consul: {keys.office_key} kept changing")
+
     def board(self, name: str, *, timeout_s: float) -> Board:
         deadline_s = time.monotonic() + timeout_s
         election = Election(namespace=self._namespace, name=name)
@@ -67,4 +82,4 @@ class ConsulDirectory:
         else:
             ids = sorted(name for session, name in others.items() if session != holder)
             waiting = tuple(json.dumps({"id": one}) for one in ids)
-        return Board(leader, waiting, led=max(state.office.led, 0))
+        return Board(leader, waiting, led=max(state.office.led, 0), curbs=state.office.curbs)

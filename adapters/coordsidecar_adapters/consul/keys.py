@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from coordsidecar.hints import Any
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import (
     Election,
@@ -127,17 +128,24 @@ class ElectionKeys:
         )
 
     def take_office(
-        self, session: Session, lock: Lock, office: Office, deadline_s: float
+        self, session: Session, state: State, office: Office, deadline_s: float
     ) -> State | None:
-        """Write the record if the lock is still ours, and still as in ``lock``.
+        """Write the record if the lock is still ours, and both keys are as in ``state``.
 
-        Both keys as they are now; None: it is not ours.
+        Both keys as they are now; None: they were not so.
         """
+        assert state.lock is not None
         operations = [
-            *self._check_ours(session, lock),
-            _operation("set", self._office_key, Value=_encoded(office.encode())),
+            *self._check_ours(session, state.lock),
+            self._replace_office(state, office),
         ]
         return self._transact_and_read(operations, deadline_s)[1]
+
+    def curb(self, state: State, curbs: Curbs, deadline_s: float) -> bool:
+        """Put them into the record, which says in full then what else is in it; False: it is no
+        longer as in ``state``."""
+        office = replace(state.office, curbs=curbs)
+        return not self._transact([self._replace_office(state, office)], deadline_s)[0]
 
     def beat(self, session: Session, state: State, deadline_s: float) -> State | None:
         """Write the record of our term anew, if the lock is still ours, and both as in ``state``.

@@ -83,10 +83,11 @@ class State(Value):
 
         It will be above that of the record, which is still the same where it is replaced.
         """
-        return self.office.clean and floor <= self.office.led <= self.office_index
+        return self.office.may_be_succeeded(floor) and self.office.led <= self.office_index
 
     def succeeded(self, *, run: str, limits: Limits | None) -> Office:
         """The record of who takes office together with the lock."""
+        assert not self.office.curbs, "see `may_be_succeeded`"
         released = self.office.released
         return Office(led=_LED_SINCE_WRITTEN, released=released, run=run, limits=limits)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
@@ -40,7 +41,7 @@ from coordsidecar.store.protocol import (
     Vacant,
 )
 from coordsidecar.value import replace
-from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.client import ConsulClient, split_wait
 from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.sessions import Sessions
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
@@ -51,9 +52,9 @@ __all__ = ["ConsulStore", "connect"]
 
 _LOCK_DELAY_RETRY_S = 0.5
 _LOST_RACE_RETRY_S = 0.05
-_LONGEST_WAIT_S = 300.0
 _NEXT_FIRST_S = 0.03
 _RESIGN_TRIES = 3
+_OFFICE_TRIES = 3
 _BEAT_TRIES = 2
 
 
@@ -162,24 +163,27 @@ class ConsulStore(NothingToPrepare):
         run: str,
         floor: int = 0,
         limits: Limits | None = None,
+        curbs: Curbs = NO_CURBS,
         timeout_s: float,
     ) -> int | None:
         deadline_s = time.monotonic() + timeout_s
         known = self._held_by(session) or self._keys.read(deadline_s)
-        lock = known.lock
-        if lock is None or lock.session != session.handle:
-            return None
-        office = known.office.taken(
-            token, lock=lock.modify_index, run=run, floor=floor, limits=limits
-        )
-        if office is None:
-            return None
-        self._state = None  # If no answer comes, nothing is known of it.
-        self._state = self._keys.take_office(session, lock, office, deadline_s)
-        if self._state is None:
-            return None
-        self._term = (session.handle, lock.modify_index, office.led)
-        return office.led
+        for _ in range(_OFFICE_TRIES):
+            lock = known.lock
+            if lock is None or lock.session != session.handle or known.office.curbs != curbs:
+                return None
+            office = known.office.taken(
+                token, lock=lock.modify_index, run=run, floor=floor, limits=limits
+            )
+            if office is None:
+                return None
+            self._state = None  # If no answer comes, nothing is known of it.
+            self._state = self._keys.take_office(session, known, office, deadline_s)
+            if self._state is not None:
+                self._term = (session.handle, lock.modify_index, office.led)
+                return office.led
+            known = self._keys.read(deadline_s)
+        raise UnreachableError(f"Consul: {self._keys.office_key} kept changing")
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
@@ -208,7 +212,7 @@ class ConsulStore(NothingToPrepare):
         # data, would leave us deaf for the whole wait.
         index, state = self._watched.look(deadline_s)
         while not (changed := _differs(state, standing)):
-            wait_s, slack_s = _split_wait(until_s - time.monotonic())
+            wait_s, slack_s = split_wait(until_s - time.monotonic())
             if wait_s <= 0:
                 break
             waited_from = index
@@ -277,6 +281,7 @@ class ConsulStore(NothingToPrepare):
                 in_office=state.in_office,
                 limits=office.limits if state.in_office else None,
                 beat=state.beat,
+                curbs=office.curbs,
             )
         assert retry_after_s is not None
         return Vacant(retry_after_s, cursor=lock.modify_index, last_led=office.led)
@@ -287,13 +292,3 @@ def _differs(state: State, standing: Held | Behind | Vacant) -> bool:
     if state.lock_index != standing.cursor:
         return True
     return isinstance(standing, Behind) and state.beat != standing.beat
-
-
-def _split_wait(left_s: float) -> tuple[float, float]:
-    """How long Consul may hold a query, and how much time its answer has, within ``left_s``.
-
-    Consul adds up to a sixteenth of the wait, so that waiting clients do not all ask at once.
-    """
-    slack_s = min(1.0, left_s / 4)
-    wait_s = min((left_s - slack_s) * 16 / 17, _LONGEST_WAIT_S)
-    return (wait_s, slack_s) if wait_s >= 0.005 else (0.0, 0.0)

@@ -9,8 +9,9 @@ For what an operator asks and orders, in a process of its own: no sidecar import
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import (
@@ -81,20 +82,35 @@ class EtcdDirectory:
         office = Office.decode(record[0].value if record else None)
         led = max(office.led, 0)
         if not candidates:
-            return Board(None, (), in_order=True, led=led)
+            return Board(None, (), in_order=True, led=led, curbs=office.curbs)
         first, *others = candidates
         leader = Leader(token=office.leader_token(first.created), record=first.text)
-        return Board(leader, tuple(key.text for key in others), in_order=True, led=led)
+        waiting = tuple(key.text for key in others)
+        return Board(leader, waiting, in_order=True, led=led, curbs=office.curbs)
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
-        deadline_s = time.monotonic() + timeout_s
+        self._change(name, order.put_into, time.monotonic() + timeout_s)
+
+    def curb(self, name: str, change: Callable[[Curbs], Curbs], *, timeout_s: float) -> Curbs:
+        curbs = Curbs()
+
+        def curbed(record: bytes) -> str | None:
+            nonlocal curbs
+            curbs = change(Office.decode(record or b"-").curbs)
+            return Office.put_into(record, curbs)
+
+        self._change(name, curbed, time.monotonic() + timeout_s)
+        return curbs
+
+    def _change(self, name: str, change: Callable[[bytes], str | None], deadline_s: float) -> None:
+        """Replace the office record by what ``change`` makes of it; None: it is none."""
         office = ElectionKeys(Election(namespace=self._namespace, name=name)).office
         for _ in range(_TRIES):
             (found,) = self._read([get(office)], timeout_s=deadline_s - time.monotonic())
             record = found[0].value if found else b""
-            if (ordered := order.put_into(record)) is None:
+            if (changed := change(record)) is None:
                 raise RefusedError(f"etcd: {office} is no record of who is in office")
-            write = [put(office, ordered)]
+            write = [put(office, changed)]
             body: Json = {"compare": [value_is(office, record)], "success": write, "failure": []}
             left_s = deadline_s - time.monotonic()
             answer = self._calls.call("/v3/kv/txn", body, timeout_s=left_s)

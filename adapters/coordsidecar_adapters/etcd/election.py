@@ -23,6 +23,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.heir import Heir
 from coordsidecar.store.protocol import (
     Absent,
@@ -145,7 +146,8 @@ class EtcdElection:
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
         self._seen.run = run
-        if run and self._seen.created and self._seen.office.led >= floor:
+        seen = self._seen.office
+        if run and self._seen.created and seen.led >= floor and not seen.curbs:
             standing = self._succeed(name, run, limits, deadline_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
@@ -217,29 +219,21 @@ class EtcdElection:
         run: str,
         floor: int = 0,
         limits: Limits | None = None,
+        curbs: Curbs = NO_CURBS,
         timeout_s: float,
     ) -> int | None:
         deadline_s = time.monotonic() + timeout_s
-        name = self._keys.candidate(session)
-        if self._seen.created == 0:
+        name, seen = self._keys.candidate(session), self._seen
+        if seen.created == 0:
             self.standing(session, timeout_s=timeout_s)
         limits = self._leases.judgeable(limits, timeout_s=(deadline_s - time.monotonic()) / 2)
-        # The record as we last saw it will do: while we hold the election, nobody else changes in
-        # it more than how the one before us left.
-        office = self._seen.office.taken(
-            token, lock=self._seen.created, run=run, floor=floor, limits=limits
-        )
-        if office is None or self._seen.created == 0:
-            return None
-        answer = self._txn(
-            compare=self._keys.leads(name, self._seen.created),
-            success=[put(self._keys.office, office.encode()), touch(name)],
-            timeout_s=deadline_s - time.monotonic(),
-        )
-        if not answer.succeeded:
-            return None
-        self._seen.took(name, office)
-        return office.led
+
+        def record_of(office: Office) -> Office | None:
+            if office.curbs != curbs:
+                return None
+            return office.taken(token, lock=seen.created, run=run, floor=floor, limits=limits)
+
+        return self._succession().take_office(name, record_of, deadline_s=deadline_s)
 
     def prepare(self, session: Session, *, timeout_s: float) -> None:
         self._succession().find_heir(

@@ -51,6 +51,10 @@ class ElectionKeys:
             get(self.office),
         ]
 
+    def with_next(self, name: str, created: int) -> list[Json]:
+        """Ask for our key, the office record, and the candidate that stands next behind us."""
+        return [get(name), get(self.office), self.next_after(created)]
+
     def next_after(self, created: int) -> Json:
         """Ask for the candidate that stands next behind the key that was created then."""
         behind = self.first_of("ASCEND") | {"min_create_revision": str(created + 1)}

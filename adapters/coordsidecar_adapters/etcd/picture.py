@@ -104,4 +104,5 @@ class Picture:
             quiet_s=quiet_s,
             next_in_line=ahead.name == first.name,
             may_follow=in_office and ahead.name == first.name and self.run != "",
+            curbs=office.curbs,
         )

@@ -9,7 +9,7 @@ exists: keys that come later are younger.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from coordsidecar.hints import Protocol
 from coordsidecar.store.heir import Heir
@@ -24,7 +24,6 @@ from coordsidecar_adapters.etcd.txn import (
     b64,
     created_at,
     event_of,
-    get,
     put,
     touch,
     value_is,
@@ -59,10 +58,40 @@ class Succession:
     def __init__(self, keys: ElectionKeys, seen: Picture, leases: Leases, ask: Ask) -> None:
         self._keys, self._seen, self._leases, self._ask = keys, seen, leases, ask
 
+    def take_office(
+        self, name: str, record_of: Callable[[Office], Office | None], *, deadline_s: float
+    ) -> int | None:
+        """Put into the record what ``record_of`` makes of it; None: it is no longer ours to make,
+        or the candidate ``name`` does not lead any more. Returns the token."""
+        seen = self._seen
+        for _ in range(_TRIES):
+            # What else is in it while we hold the election, the one before us may change, to say
+            # how it left, and an operator.
+            record, office = seen.record, record_of(seen.office)
+            if office is None or seen.created == 0:
+                return None
+            answer = self._ask(
+                compare=[
+                    *self._keys.leads(name, seen.created),
+                    value_is(self._keys.office, record),
+                ],
+                success=[put(self._keys.office, office.encode()), touch(name)],
+                failure=self._reads(name),
+                timeout_s=deadline_s - time.monotonic(),
+            )
+            if answer.succeeded:
+                seen.took(name, office)
+                return office.led
+            seen.found_changed(answer)
+            if seen.record == record:
+                return None
+        raise UnreachableError(f"somebody keeps changing {self._keys.office}")
+
     def resign(self, name: str, token: int | None, *, run: str, deadline_s: float) -> None:
         """Withdraw the candidate ``name``, and end its term under ``token``; see `Store.resign`."""
         seen = self._seen
-        heir = self.find_heir(name, deadline_s=deadline_s) if token is not None else None
+        appoints = token is not None and not seen.office.curbs
+        heir = self.find_heir(name, deadline_s=deadline_s) if appoints else None
         for _ in range(_TRIES):
             compare, change = self._resignation(name, token, heir, run=run)
             answer = self._ask(
@@ -128,7 +157,7 @@ class Succession:
 
     def _reads(self, name: str) -> list[Json]:
         """What `Picture.found_changed` wants to know."""
-        return [get(name), get(self._keys.office), self._keys.next_after(self._seen.created)]
+        return self._keys.with_next(name, self._seen.created)
 
 
 def watched(keys: ElectionKeys, name: str, standing: Held | Behind) -> tuple[list[Json], float]:

@@ -6,8 +6,9 @@ For what an operator asks and orders, in a process of its own: no sidecar import
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
@@ -43,15 +44,31 @@ class KubernetesDirectory:
         if found is None:
             return Board(None, None)
         leader = Leader(found.leader_token, found.leader) if found.holder else None
-        return Board(leader, None, led=max(found.office.led, 0))
+        return Board(leader, None, led=max(found.office.led, 0), curbs=found.office.curbs)
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
+        self._change(name, lambda lease: leases.ordered(lease, order), deadline_s)
+
+    def curb(self, name: str, change: Callable[[Curbs], Curbs], *, timeout_s: float) -> Curbs:
+        curbs = Curbs()
+
+        def curbed(lease: Lease) -> leases.Json:
+            nonlocal curbs
+            if lease.office.led <= 0:
+                raise RefusedError(f"Kubernetes: nobody has ever led by the Lease for {name}")
+            curbs = change(lease.office.curbs)
+            return leases.curbed(lease, curbs)
+
+        self._change(name, curbed, time.monotonic() + timeout_s)
+        return curbs
+
+    def _change(self, name: str, change: Callable[[Lease], leases.Json], deadline_s: float) -> None:
         for _ in range(_TRIES):
             client, found = self._find(name, deadline_s)
             if found is None:
                 raise RefusedError(f"Kubernetes: there is no Lease for {name}")
-            if client.patch(leases.ordered(found, order), deadline_s) is not None:
+            if client.patch(change(found), deadline_s) is not None:
                 return
         raise UnreachableError(f"Kubernetes: the Lease for {name} kept changing")
 

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Mapping
 
 from coordsidecar.hints import Any
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Limits, Office, UnreachableError
 from coordsidecar.value import Value, replace
@@ -23,6 +24,7 @@ __all__ = [
     "NO_LEASE",
     "Lease",
     "acquisition",
+    "curbed",
     "in_office",
     "ordered",
     "release",
@@ -122,7 +124,7 @@ class Lease(Value):
 
     def may_be_succeeded(self, floor: int) -> bool:
         """Whether office may be taken with the lock: by a version that will be high enough."""
-        return self.office.clean and floor <= self.office.led <= self.version
+        return self.office.may_be_succeeded(floor) and self.office.led <= self.version
 
 
 NO_LEASE = Lease(0)
@@ -157,12 +159,8 @@ def acquisition(
 
 def renewal(lease: Lease, ttl_s: float) -> Json:
     """Renew it, as its holder; and say in full what was taken by the version of its write."""
-    annotations = {}
-    if not lease.lock_written:
-        annotations[_TERM] = _term(lease.holder, lease.lock, lease.replaced)
-    if not lease.office_written:
-        annotations[_OFFICE] = lease.office.encode()
-    return _write(lease, annotations, _held(lease.holder, ttl_s) | {"renewTime": _now(lease)})
+    spec = _held(lease.holder, ttl_s) | {"renewTime": _now(lease)}
+    return _write(lease, _in_full(lease), spec)
 
 
 def in_office(lease: Lease, office: Office, ttl_s: float) -> Json:
@@ -173,7 +171,13 @@ def in_office(lease: Lease, office: Office, ttl_s: float) -> Json:
 
 def ordered(lease: Lease, order: Order) -> Json:
     """Leave an order for whoever leads."""
-    return _write(lease, {_ORDER: order.encode()}, {})
+    return _write(lease, _in_full(lease) | {_ORDER: order.encode()}, {})
+
+
+def curbed(lease: Lease, curbs: Curbs) -> Json:
+    """Put into the office record what operators have ordered to hold."""
+    office = replace(lease.office, curbs=curbs)
+    return _write(lease, _in_full(lease) | {_OFFICE: office.encode()}, {})
 
 
 def release(lease: Lease, office: Office, *, ours: bool) -> Json:
@@ -193,6 +197,16 @@ def _write(lease: Lease, annotations: Mapping[str, str], spec: Json) -> Json:
     if annotations:
         metadata["annotations"] = dict(annotations)
     return {"metadata": metadata, "spec": spec} if spec else {"metadata": metadata}
+
+
+def _in_full(lease: Lease) -> dict[str, str]:
+    """What stands in it as `_BY_THIS_WRITE`, which ours would be taken for."""
+    annotations = {}
+    if not lease.lock_written:
+        annotations[_TERM] = _term(lease.holder, lease.lock, lease.replaced)
+    if not lease.office_written:
+        annotations[_OFFICE] = lease.office.encode()
+    return annotations
 
 
 def _held(holder: str, duration_s: float) -> Json:

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from coordsidecar.hints import Any
-from coordsidecar.store.protocol import Announcer, Election, RefusedError
+from coordsidecar.store.announcer import Announcer
+from coordsidecar.store.protocol import Election, RefusedError
 from coordsidecar_adapters.http_connection import tls_side
 from coordsidecar_adapters.kubernetes.client import KubernetesClient
 from coordsidecar_adapters.kubernetes.errors import Resource, translate

@@ -17,6 +17,7 @@ import os
 import time
 from collections.abc import Mapping
 
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
@@ -43,9 +44,7 @@ from coordsidecar_adapters.kubernetes.watcher import Watcher
 
 __all__ = ["KubernetesStore", "connect"]
 
-_RENEW_TRIES = 3
-_RESIGN_TRIES = 3
-_CAMPAIGN_TRIES = 3
+_TRIES = 3
 _LOST_RACE_RETRY_S = 0.05
 _LONGEST_NAME = 100
 
@@ -104,7 +103,7 @@ class KubernetesStore(NothingToPrepare):
         seen = self._watcher.last
         is_free = seen is not None and seen.version and not seen.holder
         guess = seen if is_free and depose is None else None
-        for _ in range(_CAMPAIGN_TRIES):
+        for _ in range(_TRIES):
             lease, guess = guess or self._found(deadline_s), None
             if lease.holder == session.handle and lease.lock:
                 break
@@ -130,12 +129,13 @@ class KubernetesStore(NothingToPrepare):
         run: str,
         floor: int = 0,
         limits: Limits | None = None,
+        curbs: Curbs = NO_CURBS,
         timeout_s: float,
     ) -> int | None:
         deadline_s = time.monotonic() + timeout_s
         lease = self._held_by(session) or self._read(deadline_s)
-        for _ in range(_RENEW_TRIES):
-            if lease.holder != session.handle or not lease.lock:
+        for _ in range(_TRIES):
+            if lease.holder != session.handle or not lease.lock or lease.office.curbs != curbs:
                 return None
             office = lease.office.taken(token, lock=lease.lock, run=run, floor=floor, limits=limits)
             if office is None:
@@ -151,7 +151,7 @@ class KubernetesStore(NothingToPrepare):
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
         known, self._known = self._held_by(session), None
-        for _ in range(_RESIGN_TRIES):
+        for _ in range(_TRIES):
             lease, known = known or self._read(deadline_s), None
             ours = lease.holder == session.handle
             office = lease.office.resigned(token, run=run)
@@ -187,7 +187,7 @@ class KubernetesStore(NothingToPrepare):
     def _renewed(self, session: Session, deadline_s: float) -> Standing:
         """How we stand, having written the Lease, if it is ours."""
         lease = self._held_by(session) or self._read(deadline_s)
-        for _ in range(_RENEW_TRIES):
+        for _ in range(_TRIES):
             if lease.holder != session.handle or not lease.lock:
                 return self._standing(session, lease)
             written = self._write(lease, leases.renewal(lease, session.ttl_s), deadline_s)
@@ -203,7 +203,7 @@ class KubernetesStore(NothingToPrepare):
 
     def _found(self, deadline_s: float) -> Lease:
         """As `_read`, and there is one: if there was none, it is made, and nobody holds it yet."""
-        for _ in range(_CAMPAIGN_TRIES):
+        for _ in range(_TRIES):
             lease = self._read(deadline_s)
             if lease.version:
                 return lease
@@ -281,6 +281,7 @@ class KubernetesStore(NothingToPrepare):
                 in_office=lease.in_office,
                 limits=lease.limits,
                 beat=lease.beat,
+                curbs=lease.office.curbs,
             )
         if not lease.lock:
             # Our name, put there by somebody who does not say since when.

@@ -7,20 +7,25 @@ For what an operator asks and orders, in a process of its own: no sidecar import
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.orders import Order
-from coordsidecar.store.protocol import Election, RefusedError
+from coordsidecar.store.protocol import Election, RefusedError, UnreachableError
 from coordsidecar_adapters.local.folder import lock_folder
-from coordsidecar_adapters.local.order import write_order
+from coordsidecar_adapters.local.orders import OrderFiles
 from coordsidecar_adapters.local.record import read_record
 from coordsidecar_adapters.local.store import connect
 
 __all__ = ["LocalDirectory", "directory"]
 
-_LOCK, _RECORD, _ORDER = ".lock", ".json", ".order"
+_LOCK, _RECORD = ".lock", ".json"
+_TURN_S = 0.01
 
 
 def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
@@ -55,11 +60,47 @@ class LocalDirectory:
             led = read_record(stem + _RECORD, existed=False).office.led
         except OSError as e:
             raise RefusedError(f"cannot read {stem}{_RECORD}: {e.strerror}") from e
-        return Board(leader, None, led=max(led, 0))
+        return Board(leader, None, led=max(led, 0), curbs=OrderFiles(stem).curbs())
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
-        path = os.path.join(self._folder, name + _ORDER)
+        files = OrderFiles(os.path.join(self._folder, name))
+        with _writing(files.order_path):
+            files.write_order(order)
+
+    def curb(self, name: str, change: Callable[[Curbs], Curbs], *, timeout_s: float) -> Curbs:
+        stem = os.path.join(self._folder, name)
+        if not os.path.exists(stem + _RECORD):
+            raise RefusedError(f"there is no {stem}{_RECORD}: nobody has ever led")
+        files = OrderFiles(stem)
+        with _writing(files.curbs_path):
+            folder_fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _lock(folder_fd, time.monotonic() + timeout_s)
+                curbs = change(files.curbs())
+                files.write_curbs(curbs)
+            finally:
+                os.close(folder_fd)
+        return curbs
+
+
+def _lock(folder_fd: int, deadline_s: float) -> None:
+    """Operators take turns; whoever leads waits for none of them."""
+    while True:
         try:
-            write_order(path, order)
-        except OSError as e:
-            raise RefusedError(f"cannot write {path}: {e.strerror}") from e
+            fcntl.flock(folder_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(_TURN_S)
+        else:
+            return
+
+
+@contextmanager
+def _writing(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BlockingIOError as e:
+        raise UnreachableError(f"somebody else has locked the folder of {path}") from e
+    except OSError as e:
+        raise RefusedError(f"cannot write {path}: {e.strerror}") from e

@@ -16,13 +16,12 @@ The disk is outside of our ``timeout_s``: a write that hangs in the kernel hangs
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
@@ -31,19 +30,18 @@ from coordsidecar.store.protocol import (
     Leader,
     Limits,
     NothingToPrepare,
-    RefusedError,
     Renewal,
     Session,
     SessionLostError,
     Standing,
     Store,
-    UnreachableError,
     Vacant,
 )
 from coordsidecar.value import replace
 from coordsidecar_adapters.local import inotify, lock
+from coordsidecar_adapters.local.errors import translated
 from coordsidecar_adapters.local.folder import assert_fit, lock_folder
-from coordsidecar_adapters.local.order import read_order
+from coordsidecar_adapters.local.orders import OrderFiles
 from coordsidecar_adapters.local.record import Record, read_record, write_record
 
 __all__ = ["LocalStore", "connect"]
@@ -54,17 +52,6 @@ _POLL_S = 0.25
 _LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010, *(_POLL_S,) * 4)
 # Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
 _CAMPAIGN_TRIES = 3
-_REFUSALS = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENOLCK,
-    errno.EOPNOTSUPP,
-}
 
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
@@ -82,7 +69,7 @@ class LocalStore(NothingToPrepare):
     def __init__(self, stem: str) -> None:
         self._lock_path = f"{stem}.lock"
         self._record_path = f"{stem}.json"
-        self._order_path = f"{stem}.order"
+        self._orders = OrderFiles(stem)
         self._written: Record | None = None  # By us, the last time.
         self._events: inotify.FileEvents | None = None
         self._watched: Held | Behind | Vacant | None = None
@@ -90,18 +77,18 @@ class LocalStore(NothingToPrepare):
     def open(
         self, *, ttl_s: float, takeover_delay_s: float, record: str, timeout_s: float
     ) -> Session:
-        with self._translated():
+        with translated(self._lock_path):
             os.makedirs(os.path.dirname(self._lock_path), mode=0o755, exist_ok=True)
             assert_fit(self._lock_path, self._record_path)
             fd = lock.open_lock(self._lock_path)
             return Session(handle=lock.new_handle(fd), ttl_s=math.inf, fds=(fd,))
 
     def renew(self, session: Session, *, look: bool, timeout_s: float) -> Renewal:
-        with self._translated():
+        with translated(self._lock_path):
             if not self._in_place(lock.session_fd(session)):
                 raise self._replaced()
         standing = self.standing(session, timeout_s=timeout_s) if look else None
-        return Renewal(math.inf, standing, read_order(self._order_path) if look else None)
+        return Renewal(math.inf, standing, self._orders.order() if look else None)
 
     def campaign(
         self,
@@ -114,7 +101,7 @@ class LocalStore(NothingToPrepare):
         depose: int | None = None,
         timeout_s: float,
     ) -> Standing:
-        with self._translated():
+        with translated(self._lock_path):
             fd = lock.session_fd(session)
             acquired = lock.try_lock(fd, tries=_CAMPAIGN_TRIES)
             if not self._in_place(fd):
@@ -125,11 +112,11 @@ class LocalStore(NothingToPrepare):
             if not acquired:
                 return self._behind(known, fd)
             if known.holder == lock.session_id(session):
-                return known.held(lock.read_lock_id(fd))
+                return self._held(known, lock.read_lock_id(fd))
             won = known.won(lock.session_id(session), leader=record, floor=floor)
-            in_order = known.office.clean and known.office.led >= floor
+            at_once = known.office.may_be_succeeded(floor) and not self._orders.curbs()
             try:
-                return self._win(fd, won, run=run if in_order else "", limits=limits)
+                return self._win(fd, won, run=run if at_once else "", limits=limits)
             except OSError:
                 lock.unlock(fd)
                 raise
@@ -141,10 +128,10 @@ class LocalStore(NothingToPrepare):
         if in_office:
             known = known.taken(known.token, lock=lock_id, run=run, limits=limits)
         self._write_record(known, durable=True)
-        return replace(known.held(lock_id or lock.lock_id(fd)), in_office=in_office)
+        return replace(self._held(known, lock_id or lock.lock_id(fd)), in_office=in_office)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
-        with self._translated():
+        with translated(self._lock_path):
             fd = lock.session_fd(session)
             if not self._in_place(fd):
                 return Absent()
@@ -152,7 +139,7 @@ class LocalStore(NothingToPrepare):
             # To lock what this description holds already changes nothing, and the record says that
             # nobody else has held it since.
             if known.holder == lock.session_id(session) and lock.try_lock(fd):
-                return known.held(lock.read_lock_id(fd))
+                return self._held(known, lock.read_lock_id(fd))
             with lock.probe(self._lock_path) as probe_fd:
                 if lock.is_locked(probe_fd):
                     return self._behind(known, fd)
@@ -166,23 +153,25 @@ class LocalStore(NothingToPrepare):
         run: str,
         floor: int = 0,
         limits: Limits | None = None,
+        curbs: Curbs = NO_CURBS,
         timeout_s: float,
     ) -> int | None:
-        with self._translated():
+        with translated(self._lock_path):
             fd = lock.session_fd(session)
             known = self._known(session, fd)
             led = max(token, floor + 1)
             if known.holder != lock.session_id(session) or known.token not in (token, led):
                 return None
-            if not lock.try_lock(fd) or not self._in_place(fd):
+            if not lock.try_lock(fd) or not self._in_place(fd) or self._orders.curbs() != curbs:
                 return None
             taken = known.taken(led, lock=lock.read_lock_id(fd), run=run, limits=limits)
             if known != taken:
                 self._write_record(taken, durable=known.token != led)
+            self._orders.begin_term(curbs)
             return led
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
-        with self._translated():
+        with translated(self._lock_path):
             try:
                 fd = lock.session_fd(session)
             except SessionLostError:
@@ -201,7 +190,7 @@ class LocalStore(NothingToPrepare):
                 self._mend(token, run)
 
     def close(self, session: Session, *, timeout_s: float) -> None:
-        with self._translated():
+        with translated(self._lock_path):
             try:
                 fd = lock.session_fd(session)
             except SessionLostError:
@@ -218,7 +207,7 @@ class LocalStore(NothingToPrepare):
             mask |= inotify.CLOSE_WRITE
         if isinstance(standing, Behind) and standing.leader_token == 0:
             mask |= inotify.CLOSE_NOWRITE  # flock(1) opens the file for reading only.
-        with self._translated(), lock.probe(self._lock_path) as probe_fd:
+        with translated(self._lock_path), lock.probe(self._lock_path) as probe_fd:
             self._events = events = self._events or inotify.FileEvents()
             events.listen(self._lock_path, mask)
             fd = lock.session_fd(session)
@@ -239,7 +228,7 @@ class LocalStore(NothingToPrepare):
             return True
 
     def leader(self, *, timeout_s: float) -> Leader | None:
-        with self._translated(), lock.probe(self._lock_path) as probe_fd:
+        with translated(self._lock_path), lock.probe(self._lock_path) as probe_fd:
             if not lock.is_locked(probe_fd):
                 return None
             behind = self._behind(read_record(self._record_path, existed=False), probe_fd)
@@ -262,8 +251,12 @@ class LocalStore(NothingToPrepare):
         finally:
             os.close(fd)
 
+    def _held(self, known: Record, lock_id: str) -> Held:
+        return replace(known.held(lock_id), curbs=self._orders.curbs())
+
     def _behind(self, known: Record, fd: int) -> Behind:
-        return known.behind(lock.read_lock_id(fd), path=self._lock_path)
+        behind = known.behind(lock.read_lock_id(fd), path=self._lock_path)
+        return replace(behind, curbs=self._orders.curbs())
 
     def _read_record(self, fd: int) -> Record:
         return read_record(self._record_path, existed=lock.read_lock_id(fd) != "")
@@ -284,15 +277,3 @@ class LocalStore(NothingToPrepare):
 
     def _replaced(self) -> SessionLostError:
         return SessionLostError(f"lock file {self._lock_path} was deleted or replaced")
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as e:
-            what = f"local store: {e.filename or self._lock_path}: {e.strerror}"
-            if e.errno in _REFUSALS:
-                raise RefusedError(
-                    f"{what}; name a folder that this user can write to: --store local:/folder"
-                ) from e
-            raise UnreachableError(what) from e

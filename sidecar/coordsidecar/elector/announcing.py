@@ -8,7 +8,8 @@ from collections.abc import Callable
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
-from coordsidecar.store.protocol import Announcer, StoreError
+from coordsidecar.store.announcer import Announcer
+from coordsidecar.store.protocol import StoreError
 
 __all__ = ["Announcing", "start"]
 

@@ -141,6 +141,7 @@ class Elector:
             wait_until_s=boottime_s() + wait_s if wait_s else None,
             try_once=wait_s == 0,
             where=shown.where(settings),
+            node_id=settings.id,
         )
         self._workers = Workers(
             stores.connect(settings.store, election=settings.election, environ=os.environ),

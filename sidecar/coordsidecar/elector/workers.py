@@ -146,13 +146,14 @@ class Workers:
                 )
             case Look(session):
                 return store.standing(session, timeout_s=timeout_s)
-            case TakeOffice(session, token, floor):
+            case TakeOffice(session, token, floor, curbs):
                 token_or_none = store.take_office(
                     session,
                     token,
                     run=self._run,
                     floor=floor,
                     limits=limits_of(session, self._timing),
+                    curbs=curbs,
                     timeout_s=timeout_s,
                 )
                 return Took(token_or_none)

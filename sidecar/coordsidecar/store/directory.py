@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from coordsidecar.hints import Protocol
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, Leader, RefusedError, Store
 from coordsidecar.value import Value
@@ -18,12 +19,14 @@ class Board(Value):
     ``waiting`` are the records of those who stand by, in the order in which they would lead where
     the store keeps one (``in_order``); None: the store does not know them. Records were written by
     anybody. ``led`` is the highest token under which anybody took office; 0 if nobody ever did.
+    ``curbs``: what operators have ordered to hold.
     """
 
     leader: Leader | None
     waiting: tuple[str, ...] | None
     in_order: bool = False
     led: int = 0
+    curbs: Curbs = NO_CURBS
 
 
 class Directory(Protocol):
@@ -37,6 +40,11 @@ class Directory(Protocol):
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         """Leave an order for whoever leads; it replaces the last one."""
+
+    def curb(self, name: str, change: Callable[[Curbs], Curbs], *, timeout_s: float) -> Curbs:
+        """Replace what operators have ordered to hold by what ``change`` makes of it, which is
+        returned; it may be asked again, should somebody else be quicker. `RefusedError` where
+        nobody has ever led."""
 
 
 class DirectoryFactory(Protocol):
@@ -64,3 +72,6 @@ class LeaderOnly:
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         raise RefusedError("this store takes no orders; stop the leader's sidecar instead")
+
+    def curb(self, name: str, change: Callable[[Curbs], Curbs], *, timeout_s: float) -> Curbs:
+        raise RefusedError("this store takes no orders; stop the sidecars instead")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.value import Value, replace
 
 __all__ = ["Held", "Limits", "Office", "fit_for_run"]
@@ -18,6 +19,7 @@ __all__ = ["Held", "Limits", "Office", "fit_for_run"]
 _MOST_TOKEN = 2**62
 _MOST_BEATS = 2**62
 _LONGEST_TTL_S = 86400.0
+_CURBS = "curbs"
 
 
 class Limits(Value):
@@ -60,7 +62,8 @@ class Held(Value):
     once; otherwise a takeover delay is due, and ``last_run`` names the run (see `Office`) whose
     remains may still live. ``last_led`` is the token of the last that took office; whoever has seen
     a higher one knows that the store has lost its data; ``last_limits`` are those of its term.
-    ``in_office``: the campaign took office, too. ``beat``: see `Behind`.
+    ``in_office``: the campaign took office, too. ``beat``: see `Behind`. ``curbs``: who may not
+    lead for now, by an operator's order; it may be we.
     """
 
     token: int
@@ -71,6 +74,7 @@ class Held(Value):
     last_led: int = 0
     last_limits: Limits | None = None
     beat: int | None = None
+    curbs: Curbs = NO_CURBS  # Immutable.
 
 
 class Office(Value):
@@ -81,6 +85,7 @@ class Office(Value):
     mark that every process of that run carries in its environment. ``lock`` names the lock under
     which ``led`` was led (a revision, an index, a file). ``limits``: of the term of ``led``; None:
     unknown. ``beat`` counts the renewals of the term, in stores where they leave no other trace.
+    ``curbs``: what operators have ordered; whoever writes the record anew keeps it.
     """
 
     led: int = 0
@@ -89,10 +94,16 @@ class Office(Value):
     lock: str = ""
     limits: Limits | None = None
     beat: int = 0
+    curbs: Curbs = NO_CURBS
 
     @property
     def clean(self) -> bool:
         return self.led == self.released
+
+    def may_be_succeeded(self, floor: int) -> bool:
+        """Whether office may be taken together with the lock: all is clean, led by ``floor`` or a
+        higher token, and nobody is kept from it."""
+        return self.clean and self.led >= floor and not self.curbs
 
     def led_under(self, lock: int) -> bool:
         """Whether ``led`` was led under this very lock.
@@ -124,7 +135,8 @@ class Office(Value):
         if self.token_under(lock) not in (token, led):
             return None
         released = min(self.released, led - 1)
-        return Office(led=led, released=released, run=run, lock=str(lock), limits=limits)
+        curbs = self.curbs.of_next_term
+        return Office(led, released, run, str(lock), limits, curbs=curbs)
 
     def resigned(self, token: int | None, *, run: str) -> Office:
         """The record once the job of ``run`` under ``token`` is dead: the same, unless it led last.
@@ -147,6 +159,7 @@ class Office(Value):
             cursor=cursor,
             last_led=self.led,
             last_limits=self.limits,
+            curbs=self.curbs,
         )
 
     def encode(self) -> str:
@@ -162,7 +175,17 @@ class Office(Value):
                 fields["quiet"] = self.limits.quiet_s
         if self.beat:
             fields["beat"] = self.beat
+        if self.curbs:
+            fields[_CURBS] = self.curbs.as_fields()
         return json.dumps(fields)
+
+    @classmethod
+    def put_into(cls, record: bytes, curbs: Curbs) -> str | None:
+        """``record`` with these ``curbs``, and all else in it as it is; None: it is no record."""
+        if cls.decode(record).led < 0:
+            return None
+        fields = json.loads(record)
+        return json.dumps(fields | {_CURBS: curbs.as_fields()})
 
     @classmethod
     def decode(cls, raw: str | bytes | None) -> Office:
@@ -194,4 +217,4 @@ class Office(Value):
         beat = fields.get("beat")
         if type(beat) is not int or not 0 <= beat < _MOST_BEATS:
             beat = 0  # It only has to change.
-        return cls(led=led, released=released, run=run, lock=lock, limits=limits, beat=beat)
+        return cls(led, released, run, lock, limits, beat, Curbs.read(fields.get(_CURBS)))

@@ -26,14 +26,13 @@ import math
 from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.office import Held, Limits, Office
 from coordsidecar.store.orders import Order
 from coordsidecar.value import Value
 
 __all__ = [
     "Absent",
-    "Announcer",
-    "AnnouncerFactory",
     "Behind",
     "Election",
     "Held",
@@ -118,7 +117,7 @@ class Behind(Value):
     What tells when it last renewed, as far as the store can tell: ``quiet_s``, for how long at the
     least it had not when this was asked, or ``beat``, a number that each renewal changes.
     ``next_in_line``: nobody stands between. ``may_follow``: whoever leads will appoint us, should
-    it resign.
+    it resign. ``curbs``: as in `Held`.
     """
 
     leader: str
@@ -131,6 +130,7 @@ class Behind(Value):
     beat: int | None = None
     next_in_line: bool = True
     may_follow: bool = False
+    curbs: Curbs = NO_CURBS
 
 
 class Vacant(Value):
@@ -206,8 +206,9 @@ class Store(Protocol):
 
         With a ``run``, whoever leads may appoint us (`resign`), and this may take office in the
         same transaction (`Held.in_office`), but only
-        where the office record is clean and led by ``floor`` or a higher token: else the store has
-        lost its data, and somebody may lead who has not heard of it. ``limits``: see `take_office`.
+        where the office record is clean and led by ``floor`` or a higher token (else the store has
+        lost its data, and somebody may lead who has not heard of it), and nobody is kept from it by
+        an operator. ``limits``: see `take_office`.
 
         ``depose``: take the lock from the leader whose `Behind.beat` that was, if it still is, and
         the lock is still held under the term in office: a store that gives an election away by
@@ -228,14 +229,16 @@ class Store(Protocol):
         run: str,
         floor: int = 0,
         limits: Limits | None = None,
+        curbs: Curbs = NO_CURBS,
         timeout_s: float,
     ) -> int | None:
         """Record that we lead, in the transaction that checks that the election is still ours.
 
         Returns the token under which we do: ``token``, which is what `Held` said, or one that is
         above ``floor``, the highest that anybody here has ever seen. (Only a store that lost its
-        data makes the two differ.) From now on `Held.token` is that. None: it is not ours. Safe to
-        repeat. ``limits`` go into the record, for whoever comes after us.
+        data makes the two differ.) From now on `Held.token` is that. None: it is not ours, or what
+        operators have ordered is no longer ``curbs``, by which we may lead. Safe to repeat.
+        ``limits`` go into the record, for whoever comes after us.
         """
 
     def prepare(self, session: Session, *, timeout_s: float) -> None:
@@ -250,7 +253,8 @@ class Store(Protocol):
         back. Safe to repeat; does not raise `SessionLostError`.
 
         Where the store can, the same transaction appoints whoever stands next: it takes office for
-        that candidate, if it is one of ours and still stands there.
+        that candidate, if it is one of ours and still stands there; but not where operators have
+        ordered who may not lead.
         """
 
     def close(self, session: Session, *, timeout_s: float) -> None:
@@ -276,24 +280,8 @@ class NothingToPrepare:
     def prepare(self, session: Session, *, timeout_s: float) -> None: ...
 
 
-class Announcer(Protocol):
-    """Tells others who leads by other means than the lock: best effort, and never waited for."""
-
-    def announce(self, token: int | None, *, timeout_s: float) -> None:
-        """Say that we lead under ``token``, or that we stand by. Raises `StoreError`."""
-
-
 class StoreFactory(Protocol):
     """What the entry-point group ``coordsidecar.stores`` names. Does no I/O but to read files."""
 
     def __call__(self, url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
         """Build a store. `ValueError` says in one sentence what is wrong with ``url``."""
-
-
-class AnnouncerFactory(Protocol):
-    """Builds the announcer that a URL asks for; None: it asks for none. Talks to nobody yet."""
-
-    def __call__(
-        self, url: str, *, election: Election, node_id: str, environ: Mapping[str, str]
-    ) -> Announcer | None:
-        """Raises `ValueError`, as the `StoreFactory` does."""

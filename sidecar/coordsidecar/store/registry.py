@@ -13,9 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from coordsidecar.hints import TYPE_CHECKING, TypeVar, cast
+from coordsidecar.store.announcer import Announcer, AnnouncerFactory
 from coordsidecar.store.protocol import (
-    Announcer,
-    AnnouncerFactory,
     Election,
     Store,
     StoreFactory,

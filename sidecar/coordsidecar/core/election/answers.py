@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import candidate, making_way, rules
+from coordsidecar.core.election import candidate, curbing, making_way, rules
 from coordsidecar.core.election.candidate import RETRY_FIRST_S
 from coordsidecar.core.election.moves import (
     Aims,
@@ -209,9 +209,11 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
     match elector.phase:
         case Leading(Held(token)) | Adopting(int(token)):
             assert isinstance(standing, Held)
+            elector = curbing.note(elector, standing.curbs, now_s)
             elector = candidate.watching(elector, Leading(standing), now_s, aims)
-            lease = rules.tell_lease(elector, token, aims)
-            return elector, [lease, *_orders(answer.result.order, token)]
+            orders = _orders(answer.result.order, token)
+            orders += curbing.hand_over(standing.curbs, token, aims)
+            return elector, [rules.tell_lease(elector, token, aims), *orders]
         case Adopting():
             assert standing is not None, "it asks for nothing else"
             return candidate.stand(elector, standing, answer.sent_at_s, now_s, aims)

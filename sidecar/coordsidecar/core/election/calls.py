@@ -52,7 +52,9 @@ def wanted(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
             return [renew, (lambda: rules.campaign(elector, session), elector.retry_at_s)]
         case Claiming(held, start_at_s, swept=True):
             take_at_s = max(start_at_s, elector.retry_at_s)
-            take = lambda: TakeOffice(session, held.token, elector.floor)  # noqa: E731
+            take = lambda: TakeOffice(  # noqa: E731
+                session, held.token, elector.floor, held.curbs
+            )
             return [renew, (take, take_at_s), look]
         case Waiting():
             # Looking again is campaigning again: a lock that is free has to be taken.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import making_way, rules, sight
+from coordsidecar.core.election import curbing, making_way, rules, sight
 from coordsidecar.core.election.moves import Aims, Effect, TellGuard
 from coordsidecar.core.election.phases import Elector, Joining, Leading, Rival, Waiting
 from coordsidecar.hints import assert_never
@@ -22,6 +22,7 @@ RETRY_FIRST_S = 0.1
 def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, aims: Aims) -> Step:
     """Where does a candidate stand, by the answer to what was asked at ``sent_at_s``?"""
     if isinstance(standing, Behind | Held):
+        elector = curbing.note(elector, standing.curbs, now_s)
         elector = replace(elector, sight=sight.seen(elector.sight, standing, sent_at_s, now_s))
     see_at_s = math.inf
     match standing:

@@ -6,6 +6,7 @@ import math
 
 from coordsidecar.core.messages import FromElector, FromGuard
 from coordsidecar.core.timing import Timing
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
 from coordsidecar.value import Value
@@ -56,6 +57,7 @@ class Aims(Value, kw_only=True):
     ``run`` is this sidecar's own mark, see `coordsidecar.store.protocol.Office`; up to a dash it is
     the same for all of an election. ``wait_until_s``: give up if not leading by then; ``try_once``:
     give up as soon as somebody else holds the election. ``where``: the store, for the log.
+    ``node_id``: what operators call us.
     """
 
     timing: Timing
@@ -63,6 +65,7 @@ class Aims(Value, kw_only=True):
     wait_until_s: float | None = None
     try_once: bool = False
     where: str = "the store"
+    node_id: str = ""
 
 
 # ── calls to the store, and what comes of them ─────────────────────────────────────────────────
@@ -97,9 +100,13 @@ class Look(Value):
 
 
 class TakeOffice(Value):
+    """``curbs``: what operators have ordered, as far as we know; if that differs, office is not
+    taken."""
+
     session: Session
     token: int
     floor: int = 0
+    curbs: Curbs = NO_CURBS
 
 
 class Prepare(Value):

@@ -7,6 +7,7 @@ import math
 from coordsidecar.core.election.moves import Op
 from coordsidecar.core.election.sight import Sight
 from coordsidecar.core.timing import Timing
+from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.protocol import Behind, Held, Limits, Session, Vacant
 from coordsidecar.value import Value, replace
 
@@ -73,10 +74,11 @@ class Claiming(Value):
     """The election is ours; the job may start at ``start_at_s`` (rule S9), once office is taken.
 
     ``lease_from_s``: the last renewal before we first asked for office. Only by that one the job
-    may start: others may have seen us in office since then, and none of the later ones.
+    may start: others may have seen us in office since then, and none of the later ones. ``barred``:
+    why we have to wait for an operator, if we do.
 
-    Ends when the store answers after ``start_at_s``: a takeover delay, and a sweep of this host. If
-    it does not, or refuses us office, for as long as our session lasts, we make way.
+    Ends when the store answers after ``start_at_s``: a takeover delay, a sweep of this host, and a
+    pause. If it does not, or refuses us office, for as long as our session lasts, we make way.
     """
 
     held: Held
@@ -84,6 +86,7 @@ class Claiming(Value):
     sweeping: bool = False
     swept: bool = False
     lease_from_s: float = math.inf
+    barred: str = ""
 
 
 class Leading(Value):
@@ -189,6 +192,8 @@ class Elector(Value, kw_only=True):
     and know nothing of it any more. ``sight``: since when the leader has not renewed, as far as
     this session has seen. ``watch_refused``: it was reported that the store refuses our watch.
     ``prepare_at_s``: when to find out what it takes to resign.
+    ``curbs``: what operators have ordered, as we last heard; ``curbed``: since when we know of what
+    ends by itself (`curbing`).
     ``behind_from_s``: the last renewal before we last asked, and were told that somebody leads: no
     earlier than that we can have come into office without being told.
     """
@@ -231,6 +236,8 @@ class Elector(Value, kw_only=True):
     forgotten_until_s: float = -math.inf
     sight: Sight | None = None
     behind_from_s: float = -math.inf
+    curbs: Curbs = NO_CURBS
+    curbed: tuple[tuple[str, float], ...] = ()
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)

@@ -6,7 +6,7 @@ import json
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import sight
+from coordsidecar.core.election import curbing, sight
 from coordsidecar.core.election.moves import (
     Aims,
     Campaign,
@@ -97,6 +97,12 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if held.last_led == held.token and not going_on:
         # Whoever was before us has appointed us; or a request took it that we had no answer to.
         return appointed(elector, held, now_s, aims)
+    barred = curbing.bar(elector, held.last_led, now_s, aims)
+    if barred is not None and not barred.waits:
+        report = Report("resigning", f"elected, but {barred.why}", held.token)
+        rest_s = barred.rest_s
+        elector, more = resign(elector, held.token, rest_s, leave=False, now_s=now_s, aims=aims)
+        return elector, [report, *more]
     if isinstance(phase, Claiming) and not going_on:
         elector = replace(elector, vacant_since_s=None)  # Somebody else may have led meanwhile.
     elector, since_s = vacant_since(elector, held.last_led, now_s)
@@ -134,9 +140,10 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         why = f"elected; {because}, so the job waits {start_at_s - now_s:.1f}s"
         if not isinstance(elector.phase, Claiming):
             effects.append(Report("elected", why, held.token))
-    if isinstance(elector.phase, Claiming) and going_on:
-        return elector.to(replace(elector.phase, held=held, start_at_s=start_at_s)), effects
-    return replace(elector.to(Claiming(held, start_at_s)), retry_at_s=now_s), effects
+    was = elector.phase if isinstance(elector.phase, Claiming) and going_on else None
+    phase = replace(was or Claiming(held, start_at_s), held=held, start_at_s=start_at_s)
+    elector, more = curbing.wait(elector.to(phase), barred, now_s)
+    return (elector if was else replace(elector, retry_at_s=now_s)), effects + more
 
 
 def appointed(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:

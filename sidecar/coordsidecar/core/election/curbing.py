@@ -1,0 +1,95 @@
+"""What operators have ordered to hold: whether it keeps us from leading, and until when.
+
+A pause keeps whoever is elected where it is: it holds its place, so that nobody else comes into
+office either, and looks on until the pause is over. Who is cordoned, or is not the one that a
+transfer is for, gives its place back and rests, so that another is elected. A leader hears of a
+cordon, or a transfer, with its proof of ownership, and hands over.
+
+For how long a pause or a transfer holds is counted from when we first saw it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election.moves import Aims, Effect, Report, TellGuard
+from coordsidecar.core.election.phases import Claiming, Elector
+from coordsidecar.store.curbs import Curbs, Pause, Transfer
+from coordsidecar.value import Value, replace
+
+__all__ = ["Bar", "bar", "hand_over", "note", "wait"]
+
+_LOOK_EVERY_S = 1.0
+
+
+class Bar(Value):
+    """We may not take office before ``until_s`` (`math.inf`: until somebody says so). ``waits``: in
+    our place; else to rest for ``rest_s``."""
+
+    why: str
+    until_s: float
+    waits: bool
+    rest_s: float = 0.0
+
+
+def note(elector: Elector, curbs: Curbs, now_s: float) -> Elector:
+    """What was heard last; and since when it is known."""
+    if curbs == elector.curbs:
+        return elector
+    known = dict(elector.curbed)
+    marks = [_mark(curb) for curb in (curbs.pause, curbs.transfer) if curb is not None]
+    curbed = tuple((mark, known.get(mark, now_s)) for mark in marks)
+    return replace(elector, curbs=curbs, curbed=curbed)
+
+
+def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> Bar | None:
+    """What keeps us from taking office after the term of ``last_led``; None: nothing does."""
+    pause, transfer = elector.curbs.pause, elector.curbs.transfer
+    rest_s = aims.timing.renew_every_s
+    if pause is not None:
+        for_s = math.inf if pause.for_s is None else pause.for_s
+        until_s = _since_s(elector, pause) + for_s
+        if now_s < until_s:
+            return Bar(pause.why, until_s, waits=True)
+    if (cordon := elector.curbs.cordon_of(aims.node_id)) is not None:
+        return Bar(cordon.why, math.inf, waits=False, rest_s=rest_s)
+    if transfer is not None and transfer.token == last_led and transfer.to != aims.node_id:
+        until_s = _since_s(elector, transfer) + transfer.within_s
+        if now_s < until_s:
+            return Bar(transfer.why, until_s, waits=False, rest_s=min(rest_s, until_s - now_s))
+    return None
+
+
+def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, list[Effect]]:
+    """In our place, elected, until no `Bar` is left; and say so."""
+    phase, why = elector.phase, "" if barred is None else barred.why
+    assert isinstance(phase, Claiming)
+    effects: list[Effect] = []
+    if why != phase.barred:
+        report = Report("paused", f"elected, but {why}; the job waits for that to be over")
+        effects = [report if why else Report("resumed", "the pause is over")]
+    if barred is not None:
+        phase = replace(phase, start_at_s=max(phase.start_at_s, barred.until_s))
+        # It is not the store that keeps us from office: it may take its time from then on.
+        elector = replace(elector, elected_at_s=now_s, look_at_s=now_s + _LOOK_EVERY_S)
+    return elector.to(replace(phase, barred=why)), effects
+
+
+def hand_over(curbs: Curbs, token: int, aims: Aims) -> list[Effect]:
+    """What a leader under ``token`` has the guard do; what is told twice, it heeds once."""
+    rest_s, transfer = aims.timing.renew_every_s, curbs.transfer
+    if (cordon := curbs.cordon_of(aims.node_id)) is not None:
+        return [TellGuard(msg.StepDown(token, rest_s, cordon.why))]
+    if transfer is not None and transfer.token == token and transfer.to != aims.node_id:
+        return [TellGuard(msg.StepDown(token, rest_s, transfer.why))]
+    return []
+
+
+def _since_s(elector: Elector, curb: Pause | Transfer) -> float:
+    return dict(elector.curbed).get(_mark(curb), math.inf)
+
+
+def _mark(curb: Pause | Transfer) -> str:
+    """What tells it from any other."""
+    return curb.mark if isinstance(curb, Pause) else f"to {curb.to} after {curb.token}"

@@ -1,0 +1,229 @@
+"""The elector's core: what operators have ordered to hold keeps it from office, and no longer."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from coordsidecar.core import messages as msg
+from coordsidecar.core.election.moves import (
+    Call,
+    Campaign,
+    Close,
+    Done,
+    Effect,
+    Look,
+    Renew,
+    Renewed,
+    Resign,
+    TakeOffice,
+    TellGuard,
+    Tick,
+    Took,
+)
+from coordsidecar.core.election.phases import Claiming, Elector, Joining, Leading, Resting, Waiting
+from coordsidecar.store.curbs import Cordon, Curbs, Pause, Transfer
+from coordsidecar.value import replace
+from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, TIMING, answer, elector, take
+
+ME = replace(AIMS, node_id="me")
+FOR_EVER = Curbs(Pause("m", None, "ann", reason="a migration"))
+FOR_10_S = Curbs(Pause("m", 10.0, "ann"))
+CORDONED = Curbs(cordons=(Cordon("other", "bob"), Cordon("me", "bob", reason="a reboot")))
+ELECTED = replace(CLEAN, last_led=6)
+TO_OTHER = Curbs(transfer=Transfer(6, "other", 10.0, "ann"))
+CAMPAIGNING = Campaign(SESSION)
+
+
+def elected(curbs: Curbs) -> tuple[Elector, list[Effect]]:
+    """Somebody led under 6, and resigned; then this is what we are told."""
+    state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+    return answer(state, replace(ELECTED, curbs=curbs), 100.0, aims=ME)
+
+
+def calls(effects: list[Effect]) -> list[object]:
+    return [effect.op for effect in effects if isinstance(effect, Call)]
+
+
+def told(effects: list[Effect]) -> list[object]:
+    return [effect.message for effect in effects if isinstance(effect, TellGuard)]
+
+
+def test_by_nothing_office_is_taken_at_once() -> None:
+    _, effects = elected(Curbs())
+
+    assert calls(effects) == [TakeOffice(SESSION, 7, 0, Curbs())]
+
+
+def test_who_is_elected_in_a_pause_waits_in_its_place_and_looks_on() -> None:
+    state, effects = elected(FOR_EVER)
+
+    assert calls(effects) == []
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s == math.inf
+    state, effects = take(state, Tick(), 101.1, ME)
+    assert calls(effects) == [Look(SESSION)]
+
+
+def test_it_waits_for_ever_and_keeps_its_place() -> None:
+    state, _ = elected(FOR_EVER)
+    for now_s in range(101, 1000, 2):
+        state, effects = take(replace(state, renewed_at_s=float(now_s)), Tick(), now_s, ME)
+        assert calls(effects) == [Look(SESSION)]
+        state, effects = answer(state, replace(ELECTED, curbs=FOR_EVER), now_s + 0.1, aims=ME)
+        assert calls(effects) == []
+
+    assert isinstance(state.phase, Claiming)
+
+
+def test_once_it_is_lifted_office_is_taken() -> None:
+    state, _ = elected(FOR_EVER)
+    state, _ = take(state, Tick(), 101.1, ME)
+
+    _, effects = answer(state, ELECTED, 101.2, aims=ME)
+
+    assert calls(effects) == [TakeOffice(SESSION, 7, 0, Curbs())]
+
+
+def test_it_ends_by_itself_for_who_has_seen_it_long_enough() -> None:
+    state = elector(Waiting(BEHIND), call=Look(SESSION))
+    state, _ = answer(state, replace(BEHIND, curbs=FOR_10_S), 100.0, aims=ME)
+    state = replace(state, phase=Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+
+    state, effects = answer(state, replace(ELECTED, curbs=FOR_10_S), 104.0, aims=ME)
+    early, _ = take(replace(state, look_at_s=1e9), Tick(), 109.9, ME)
+    late, effects = take(replace(state, look_at_s=1e9), Tick(), 110.1, ME)
+
+    assert early.call is None
+    assert calls(effects) == [TakeOffice(SESSION, 7, 0, FOR_10_S)]
+    assert isinstance(late.phase, Claiming)
+
+
+def test_another_pause_is_counted_anew() -> None:
+    state, _ = elected(FOR_10_S)
+    again = Curbs(Pause("another", 10.0, "ann"))
+    state = replace(state, call=Look(SESSION))
+
+    state, _ = answer(state, replace(ELECTED, curbs=again), 108.0, aims=ME)
+
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s == 118.0
+
+
+def test_a_pause_during_the_takeover_delay_does_not_shorten_it() -> None:
+    state, _ = elected(FOR_EVER)
+    unclean = replace(ELECTED, clean=False, last_run="election-theirs")
+    state = replace(state, call=Look(SESSION))
+    state, _ = answer(state, replace(unclean, curbs=FOR_EVER), 101.0, aims=ME)
+    state = replace(state, call=Look(SESSION))
+
+    state, effects = answer(state, unclean, 102.0, aims=ME)
+
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s > 110.0
+    assert not any(isinstance(call, TakeOffice) for call in calls(effects))
+
+
+def test_office_that_was_refused_for_what_was_ordered_meanwhile_is_asked_for_again() -> None:
+    state, effects = elected(Curbs())
+    state, effects = answer(state, Took(None), 100.1, aims=ME)
+    assert calls(effects) == [CAMPAIGNING]
+
+    state, _ = answer(state, replace(ELECTED, curbs=FOR_EVER), 100.2, aims=ME)
+
+    assert isinstance(state.phase, Claiming)
+    assert state.phase.start_at_s == math.inf
+
+
+@pytest.mark.parametrize("curbs", [CORDONED, TO_OTHER], ids=["cordoned", "transfer"])
+def test_who_may_not_lead_gives_its_place_back_and_rests(curbs: Curbs) -> None:
+    state, effects = elected(curbs)
+    assert calls(effects) == [Resign(SESSION, 7)]
+
+    state, effects = answer(state, Done(), 100.1, aims=ME)
+    assert calls(effects) == [Close(SESSION)]
+    state, _ = answer(state, Done(), 100.2, aims=ME)
+
+    assert isinstance(state.phase, Resting)
+    assert state.phase.until_s == pytest.approx(100.2 + TIMING.renew_every_s)
+
+
+@pytest.mark.parametrize(
+    "curbs",
+    [
+        Curbs(cordons=(Cordon("other", "bob"),)),
+        Curbs(transfer=Transfer(6, "me", 10.0, "ann")),
+        Curbs(transfer=Transfer(5, "other", 10.0, "ann")),
+    ],
+    ids=["another cordoned", "to me", "of an earlier term"],
+)
+def test_what_is_not_about_us_keeps_us_from_nothing(curbs: Curbs) -> None:
+    _, effects = elected(curbs)
+
+    assert calls(effects) == [TakeOffice(SESSION, 7, 0, curbs)]
+
+
+def test_a_transfer_in_vain_is_over_in_its_time() -> None:
+    state = elector(Waiting(BEHIND), call=Look(SESSION))
+    state, _ = answer(state, replace(BEHIND, curbs=TO_OTHER), 100.0, aims=ME)
+    state = replace(state, phase=Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+
+    _, early = answer(state, replace(ELECTED, curbs=TO_OTHER), 109.9, aims=ME)
+    _, late = answer(state, replace(ELECTED, curbs=TO_OTHER), 110.1, aims=ME)
+
+    assert calls(early) == [Resign(SESSION, 7)]
+    assert calls(late) == [TakeOffice(SESSION, 7, 0, TO_OTHER)]
+
+
+@pytest.mark.parametrize(
+    ("curbs", "why"),
+    [
+        (CORDONED, "cordoned by bob: a reboot"),
+        (Curbs(transfer=Transfer(7, "other", 10.0, "ann")), "ann ordered a transfer to other"),
+    ],
+    ids=["cordoned", "transfer"],
+)
+def test_a_leader_hands_over_when_its_proof_says_so(curbs: Curbs, why: str) -> None:
+    state = elector(Leading(CLEAN), call=Renew(SESSION, look=True))
+
+    state, effects = answer(state, Renewed(15.0, replace(CLEAN, curbs=curbs)), 100.0, aims=ME)
+
+    assert msg.StepDown(7, TIMING.renew_every_s, why) in told(effects)
+    assert isinstance(state.phase, Leading)
+
+
+@pytest.mark.parametrize(
+    "curbs",
+    [
+        FOR_EVER,
+        Curbs(cordons=(Cordon("other", "bob"),)),
+        Curbs(transfer=Transfer(7, "me", 10.0, "ann")),
+        Curbs(transfer=Transfer(6, "other", 10.0, "ann")),
+    ],
+    ids=["paused", "another cordoned", "to me", "of an earlier term"],
+)
+def test_a_leader_leads_on_through_all_else(curbs: Curbs) -> None:
+    state = elector(Leading(CLEAN), call=Renew(SESSION, look=True))
+
+    _, effects = answer(state, Renewed(15.0, replace(CLEAN, curbs=curbs)), 100.0, aims=ME)
+
+    assert [type(message) for message in told(effects)] == [msg.Leased]
+
+
+def test_no_pause_keeps_a_lost_lead_alive() -> None:
+    state = elector(Leading(CLEAN), call=Renew(SESSION, look=True))
+
+    _, effects = answer(state, Renewed(15.0, replace(BEHIND, curbs=FOR_EVER)), 100.0, aims=ME)
+
+    assert [type(message) for message in told(effects)] == [msg.Lost]
+
+
+def test_who_came_into_office_before_the_pause_leads() -> None:
+    in_office = replace(CLEAN, in_office=True, curbs=FOR_EVER)
+    state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+
+    state, effects = answer(state, in_office, 100.0, aims=ME)
+
+    assert isinstance(state.phase, Leading)
+    assert [type(message) for message in told(effects)] == [msg.Leased]
