@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as election_core
+from coordsidecar.core.election.candidate import leader_name
 from coordsidecar.core.election.moves import (
     Answered,
     Event,
@@ -25,7 +26,6 @@ from coordsidecar.core.election.moves import (
     TellGuard,
 )
 from coordsidecar.core.election.phases import Adopting, Claiming, Joining, Leading, Opening, Waiting
-from coordsidecar.core.election.rules import leader_name
 from coordsidecar.core.guard import step as guard_core
 from coordsidecar.core.guard.moves import Heard
 from coordsidecar.core.guard.phases import Idle, Rejoin, Running, Stopping, lease_of

@@ -274,9 +274,7 @@ class KubernetesStore(NothingToPrepare):
             return Absent()
         if lease.holder != session.handle:
             return Behind(
-                leader=lease.leader,
-                leader_token=lease.leader_token,
-                ahead=self._name,
+                *(lease.leader, lease.leader_token, self._name),
                 cursor=lease.version,
                 in_office=lease.in_office,
                 limits=lease.limits,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from coordsidecar.core.election.rules import leader_name
+from coordsidecar.core.election.candidate import leader_name
 from coordsidecar.hints import Any
 from coordsidecar.log import json_safe, one_line
 from coordsidecar.store.directory import Board

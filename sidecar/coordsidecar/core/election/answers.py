@@ -40,7 +40,6 @@ from coordsidecar.core.election.phases import (
     token_of,
 )
 from coordsidecar.hints import assert_never
-from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
 from coordsidecar.value import replace
 
@@ -211,8 +210,7 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             assert isinstance(standing, Held)
             elector = curbing.note(elector, standing.curbs, now_s)
             elector = candidate.watching(elector, Leading(standing), now_s, aims)
-            orders = _orders(answer.result.order, token)
-            orders += curbing.hand_over(standing.curbs, token, aims)
+            orders = curbing.orders(answer.result.order, standing.curbs, token, aims)
             return elector, [rules.tell_lease(elector, token, aims), *orders]
         case Adopting():
             assert standing is not None, "it asks for nothing else"
@@ -221,13 +219,6 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             return replace(elector, see_at_s=now_s), []
         case _:
             return elector, []
-
-
-def _orders(order: Order | None, token: int) -> list[Effect]:
-    """What is meant for another term is past. What is told twice, the guard heeds once."""
-    if order is None or order.token != token:
-        return []
-    return [TellGuard(msg.StepDown(token, order.sit_out_s, order.why))]
 
 
 def _looks_now(elector: Elector, behind: Behind | Vacant, aims: Aims) -> bool:
@@ -270,7 +261,7 @@ def _not_ours(
         case None:
             return replace(elector, renew_at_s=now_s), []  # Asked before we led: ask again.
         case Behind(leader=record):
-            why = f"{rules.leader_name(record)} holds the election now"
+            why = f"{candidate.leader_name(record)} holds the election now"
         case Held():
             why = "our key was written anew by somebody else"
         case _:

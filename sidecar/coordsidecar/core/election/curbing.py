@@ -16,9 +16,10 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import Aims, Effect, Report, TellGuard
 from coordsidecar.core.election.phases import Claiming, Elector
 from coordsidecar.store.curbs import Curbs, Pause, Transfer
+from coordsidecar.store.orders import Order
 from coordsidecar.value import Value, replace
 
-__all__ = ["Bar", "bar", "hand_over", "note", "wait"]
+__all__ = ["Bar", "bar", "note", "orders", "wait"]
 
 _LOOK_EVERY_S = 1.0
 
@@ -76,9 +77,12 @@ def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, l
     return elector.to(replace(phase, barred=why)), effects
 
 
-def hand_over(curbs: Curbs, token: int, aims: Aims) -> list[Effect]:
+def orders(order: Order | None, curbs: Curbs, token: int, aims: Aims) -> list[Effect]:
     """What a leader under ``token`` has the guard do; what is told twice, it heeds once."""
     rest_s, transfer = aims.timing.renew_every_s, curbs.transfer
+    # What is meant for another term is past.
+    if order is not None and order.token == token:
+        return [TellGuard(msg.StepDown(token, order.sit_out_s, order.why))]
     if (cordon := curbs.cordon_of(aims.node_id)) is not None:
         return [TellGuard(msg.StepDown(token, rest_s, cordon.why))]
     if transfer is not None and transfer.token == token and transfer.to != aims.node_id:

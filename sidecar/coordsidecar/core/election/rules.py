@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 from coordsidecar.core import messages as msg
@@ -288,13 +287,3 @@ def resigned(elector: Elector, now_s: float) -> Step:
     if phase.leave:
         return elector.to(Ended()), [*effects, Exit()]
     return elector.to(Resting(now_s + phase.rest_s)), effects
-
-
-def leader_name(record: str) -> str:
-    """A short name for whoever wrote ``record``, which may be anybody."""
-    try:
-        fields = json.loads(record)
-        name = fields["id"] if isinstance(fields, dict) else record
-    except (ValueError, KeyError, RecursionError):
-        name = record
-    return str(name)[:200] or "somebody"
