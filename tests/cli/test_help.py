@@ -8,9 +8,9 @@ import sys
 import pytest
 
 import coordsidecar as package
-from coordsidecar.settings.attach import ATTACH_OPTIONS
-from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS, Option
+from coordsidecar.settings.options import OPTIONS, Option
 from tests.cli.command import coordsidecar
+from tests.cli.questions import QUESTIONS
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["run", "--help"], ["--ttl", "5s", "-h"]])
@@ -41,7 +41,7 @@ def test_help_that_cannot_be_written_is_no_success(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("question", "options"),
-    [("check", CHECK_OPTIONS), ("health", HEALTH_OPTIONS), ("attach", ATTACH_OPTIONS)],
+    QUESTIONS.items(),
 )
 def test_help_of_a_question_names_its_options(question: str, options: tuple[Option, ...]) -> None:
     result = coordsidecar(question, "--help")
@@ -51,9 +51,7 @@ def test_help_of_a_question_names_its_options(question: str, options: tuple[Opti
         assert f"\n  {option.flag} {option.metavar}" in result.out
 
 
-@pytest.mark.parametrize(
-    "words", [["--help"], *([which, "--help"] for which in ("check", "health", "attach"))]
-)
+@pytest.mark.parametrize("words", [["--help"], *([which, "--help"] for which in QUESTIONS)])
 def test_help_fits_eighty_columns(words: list[str]) -> None:
     result = coordsidecar(*words)
 

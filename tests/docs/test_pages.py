@@ -18,17 +18,12 @@ from coordsidecar.guard.job_env import job_environment, token_variable
 from coordsidecar.guard.role_file import Role, read_role
 from coordsidecar.settings.attach import ATTACH_OPTIONS, attach_settings
 from coordsidecar.settings.config_file import read_config_file
-from coordsidecar.settings.options import CHECK_OPTIONS, HEALTH_OPTIONS, OPTIONS
-from coordsidecar.settings.questions import (
-    LIST_OPTIONS,
-    STEP_DOWN_OPTIONS,
-    WAIT_OPTIONS,
-    WATCH_OPTIONS,
-)
+from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import Settings, build_settings, timing_of
 from coordsidecar.settings.sources import Sources
 from coordsidecar.store.registry import check_scheme
 from tests.cli.command import coordsidecar
+from tests.cli.questions import QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -37,15 +32,6 @@ PAGES = sorted(
 )
 README = (ROOT / "README.md").read_text()
 DESIGN = (ROOT / "docs/design.md").read_text()
-QUESTIONS = {
-    "check": CHECK_OPTIONS,
-    "health": HEALTH_OPTIONS,
-    "list": LIST_OPTIONS,
-    "status": LIST_OPTIONS,
-    "step-down": STEP_DOWN_OPTIONS,
-    "wait": WAIT_OPTIONS,
-    "watch": WATCH_OPTIONS,
-}
 SETTINGS = build_settings(flags={"store": "local:"}, command=("job",), environ={})
 
 pytestmark = pytest.mark.usefixtures("outside_of_containers")
@@ -198,9 +184,9 @@ def understood(lines: list[str]) -> bool:
     """Whether our own program takes each of the lines that call it."""
     for line in lines:
         words = shlex.split(line, comments=True)
-        if words[:1] == ["coordsidecar"] and words[1] in QUESTIONS:
+        if words[:1] == ["coordsidecar"] and words[1] in {*QUESTIONS} - {"attach"}:
             asked = itertools.takewhile(lambda word: word not in ("||", "&&"), words[2:])
-            given = [word for word in asked if word not in ("--json", "--yes")]
+            given = [word for word in asked if word not in ("--json", "--yes", "--wait")]
             split(given, QUESTIONS[words[1]], interspersed=True)
         elif words[:2] == ["coordsidecar", "doctor"]:
             flags, _ = split(words[2:], DOCTOR_OPTIONS, interspersed=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.sim import mutants_of_curbs as curbs
 from tests.sim import mutants_of_deadlines as deadlines
 from tests.sim import mutants_of_terms as terms
 from tests.sim.breaking import Mutant
@@ -28,6 +29,10 @@ MUTANTS: dict[str, Mutant] = {
         terms.a_guard_that_cannot_be_killed_is_waited_for,
         terms.an_orderly_end_is_believed_after_a_loss_of_data,
         terms.tokens_begin_anew_after_a_loss_of_data,
+        curbs.a_pause_is_overlooked,
+        curbs.a_cordon_is_overlooked,
+        curbs.a_transfer_is_for_anybody,
+        curbs.a_pause_ends_when_somebody_comes_anew,
     )
 }
 

@@ -7,27 +7,39 @@ import json
 from coordsidecar.core.election.candidate import leader_name
 from coordsidecar.hints import Any
 from coordsidecar.log import json_safe, one_line
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board
 
-__all__ = ["as_fields", "leader_id", "rows", "sentences"]
+__all__ = ["as_fields", "id_of", "leader_id", "ordered", "rows", "sentences"]
 
 
 def as_fields(prefix: str, board: Board) -> dict[str, Any]:
     """What ``--json`` prints of an election; new fields may come, none of these changes."""
     leader = board.leader
-    waiting = board.waiting
+    waiting, curbs = board.waiting, json_safe(board.curbs.as_fields())
+    assert isinstance(curbs, dict)
     return {
         "election": prefix,
-        "leader": None if leader is None else _who(leader.record) | {"token": leader.token},
+        "leader": None
+        if leader is None
+        else _who(leader.record) | {"token": leader.token, "in_office": leader.token == board.led},
         "last_token": max(board.led, leader.token if leader else 0),
         "waiting": None if waiting is None else [_who(record) for record in waiting],
         "in_order": board.in_order,
+        "paused": curbs.get("pause"),
+        "cordoned": curbs.get("cordons", []),
+        "transfer": curbs.get("transfer"),
     }
 
 
 def leader_id(board: Board) -> str | None:
     """The display name of whoever leads."""
-    return None if board.leader is None else str(_who(board.leader.record)["id"])
+    return None if board.leader is None else id_of(board.leader.record)
+
+
+def id_of(record: str) -> str:
+    """The display name of whoever wrote that."""
+    return str(_who(record)["id"])
 
 
 def sentences(prefix: str, board: Board) -> str:
@@ -36,6 +48,8 @@ def sentences(prefix: str, board: Board) -> str:
     if leader is None:
         last = f"; the last token was {board.led}" if board.led else ""
         lines = [f"{prefix}: nobody leads{last}"]
+    elif board.curbs.pause is not None and leader.token != board.led:
+        lines = [f"{prefix}: nobody leads; {_shown(leader.record)} is elected, and waits"]
     else:
         lines = [f"{prefix}: led by {_shown(leader.record)}, token {leader.token}"]
     if waiting is None:
@@ -45,12 +59,24 @@ def sentences(prefix: str, board: Board) -> str:
         lines.append(f"  {'next' if next_in_line else '    '} {_shown(record)}")
     if waiting == ():
         lines.append("  nobody stands by")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *ordered(board.curbs)]) + "\n"
+
+
+def ordered(curbs: Curbs) -> list[str]:
+    """What operators have ordered to hold; not to be overlooked."""
+    lines = []
+    if (pause := curbs.pause) is not None:
+        ends = "until it is resumed" if pause.for_s is None else f"for {pause.for_s:g}s"
+        lines.append(f"  PAUSED {ends}: nobody new takes over; {pause.why}")
+    lines += [f"  CORDONED {cordon.id}: {cordon.why}" for cordon in curbs.cordons]
+    if curbs.transfer is not None:
+        lines.append(f"  TRANSFER to {curbs.transfer.to}: {curbs.transfer.why}")
+    return [one_line(line) for line in lines]
 
 
 def rows(boards: dict[str, Board]) -> str:
     """A table of many."""
-    table = [("NAME", "LEADER", "TOKEN", "STANDING BY")]
+    table = [("NAME", "LEADER", "TOKEN", "STANDING BY", "ORDERED")]
     for name, board in boards.items():
         leader, waiting = board.leader, board.waiting
         table.append(
@@ -59,6 +85,7 @@ def rows(boards: dict[str, Board]) -> str:
                 one_line(leader_id(board) or "-"),
                 str(leader.token) if leader else "-",
                 "?" if waiting is None else str(len(waiting)),
+                _in_short(board.curbs),
             )
         )
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
@@ -67,6 +94,13 @@ def rows(boards: dict[str, Board]) -> str:
         for row in table
     )
     return "\n".join(lines) + "\n"
+
+
+def _in_short(curbs: Curbs) -> str:
+    told = ["PAUSED"] if curbs.pause else []
+    told += [f"{len(curbs.cordons)} cordoned"] if curbs.cordons else []
+    told += ["transfer"] if curbs.transfer else []
+    return ", ".join(told)
 
 
 def _who(record: str) -> dict[str, Any]:

@@ -32,7 +32,8 @@ Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar health [OPTIONS]
        coordsidecar doctor [OPTIONS]
        coordsidecar list | status NAME | wait NAME | watch NAME [OPTIONS]
-       coordsidecar step-down NAME [OPTIONS]
+       coordsidecar step-down NAME | transfer NAME --to ID [OPTIONS]
+       coordsidecar pause NAME | resume NAME | cordon ID | uncordon ID [OPTIONS]
 
 Makes any command active-passive. Start the same line on several machines: one
 instance leads and runs COMMAND, the others stand by. When the leader stops,

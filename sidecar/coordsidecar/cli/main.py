@@ -241,12 +241,9 @@ def _show(page: str) -> int:
         "check": help_text.check_help,
         "health": help_text.health_help,
         "doctor": help_text.doctor_help,
-        "list": operators_help.list_help,
-        "status": operators_help.status_help,
-        "wait": operators_help.wait_help,
-        "watch": operators_help.watch_help,
-        "step-down": operators_help.step_down_help,
     }
+    if page in _OPERATORS:
+        return _write(1, operators_help.page(page))
     return _write(1, pages.get(page, help_text.version)())
 
 
@@ -264,7 +261,10 @@ def _write(fd: int, text: str) -> int:
     return 0
 
 
-_OPERATORS = {"list", "status", "step-down", "wait", "watch"}
+_OPERATORS = {
+    *("list", "status", "wait", "watch"),
+    *("step-down", "transfer", "pause", "resume", "cordon", "uncordon"),
+}
 _QUESTIONS = {
     "check": _check,
     "doctor": _doctor,

@@ -30,7 +30,7 @@ __all__ = [
     "wait",
 ]
 
-LED, NOT_LED, TOO_LATE = 0, 3, 124
+LED, NOT_LED, PAUSED, TOO_LATE = 0, 3, 4, 124
 _VERSION = 1  # Of what --json prints.
 _LOOK_EVERY_S = 0.2
 
@@ -59,10 +59,12 @@ def list_all(*, flags: Mapping[str, str], environ: Mapping[str, str], as_json: b
 def status(
     name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool
 ) -> Said:
-    """How one stands; exit code 3 if nobody leads. Raises `UsageError`, or `StoreError`."""
+    """How one stands; exit code 4 if it is paused, else 3 if nobody leads. Raises `UsageError`, or
+    `StoreError`."""
     asked, prefix = about(name, flags, environ, WAIT_OPTIONS)
     board = directory_of(asked, environ).board(name, timeout_s=asked.timeout_s)
-    return _said(prefix, board, LED if board.leader else NOT_LED, as_json=as_json)
+    exit_code = PAUSED if board.curbs.pause else LED if board.leader else NOT_LED
+    return _said(prefix, board, exit_code, as_json=as_json)
 
 
 def wait(name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool) -> Said:

@@ -1,4 +1,4 @@
-"""What an operator types: which question it is, about which election, and what it is answered."""
+"""What an operator types: which question or order it is, about what, and what it is answered."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from collections.abc import Callable
 from coordsidecar.cli import operate
 from coordsidecar.cli.operate import Said
 from coordsidecar.cli.words import split
+from coordsidecar.settings.options import Option
 from coordsidecar.settings.questions import (
+    CORDON_OPTIONS,
     LIST_OPTIONS,
+    PAUSE_OPTIONS,
     STEP_DOWN_OPTIONS,
+    TRANSFER_OPTIONS,
+    UNCORDON_OPTIONS,
     WAIT_OPTIONS,
     WATCH_OPTIONS,
 )
@@ -18,7 +23,21 @@ from coordsidecar.settings.sources import UsageError
 
 __all__ = ["ask"]
 
-_OPTIONS = {"wait": WAIT_OPTIONS, "step-down": STEP_DOWN_OPTIONS, "watch": WATCH_OPTIONS}
+_OPTIONS: dict[str, tuple[Option, ...]] = {
+    "list": LIST_OPTIONS,
+    "status": LIST_OPTIONS,
+    "wait": WAIT_OPTIONS,
+    "watch": WATCH_OPTIONS,
+    "step-down": STEP_DOWN_OPTIONS,
+    "transfer": TRANSFER_OPTIONS,
+    "pause": PAUSE_OPTIONS,
+    "resume": LIST_OPTIONS,
+    "cordon": CORDON_OPTIONS,
+    "uncordon": UNCORDON_OPTIONS,
+}
+_ORDERS = {"step-down", "transfer", "pause", "resume", "cordon", "uncordon"}
+_TAKES = {"list": "no argument", "cordon": "the ID of one instance"}
+_TAKES["uncordon"] = _TAKES["cordon"]
 
 
 def ask(question: str, words: list[str], *, show: Callable[[str], bool]) -> Said | str:
@@ -26,26 +45,26 @@ def ask(question: str, words: list[str], *, show: Callable[[str], bool]) -> Said
 
     ``show``: for what has more to say than one answer; False: nobody reads on.
     """
-    as_json, sure = "--json" in words, question == "step-down" and "--yes" in words
-    words = [word for word in words if word not in ("--json", *["--yes"] * sure)]
-    flags, arguments = split(words, _OPTIONS.get(question, LIST_OPTIONS), interspersed=True)
+    ours = {"--json"} | ({"--yes"} if question in _ORDERS else set())
+    ours |= {"--wait"} if question == "cordon" else set()
+    said = ours & set(words)
+    words = [word for word in words if word not in ours]
+    flags, arguments = split(words, _OPTIONS[question], interspersed=True)
     if "help" in flags or "version" in flags:
         return question if "help" in flags else "version"
     if len(arguments) != (0 if question == "list" else 1):
-        takes = "no argument" if question == "list" else "the NAME of one election"
+        takes = _TAKES.get(question, "the NAME of one election")
         raise UsageError(f"{question} takes {takes}: see coordsidecar {question} --help")
-    environ = os.environ
+    as_json, environ = "--json" in said, os.environ
+    if question == "list":
+        return operate.list_all(flags=flags, environ=environ, as_json=as_json)
+    if question in _ORDERS:
+        return _order(question, arguments[0], flags, said)
     match question:
-        case "list":
-            return operate.list_all(flags=flags, environ=environ, as_json=as_json)
         case "status":
             return operate.status(arguments[0], flags=flags, environ=environ, as_json=as_json)
         case "wait":
             return operate.wait(arguments[0], flags=flags, environ=environ, as_json=as_json)
-        case "step-down":
-            from coordsidecar.cli.order import step_down
-
-            return step_down(arguments[0], flags=flags, environ=environ, as_json=as_json, sure=sure)
         case _:
             from coordsidecar.cli.watching import watch
 
@@ -53,3 +72,19 @@ def ask(question: str, words: list[str], *, show: Callable[[str], bool]) -> Said
                 if not show(line):
                     break
             return Said("", 0)
+
+
+def _order(word: str, about: str, flags: dict[str, str], said: set[str]) -> Said:
+    from coordsidecar.cli import curb, order
+
+    orders: dict[str, Callable[..., Said]] = {
+        "step-down": order.step_down,
+        "transfer": order.transfer,
+        "pause": curb.pause,
+        "resume": curb.resume,
+        "cordon": curb.cordon,
+        "uncordon": curb.uncordon,
+    }
+    more = {"waits": "--wait" in said} if word == "cordon" else {}
+    as_json, sure = "--json" in said, "--yes" in said
+    return orders[word](about, flags=flags, environ=os.environ, as_json=as_json, sure=sure, **more)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from coordsidecar.cli.help_text import CHECK_ROWS, CONFIG, HELP, row_of, section
+from coordsidecar.settings.options import Option
 from coordsidecar.settings.questions import (
+    CORDON_OPTIONS,
     LIST_OPTIONS,
+    PAUSE_OPTIONS,
     STEP_DOWN_OPTIONS,
+    TRANSFER_OPTIONS,
+    UNCORDON_OPTIONS,
     WAIT_OPTIONS,
     WATCH_OPTIONS,
 )
 
-__all__ = ["list_help", "status_help", "step_down_help", "wait_help", "watch_help"]
+__all__ = ["page"]
 
 _LIST = """\
 Usage: coordsidecar list [OPTIONS] [--json]
@@ -30,7 +35,8 @@ Shows who leads the election NAME, with which token, and who stands by.
   coordsidecar status --store etcd://etcd1:2379 nightly
 
 Exit codes:
-  0  somebody leads  3  nobody does  2  bad usage  125  the store cannot be asked
+  0  somebody leads    3  nobody does    4  it is paused, whoever leads
+  2  bad usage    125  the store cannot be asked
 """
 
 
@@ -39,10 +45,11 @@ Usage: coordsidecar wait [OPTIONS] [--json] NAME
 
 Waits until the election NAME stands as asked, and shows how. In a script:
   coordsidecar wait --store consul://consul:8500 nightly --timeout 30s || exit 1
-  coordsidecar wait nightly --for not="$(hostname)"   # Before its host is rebooted.
+  coordsidecar wait nightly --for not="$(hostname)"   # Before it is rebooted.
 
 Exit codes:
-  0  it does    124  not in time    2  bad usage    125  the store cannot be asked
+  0  it does    124  not in time    2  bad usage
+  125  the store cannot be asked
 """
 
 
@@ -71,7 +78,74 @@ its next renewal (--renew-every of its own: 3s by default).
 
 Exit codes:
   0  another leads    3  nobody led    1  refused: nothing was changed
-  124  nobody else leads in time    2  bad usage    125  the store cannot be asked
+  124  nobody else leads in time    2  bad usage
+  125  the store cannot be asked
+"""
+
+
+_TRANSFER = """\
+Usage: coordsidecar transfer [OPTIONS] [--yes] [--json] --to ID NAME
+
+Has whoever leads the election NAME hand over to the instance ID, and waits
+until that leads. Should it not take over in time (--within), another does.
+  coordsidecar transfer nightly --to web-2 --yes --reason "web-1 is slow"
+
+Exit codes:
+  0  ID leads    3  nobody led    1  refused: nothing was changed; or not ID
+  124  nobody leads in time    2  bad usage    125  the store cannot be asked
+"""
+
+
+_PAUSE = """\
+Usage: coordsidecar pause [OPTIONS] [--yes] [--json] NAME
+
+Lets nobody new take over the election NAME. Whoever leads leads on, for as
+long as its lease lasts: a lead that ends, or is lost, is followed by none.
+  coordsidecar pause nightly --for 1h --yes --reason "a migration by hand"
+  coordsidecar resume nightly --yes
+
+Exit codes:
+  0  it is paused    1  refused: nothing was changed
+  2  bad usage    125  the store cannot be asked
+"""
+
+
+_RESUME = """\
+Usage: coordsidecar resume [OPTIONS] [--yes] [--json] NAME
+
+Ends a pause of the election NAME. Whoever waits for that leads within about
+a second.
+  coordsidecar resume nightly --yes
+
+Exit codes:
+  0  it is not paused    1  refused: nothing was changed
+  2  bad usage    125  the store cannot be asked
+"""
+
+
+_CORDON = """\
+Usage: coordsidecar cordon [OPTIONS] [--wait] [--yes] [--json] ID
+
+Lets the instance ID, as status shows it, lead none of a namespace's elections.
+Where it leads it hands over, with its next renewal. It stands by as before.
+  coordsidecar cordon "$(hostname)" --wait --yes --reason reboot && reboot
+  coordsidecar uncordon "$(hostname)" --yes
+
+Exit codes:
+  0  it is cordoned; with --wait, and leads nowhere    1  refused
+  124  it still leads    2  bad usage    125  the store cannot be asked
+"""
+
+
+_UNCORDON = """\
+Usage: coordsidecar uncordon [OPTIONS] [--yes] [--json] ID
+
+Lets the instance ID lead again.
+  coordsidecar uncordon web-1 --yes
+
+Exit codes:
+  0  it may lead    1  refused: nothing was changed
+  2  bad usage    125  the store cannot be asked
 """
 
 
@@ -82,32 +156,24 @@ _LIST_ROWS = [
 ]
 _JSON = ("--json", "Print one JSON object; docs/operations.md names its fields.")
 _YES = ("--yes", "Do not ask. Without a terminal nothing is done without it.")
+_WAIT_ROW = ("--wait", "Until it leads nowhere any more.")
+_PAGES: dict[str, tuple[str, tuple[Option, ...], list[tuple[str, str]]]] = {
+    "list": (_LIST, LIST_OPTIONS, []),
+    "status": (_STATUS, LIST_OPTIONS, []),
+    "wait": (_WAIT, WAIT_OPTIONS, []),
+    "watch": (_WATCH, WATCH_OPTIONS, []),
+    "step-down": (_STEP_DOWN, STEP_DOWN_OPTIONS, [_YES]),
+    "transfer": (_TRANSFER, TRANSFER_OPTIONS, [_YES]),
+    "pause": (_PAUSE, PAUSE_OPTIONS, [_YES]),
+    "resume": (_RESUME, LIST_OPTIONS, [_YES]),
+    "cordon": (_CORDON, CORDON_OPTIONS, [_WAIT_ROW, _YES]),
+    "uncordon": (_UNCORDON, UNCORDON_OPTIONS, [_YES]),
+}
 
 
-def list_help() -> str:
-    """Return the page of ``coordsidecar list --help``."""
-    return "\n".join([_LIST, section("Options", [*_LIST_ROWS, _JSON, CONFIG, HELP])])
-
-
-def status_help() -> str:
-    """Return the page of ``coordsidecar status --help``."""
-    return "\n".join([_STATUS, section("Options", [*_LIST_ROWS, _JSON, CONFIG, HELP])])
-
-
-def wait_help() -> str:
-    """Return the page of ``coordsidecar wait --help``."""
-    asked = [row_of(option) for option in WAIT_OPTIONS if option not in LIST_OPTIONS]
-    return "\n".join([_WAIT, section("Options", [*asked, *_LIST_ROWS, _JSON, CONFIG, HELP])])
-
-
-def watch_help() -> str:
-    """Return the page of ``coordsidecar watch --help``."""
-    asked = [row_of(option) for option in WATCH_OPTIONS if option not in LIST_OPTIONS]
-    return "\n".join([_WATCH, section("Options", [*asked, *_LIST_ROWS, _JSON, CONFIG, HELP])])
-
-
-def step_down_help() -> str:
-    """Return the page of ``coordsidecar step-down --help``."""
-    asked = [row_of(option) for option in STEP_DOWN_OPTIONS if option not in LIST_OPTIONS]
-    rows = [*asked, _YES, *_LIST_ROWS, _JSON, CONFIG, HELP]
-    return "\n".join([_STEP_DOWN, section("Options", rows)])
+def page(word: str) -> str:
+    """Return the page of ``coordsidecar WORD --help``."""
+    text, options, more = _PAGES[word]
+    asked = [row_of(option) for option in options if option not in LIST_OPTIONS]
+    rows = [*asked, *more, *_LIST_ROWS, _JSON, CONFIG, HELP]
+    return "\n".join([text, section("Options", rows)])

@@ -59,6 +59,8 @@ def _events(
             yield ("leads" if board.leader else "nobody-leads"), was, board, ""
         elif board.waiting != was.waiting:
             yield "standing-by", was, board, ""
+        if board.curbs != was.curbs:
+            yield "ordered", was, board, ""
         was = board
 
 
@@ -85,6 +87,9 @@ def _in_words(prefix: str, event: str, before: Board | None, board: Board, why: 
             return f"{at} {prefix}: the store cannot be asked: {why}\n"
         case "back":
             return f"{at} {prefix}: the store can be asked again; {why}\n"
+        case "ordered":
+            told = boards.ordered(board.curbs) or ["nothing is ordered any more"]
+            return f"{at} {prefix}: {'; '.join(line.strip() for line in told)}\n"
         case "standing-by":
             return f"{at} {prefix}: {'; '.join(line.strip() for line in rest)}\n"
         case "leads" if before is not None:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from coordsidecar.duration import parse_duration
-from coordsidecar.settings.options import CHECK_OPTIONS, Option
+from coordsidecar.settings.options import CHECK_OPTIONS, Option, read_id, read_name
 
-__all__ = ["LIST_OPTIONS", "STEP_DOWN_OPTIONS", "WAIT_OPTIONS", "WATCH_OPTIONS"]
+__all__ = [
+    "CORDON_OPTIONS",
+    "LIST_OPTIONS",
+    "PAUSE_OPTIONS",
+    "STEP_DOWN_OPTIONS",
+    "TRANSFER_OPTIONS",
+    "UNCORDON_OPTIONS",
+    "WAIT_OPTIONS",
+    "WATCH_OPTIONS",
+]
 
 _GROUP = "Options"
 
@@ -29,13 +38,42 @@ WATCH_OPTIONS = (
     *LIST_OPTIONS,
     Option("timeout", _GROUP, "TIME", parse_duration, "For how long. Default: until it is ended"),
 )
+_REASON = Option("reason", _GROUP, "TEXT", str, "Why: it is shown, and logged.")
+_TOKEN = Option(
+    "token", _GROUP, "N", _read_token, "Refuse, if it is no longer led under this token."
+)
+_TIMEOUT = Option("timeout", _GROUP, "TIME", parse_duration, "For how long to wait. Default: 1m")
 STEP_DOWN_OPTIONS = (
     *LIST_OPTIONS,
-    Option("reason", _GROUP, "TEXT", str, "Why, for the leader's log."),
+    _REASON,
     Option(
         "sit-out", _GROUP, "TIME", parse_duration,
         "For how long it does not stand again, so that another leads. Default: 30s",
     ),
-    Option("token", _GROUP, "N", _read_token, "Refuse, if it is no longer led under this token."),
-    Option("timeout", _GROUP, "TIME", parse_duration, "For how long to wait. Default: 1m"),
+    _TOKEN,
+    _TIMEOUT,
 )  # fmt: skip
+TRANSFER_OPTIONS = (
+    *LIST_OPTIONS,
+    Option("to", _GROUP, "ID", read_id, "Who is to lead, as status shows it."),
+    Option(
+        "within", _GROUP, "TIME", parse_duration,
+        "For how long nobody else takes over, should that one not. Default: 10s",
+    ),
+    _REASON,
+    _TOKEN,
+    _TIMEOUT,
+)  # fmt: skip
+PAUSE_OPTIONS = (
+    *LIST_OPTIONS,
+    Option(
+        "for", _GROUP, "TIME", parse_duration,
+        "It ends by itself then. Default: not before it is resumed",
+    ),
+    _REASON,
+)  # fmt: skip
+UNCORDON_OPTIONS = (
+    *LIST_OPTIONS,
+    Option("name", _GROUP, "NAME", read_name, "In one election. Default: in all of the namespace"),
+)
+CORDON_OPTIONS = (*UNCORDON_OPTIONS, _REASON, _TIMEOUT)

@@ -16,15 +16,24 @@ import json
 from coordsidecar.hints import Any
 from coordsidecar.value import Value, replace
 
-__all__ = ["LONGEST_PAUSE_S", "LONGEST_TRANSFER_S", "MOST_CORDONS", "NO_CURBS", "Cordon"]
-__all__ += ["Curbs", "Pause", "Transfer"]
+__all__ = [
+    "LONGEST_PAUSE_S",
+    "LONGEST_REASON",
+    "LONGEST_TRANSFER_S",
+    "MOST_CORDONS",
+    "NO_CURBS",
+    "Cordon",
+    "Curbs",
+    "Pause",
+    "Transfer",
+]
 
 LONGEST_PAUSE_S = 30 * 86400.0
 LONGEST_TRANSFER_S = 600.0
 MOST_CORDONS = 32
 _LONGEST_NAME = 200
 _LONGEST_WORD = 100
-_LONGEST_REASON = 200
+LONGEST_REASON = 200
 _MOST_TOKEN = 2**62
 
 
@@ -167,7 +176,7 @@ def _transfer(fields: object) -> Transfer | None:
 def _signed(fields: dict[str, Any]) -> tuple[str, str, str]:
     """By whom, when, and why."""
     by = _text(fields, "by", _LONGEST_WORD) or "somebody"
-    return by, _text(fields, "at", _LONGEST_WORD), _text(fields, "reason", _LONGEST_REASON)
+    return by, _text(fields, "at", _LONGEST_WORD), _text(fields, "reason", LONGEST_REASON)
 
 
 def _text(fields: dict[str, Any], name: str, longest: int) -> str:

@@ -1,0 +1,232 @@
+"""``coordsidecar pause``, ``resume``, ``cordon`` and ``uncordon``: who may not lead until somebody
+says otherwise. It stands in the store, with by whom, when, and why."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+
+from coordsidecar.cli import boards, changing
+from coordsidecar.cli.asked import Asked
+from coordsidecar.cli.operate import TOO_LATE, Said, about, as_json_text, directory_of
+from coordsidecar.settings.options import read_id
+from coordsidecar.settings.questions import (
+    CORDON_OPTIONS,
+    LIST_OPTIONS,
+    PAUSE_OPTIONS,
+    UNCORDON_OPTIONS,
+)
+from coordsidecar.settings.sources import UsageError, read_at
+from coordsidecar.store.curbs import (
+    LONGEST_PAUSE_S,
+    LONGEST_REASON,
+    MOST_CORDONS,
+    Cordon,
+    Curbs,
+    Pause,
+)
+from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.protocol import RefusedError, StoreError
+from coordsidecar.value import replace
+
+__all__ = ["cordon", "pause", "resume", "uncordon"]
+
+_NOBODY_EVER_LED = "nobody has ever led an election here"
+_WAIT_S = 60.0
+_LOOK_EVERY_S = 0.2
+
+Change = Callable[[Curbs], Curbs]
+
+
+def pause(
+    name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool, sure: bool
+) -> Said:
+    """Let nobody new take over. Raises as `operate.status`."""
+    asked, prefix = about(name, flags, environ, PAUSE_OPTIONS)
+    for_s = asked.values.get("for")
+    if for_s is not None and not 0 < for_s <= LONGEST_PAUSE_S:
+        raise UsageError("--for must be more than 0s, and 720h at most")
+    reason = changing.reason_of(asked.values, LONGEST_REASON)
+    by, at = changing.who_we_are(environ), changing.now()
+    ordered = Pause(os.urandom(8).hex(), for_s, by, at, reason)
+    return _change(
+        name,
+        prefix,
+        directory_of(asked, environ),
+        lambda curbs: replace(curbs, pause=ordered),
+        asked,
+        question="Let nobody new take over?",
+        word="pause",
+        as_json=as_json,
+        sure=sure,
+    )
+
+
+def resume(
+    name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool, sure: bool
+) -> Said:
+    """End a pause. Raises as `operate.status`."""
+    asked, prefix = about(name, flags, environ, LIST_OPTIONS)
+    return _change(
+        name,
+        prefix,
+        directory_of(asked, environ),
+        lambda curbs: replace(curbs, pause=None),
+        asked,
+        question="End the pause?",
+        word="resume",
+        as_json=as_json,
+        sure=sure,
+    )
+
+
+def _change(
+    name: str,
+    prefix: str,
+    directory: Directory,
+    change: Change,
+    asked: Asked,
+    *,
+    question: str,
+    word: str,
+    as_json: bool,
+    sure: bool,
+) -> Said:
+    before = directory.board(name, timeout_s=asked.timeout_s)
+    if before.led == 0:
+        return changing.refused(prefix, before, "nobody has ever led it", as_json=as_json)
+    if change(before.curbs) == before.curbs:
+        return changing.shown(prefix, before, before, as_json=as_json)
+    told = f"{boards.sentences(prefix, before)}{question}"
+    if not changing.agreed(told, word=word, sure=sure):
+        return changing.refused(prefix, before, "you said no", as_json=as_json)
+    curbs = directory.curb(name, change, timeout_s=asked.timeout_s)
+    after = replace(directory.board(name, timeout_s=asked.timeout_s), curbs=curbs)
+    return changing.shown(prefix, before, after, as_json=as_json)
+
+
+def cordon(
+    node_id: str,
+    *,
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+    as_json: bool,
+    sure: bool,
+    waits: bool,
+) -> Said:
+    """Let one instance lead none of a namespace's elections, or one of them. ``waits``: until it
+    does not. Raises as `operate.status`."""
+    asked = Asked.gather(flags, environ, CORDON_OPTIONS)
+    reason = changing.reason_of(asked.values, LONGEST_REASON)
+    ordered = Cordon(read_at("ID", node_id, read_id), changing.who_we_are(environ), changing.now())
+    ordered = replace(ordered, reason=reason)
+
+    def cordoned(curbs: Curbs) -> Curbs:
+        if curbs.cordon_of(node_id) is not None:
+            return curbs
+        if len(curbs.cordons) >= MOST_CORDONS:
+            raise RefusedError(f"{MOST_CORDONS} instances are cordoned already; uncordon some")
+        return replace(curbs, cordons=(*curbs.cordons, ordered))
+
+    directory = directory_of(asked, environ)
+    before = _boards_of(directory, asked)
+    if (why := _why_not(before, node_id)) is None and not changing.agreed(
+        f"{_told(asked, before)}Let {node_id} lead none of these?", word="cordon", sure=sure
+    ):
+        why = "you said no"
+    if why is None:
+        _change_all(directory, before, cordoned, asked)
+    late = waits and why is None and not _is_safe(directory, asked, before, node_id)
+    exit_code = TOO_LATE if late else changing.REFUSED if why else 0
+    return _said(directory, asked, before, as_json=as_json, exit_code=exit_code, why=why)
+
+
+def uncordon(
+    node_id: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool, sure: bool
+) -> Said:
+    """Let it lead again. Raises as `operate.status`."""
+    asked = Asked.gather(flags, environ, UNCORDON_OPTIONS)
+    directory = directory_of(asked, environ)
+    before = _boards_of(directory, asked)
+    why = None if before else _NOBODY_EVER_LED
+    question = f"{_told(asked, before)}Let {node_id} lead again?"
+    if why is None and not changing.agreed(question, word="uncordon", sure=sure):
+        why = "you said no"
+    if why is None:
+        _change_all(directory, before, lambda curbs: curbs.without(node_id), asked)
+    exit_code = changing.REFUSED if why else 0
+    return _said(directory, asked, before, as_json=as_json, exit_code=exit_code, why=why)
+
+
+def _boards_of(directory: Directory, asked: Asked) -> dict[str, Board]:
+    """All elections that were ever led; or the one that is asked for."""
+    names = [asked.values["name"]] if "name" in asked.values else None
+    try:
+        names = names or directory.names(timeout_s=asked.timeout_s)
+    except RefusedError as error:
+        raise UsageError(f"{error}: --name NAME") from error
+    found = {name: directory.board(name, timeout_s=asked.timeout_s) for name in names}
+    return {name: board for name, board in found.items() if board.led > 0}
+
+
+def _why_not(boards_now: dict[str, Board], node_id: str) -> str | None:
+    if not boards_now:
+        return _NOBODY_EVER_LED
+    for name, board in boards_now.items():
+        if board.curbs.pause is not None and boards.leader_id(board) == node_id:
+            return f"{name} is paused, so nobody would take over; resume it first"
+    return None
+
+
+def _change_all(
+    directory: Directory, before: dict[str, Board], change: Change, asked: Asked
+) -> None:
+    for name, board in before.items():
+        if change(board.curbs) != board.curbs:
+            directory.curb(name, change, timeout_s=asked.timeout_s)
+
+
+def _is_safe(directory: Directory, asked: Asked, before: dict[str, Board], node_id: str) -> bool:
+    """Whether it leads none of these, in time."""
+    give_up_s = time.monotonic() + asked.values.get("timeout", _WAIT_S)
+    led = list(before)
+    while led and time.monotonic() < give_up_s:
+        try:
+            found = directory.board(led[0], timeout_s=asked.timeout_s)
+        except StoreError:
+            time.sleep(_LOOK_EVERY_S)
+            continue
+        if boards.leader_id(found) == node_id:
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            led.pop(0)
+    return not led
+
+
+def _told(asked: Asked, found: dict[str, Board]) -> str:
+    return "".join(
+        boards.sentences(f"{asked.namespace}/{name}", board) for name, board in found.items()
+    )
+
+
+def _said(
+    directory: Directory,
+    asked: Asked,
+    before: dict[str, Board],
+    *,
+    as_json: bool,
+    exit_code: int,
+    why: str | None,
+) -> Said:
+    after = {name: directory.board(name, timeout_s=asked.timeout_s) for name in before}
+    if as_json:
+        elections = [
+            boards.as_fields(f"{asked.namespace}/{name}", board)
+            | {"before": boards.as_fields(f"{asked.namespace}/{name}", before[name])}
+            for name, board in after.items()
+        ]
+        return Said(as_json_text({"elections": elections, "refused": why}), exit_code)
+    late = "it still leads; the order stands\n" if exit_code == TOO_LATE else ""
+    refused = f"{why}; nothing was changed\n" if why else ""
+    return Said(_told(asked, after) + late + refused, exit_code)
