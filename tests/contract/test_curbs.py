@@ -10,13 +10,14 @@ import pytest
 from coordsidecar.store import registry
 from coordsidecar.store.curbs import NO_CURBS, Cordon, Curbs, Pause, Transfer
 from coordsidecar.store.directory import Directory
-from coordsidecar.store.protocol import Behind, Election, Held, RefusedError
+from coordsidecar.store.protocol import Behind, Election, Held, Limits, RefusedError
 from coordsidecar.value import replace
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
 from tests.contract.harness import Harness
 
 PAUSE = Pause("a mark", 60.0, "ann", "2026-11-30T10:00:00Z", "a migration")
 CORDON = Cordon("web-1", "bob", "2026-11-30T10:00:00Z")
+LIMITS = Limits(60.0, 30.0)
 ALL = Curbs(PAUSE, (CORDON,), Transfer(1, "web-2", 10.0, "eve"))
 
 Curb = Callable[[Curbs], object]
@@ -77,7 +78,7 @@ def test_who_took_office_with_its_campaign_keeps_its_token(
     first = leader.leads()
     leader.resign(first)
     heir = candidate()
-    held = heir.wins(run="b-run")
+    held = heir.wins(run="b-run", limits=LIMITS)
     if not held.in_office:
         pytest.skip("this store takes office by itself")
 
@@ -93,16 +94,15 @@ def test_nobody_takes_office_with_a_campaign_nor_is_appointed(
 ) -> None:
     leader, heir = candidate(), candidate()
     token = leader.leads()
-    heir.campaign(run="b-run")
+    heir.campaign(run="b-run", limits=LIMITS)
     curb(Curbs(PAUSE))
     proof(leader)
 
     leader.resign(token)
-    held = heir.wins(run="b-run")
+    held = heir.wins(run="b-run", limits=LIMITS)
 
     assert not held.in_office
-    assert held.last_led == token
-    assert (held.clean, held.curbs) == (True, Curbs(PAUSE))
+    assert (held.last_led, held.clean, held.curbs) == (token, True, Curbs(PAUSE))
 
 
 def test_a_pause_that_comes_as_the_leader_resigns_is_not_overlooked(
@@ -110,16 +110,33 @@ def test_a_pause_that_comes_as_the_leader_resigns_is_not_overlooked(
 ) -> None:
     leader, heir = candidate(), candidate()
     token = leader.leads()
-    heir.campaign(run="b-run")
+    heir.campaign(run="b-run", limits=LIMITS)
     proof(leader)
     leader.prepare()
 
     curb(Curbs(PAUSE))  # It has not heard of it when it resigns.
     leader.resign(token)
-    held = heir.wins(run="b-run")
+    held = heir.wins(run="b-run", limits=LIMITS)
 
     assert not held.in_office
-    assert (held.clean, held.curbs) == (True, Curbs(PAUSE))
+    assert (held.last_led, held.clean, held.curbs) == (token, True, Curbs(PAUSE))
+
+
+def test_nor_is_one_that_it_hears_of_only_when_it_asks_who_is_next(
+    candidate: NewCandidate, curb: Curb
+) -> None:
+    leader = candidate()
+    token = leader.leads()
+    proof(leader)
+    heir = candidate()
+    heir.campaign(run="b-run", limits=LIMITS)
+
+    curb(Curbs(PAUSE))
+    leader.resign(token)
+    held = heir.wins(run="b-run", limits=LIMITS)
+
+    assert not held.in_office
+    assert (held.last_led, held.clean, held.curbs) == (token, True, Curbs(PAUSE))
 
 
 def test_office_is_taken_by_what_holds_and_no_other(candidate: NewCandidate, curb: Curb) -> None:

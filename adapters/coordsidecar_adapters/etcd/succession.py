@@ -90,8 +90,7 @@ class Succession:
     def resign(self, name: str, token: int | None, *, run: str, deadline_s: float) -> None:
         """Withdraw the candidate ``name``, and end its term under ``token``; see `Store.resign`."""
         seen = self._seen
-        appoints = token is not None and not seen.office.curbs
-        heir = self.find_heir(name, deadline_s=deadline_s) if appoints else None
+        heir = self.find_heir(name, deadline_s=deadline_s) if token is not None else None
         for _ in range(_TRIES):
             compare, change = self._resignation(name, token, heir, run=run)
             answer = self._ask(
@@ -122,7 +121,9 @@ class Succession:
         left = office.resigned(token, run=run)
         if left == office:
             return compare, change
-        if heir is not None and ours and (theirs := Heir.read(heir.value)) is not None:
+        # What operators have ordered may have been found only when the heir was looked for.
+        appoints = heir is not None and ours and not office.curbs
+        if appoints and heir and (theirs := Heir.read(heir.value)) is not None:
             left = theirs.appointed(left, lock=heir.created)
             compare += [created_at(heir.name, heir.created), value_is(heir.name, heir.value)]
             change.append(touch(heir.name))

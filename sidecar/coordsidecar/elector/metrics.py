@@ -55,6 +55,16 @@ def _of_the_lead(snapshot: Mapping[str, Any], counts: Counts) -> tuple[str, ...]
             snapshot["token"] or 0,
         ),
         _gauge(
+            "paused",
+            "1 while nobody new may take over, as far as this instance has heard.",
+            snapshot["paused"] is not None,
+        ),
+        _gauge(
+            "cordoned",
+            "1 while this instance may not lead, as far as it has heard.",
+            snapshot["cordoned"],
+        ),
+        _gauge(
             "deadline_left_seconds",
             "How long the job may run on without another renewal; absent while not leading.",
             snapshot["deadline_left_s"],

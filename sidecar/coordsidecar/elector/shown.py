@@ -50,6 +50,8 @@ def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict
         "since_unix_s": since_unix_s,
         "deadline_left_s": left_s if leads and math.isfinite(left_s) else None,
         "reason": _REASONS.get(type(state.phase).__name__, ""),
+        "paused": state.curbs.pause.why if state.curbs.pause else None,
+        "cordoned": state.curbs.cordon_of(settings.id) is not None,
     }
 
 
