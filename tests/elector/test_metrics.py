@@ -20,6 +20,8 @@ LEADING: dict[str, Any] = {
     "role": "leader",
     "token": 2**62 + 1,
     "deadline_left_s": 3.25,
+    "paused": None,
+    "cordoned": False,
     "id": "host1",
     "election": "default/nightly",
 }

@@ -22,6 +22,8 @@ LEADING: dict[str, Any] = {
     "id": "host1",
     "since_unix_s": 1.5,
     "deadline_left_s": 3.25,
+    "paused": None,
+    "cordoned": False,
     "reason": "elected",
 }
 
