@@ -16,7 +16,7 @@ from coordsidecar_adapters.regular_file import read_regular
 
 __all__ = ["OrderFiles"]
 
-_MOST_BYTES = 64 * 1024
+_MOST_BYTES = 256 * 1024  # Of as many cordons as there may be, however JSON writes them.
 
 
 class OrderFiles:

@@ -19,8 +19,10 @@ _LONGEST_S = 3600.0
 _MOST_TOKEN = 2**62
 LONGEST_REASON = 500
 _LONGEST_NAME = 100
-# Twelve for each of these characters, as JSON may write it, and the record that it stands in.
+# Twelve for each of these characters, as JSON may write it; and the record that it may stand in,
+# with all that operators may have ordered besides.
 _MOST_BYTES = 16_384
+_MOST_AROUND_IT = 512 * 1024
 _WITHIN = "ordered"
 
 
@@ -43,13 +45,13 @@ class Order(Value):
 
     def put_into(self, record: bytes) -> str | None:
         """``record``, a JSON object, with this in it; None: it is no such record."""
-        fields = _object(record)
+        fields = _object(record, _MOST_AROUND_IT)
         return None if fields is None else json.dumps(fields | {_WITHIN: json.loads(self.encode())})
 
     @classmethod
     def within(cls, record: bytes | None) -> Order | None:
         """What was put into a record; as `decode`."""
-        fields = _object(record) or {}
+        fields = _object(record, _MOST_AROUND_IT) or {}
         return cls._read(fields.get(_WITHIN))
 
     @classmethod
@@ -77,9 +79,9 @@ class Order(Value):
         return cls(token, float(sit_out_s), by, reason[:LONGEST_REASON])
 
 
-def _object(raw: str | bytes | None) -> dict[str, Any] | None:
+def _object(raw: str | bytes | None, most: int = _MOST_BYTES) -> dict[str, Any] | None:
     try:
-        fields = json.loads(raw) if raw and len(raw) <= _MOST_BYTES else None
+        fields = json.loads(raw) if raw and len(raw) <= most else None
     except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None

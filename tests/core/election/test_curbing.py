@@ -8,6 +8,7 @@ import pytest
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import (
+    Aims,
     Call,
     Campaign,
     Close,
@@ -227,3 +228,25 @@ def test_who_came_into_office_before_the_pause_leads() -> None:
 
     assert isinstance(state.phase, Leading)
     assert [type(message) for message in told(effects)] == [msg.Leased]
+
+
+@pytest.mark.parametrize("aims", [replace(ME, try_once=True), replace(ME, wait_until_s=105.0)])
+def test_who_would_wait_no_longer_gives_its_place_back_in_a_pause_too(aims: Aims) -> None:
+    state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+
+    state, effects = answer(state, replace(ELECTED, curbs=FOR_EVER), 100.0, aims=aims)
+    state, more = take(state, Tick(), 105.1, aims)
+
+    why = "it is paused by ann: a migration, and --wait is over"
+    assert msg.Failed(124, why) in told([*effects, *more])
+    assert Resign(SESSION, 7) in calls([*effects, *more])
+
+
+def test_no_takeover_delay_is_cut_short_by_that() -> None:
+    state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+    aims = replace(ME, wait_until_s=105.0)
+    state, _ = answer(state, replace(ELECTED, clean=False, last_run="x"), 100.0, aims=aims)
+
+    _, effects = take(state, Tick(), 105.1, aims)
+
+    assert not told(effects)

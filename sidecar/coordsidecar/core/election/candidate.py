@@ -8,7 +8,7 @@ import math
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import curbing, making_way, rules, sight
 from coordsidecar.core.election.moves import Aims, Effect, TellGuard
-from coordsidecar.core.election.phases import Elector, Joining, Leading, Rival, Waiting
+from coordsidecar.core.election.phases import Claiming, Elector, Joining, Leading, Rival, Waiting
 from coordsidecar.hints import assert_never
 from coordsidecar.store.protocol import Absent, Behind, Held, Standing, Vacant
 from coordsidecar.value import replace
@@ -28,7 +28,11 @@ def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, 
     see_at_s = math.inf
     match standing:
         case Held():
-            return rules.claim(elector, standing, now_s, aims)
+            elector, effects = rules.claim(elector, standing, now_s, aims)
+            if aims.try_once and isinstance(elector.phase, Claiming) and elector.phase.barred:
+                elector, more = making_way.give_up_waiting(elector, now_s, aims)
+                effects += more
+            return elector, effects
         case Absent():
             # Who is no candidate does not know whether somebody else leads meanwhile.
             elector = replace(elector.to(Joining()), vacant_since_s=None)
@@ -36,7 +40,7 @@ def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, 
         case Vacant(retry_after_s, last_led=last_led):
             elector, _ = rules.vacant_since(elector, last_led, now_s)
             look_at_s = now_s + max(retry_after_s, RETRY_FIRST_S / 2)
-            effects: list[Effect] = []
+            effects = []
         case Behind(leader=record, leader_token=token, in_office=in_office):
             floor = max(elector.floor, token) if in_office else elector.floor
             was, from_s = elector, min(elector.renewed_at_s, sent_at_s)

@@ -52,8 +52,8 @@ def due_s(elector: Elector, aims: Aims) -> float:
             return _wait_until_s(aims)
         case Joining() | Waiting():
             return min(_wait_until_s(aims), _hopeless_s(elector, aims))
-        case Claiming():
-            return _hopeless_s(elector, aims)
+        case Claiming(barred=barred):
+            return min(_hopeless_s(elector, aims), _wait_until_s(aims) if barred else math.inf)
         case _:
             return math.inf
 
@@ -101,6 +101,8 @@ def answered(elector: Elector, answer: Answered) -> Elector:
 def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
     """`--wait` ran out."""
     why = f"{elector.following or 'somebody else'} leads"
+    if isinstance(elector.phase, Claiming):
+        why = f"it is {elector.phase.barred}"
     if not elector.connected:
         why = "the store does not answer"
     tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, f"{why}, and --wait is over"))
