@@ -8,7 +8,9 @@ import sys
 import pytest
 
 import coordsidecar as package
+from coordsidecar.cli.main import _OPERATORS
 from coordsidecar.settings.options import OPTIONS, Option
+from coordsidecar.settings.questions import OPTIONS_OF
 from tests.cli.command import coordsidecar
 from tests.cli.questions import QUESTIONS
 
@@ -98,3 +100,7 @@ def test_guard_and_elector_import_no_store_and_nothing_slow() -> None:
     slow |= {"http.client", "ssl", "asyncio", "urllib.request", "coordsidecar_adapters", "psutil"}
     slow |= {"click", "typing", "threading", "queue", "dataclasses", "inspect"}
     assert not slow & set(process.stdout.split())
+
+
+def test_what_an_operator_says_is_known_by_its_word() -> None:
+    assert set(OPTIONS_OF) == _OPERATORS

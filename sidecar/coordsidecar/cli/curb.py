@@ -50,57 +50,56 @@ def pause(
     reason = changing.reason_of(asked.values, LONGEST_REASON)
     by, at = changing.who_we_are(environ), changing.now()
     ordered = Pause(os.urandom(8).hex(), for_s, by, at, reason)
-    return _change(
-        name,
-        prefix,
-        directory_of(asked, environ),
-        lambda curbs: replace(curbs, pause=ordered),
-        asked,
-        question="Let nobody new take over?",
-        word="pause",
-        as_json=as_json,
-        sure=sure,
-    )
+
+    def paused(curbs: Curbs) -> Curbs:
+        return replace(curbs, pause=ordered)
+
+    directory, question = directory_of(asked, environ), "Let nobody new take over?"
+    before = directory.board(name, timeout_s=asked.timeout_s)
+    why = _why_not_changed(prefix, before, question, word="pause", sure=sure)
+    return _changed(name, prefix, directory, asked, before, paused, why, as_json=as_json)
 
 
 def resume(
     name: str, *, flags: Mapping[str, str], environ: Mapping[str, str], as_json: bool, sure: bool
 ) -> Said:
-    """End a pause. Raises as `operate.status`."""
+    """End a pause, if there is one. Raises as `operate.status`."""
     asked, prefix = about(name, flags, environ, LIST_OPTIONS)
-    return _change(
-        name,
-        prefix,
-        directory_of(asked, environ),
-        lambda curbs: replace(curbs, pause=None),
-        asked,
-        question="End the pause?",
-        word="resume",
-        as_json=as_json,
-        sure=sure,
-    )
+    directory = directory_of(asked, environ)
+    before = directory.board(name, timeout_s=asked.timeout_s)
+    sure = sure or before.curbs.pause is None  # Then there is nothing to ask.
+    why = _why_not_changed(prefix, before, "End the pause?", word="resume", sure=sure)
+
+    def resumed(curbs: Curbs) -> Curbs:
+        return replace(curbs, pause=None)
+
+    return _changed(name, prefix, directory, asked, before, resumed, why, as_json=as_json)
 
 
-def _change(
+def _why_not_changed(
+    prefix: str, before: Board, question: str, *, word: str, sure: bool
+) -> str | None:
+    if before.led == 0:
+        return "nobody has ever led it"
+    told = f"{boards.sentences(prefix, before)}{question}"
+    return None if changing.agreed(told, word=word, sure=sure) else "you said no"
+
+
+def _changed(
     name: str,
     prefix: str,
     directory: Directory,
-    change: Change,
     asked: Asked,
+    before: Board,
+    change: Change,
+    why_not: str | None,
     *,
-    question: str,
-    word: str,
     as_json: bool,
-    sure: bool,
 ) -> Said:
-    before = directory.board(name, timeout_s=asked.timeout_s)
-    if before.led == 0:
-        return changing.refused(prefix, before, "nobody has ever led it", as_json=as_json)
+    if why_not is not None:
+        return changing.refused(prefix, before, why_not, as_json=as_json)
     if change(before.curbs) == before.curbs:
         return changing.shown(prefix, before, before, as_json=as_json)
-    told = f"{boards.sentences(prefix, before)}{question}"
-    if not changing.agreed(told, word=word, sure=sure):
-        return changing.refused(prefix, before, "you said no", as_json=as_json)
     curbs = directory.curb(name, change, timeout_s=asked.timeout_s)
     after = replace(directory.board(name, timeout_s=asked.timeout_s), curbs=curbs)
     return changing.shown(prefix, before, after, as_json=as_json)

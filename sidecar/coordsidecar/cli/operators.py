@@ -8,33 +8,11 @@ from collections.abc import Callable
 from coordsidecar.cli import operate
 from coordsidecar.cli.operate import Said
 from coordsidecar.cli.words import split
-from coordsidecar.settings.options import Option
-from coordsidecar.settings.questions import (
-    CORDON_OPTIONS,
-    LIST_OPTIONS,
-    PAUSE_OPTIONS,
-    STEP_DOWN_OPTIONS,
-    TRANSFER_OPTIONS,
-    UNCORDON_OPTIONS,
-    WAIT_OPTIONS,
-    WATCH_OPTIONS,
-)
+from coordsidecar.settings.questions import OPTIONS_OF
 from coordsidecar.settings.sources import UsageError
 
 __all__ = ["ask"]
 
-_OPTIONS: dict[str, tuple[Option, ...]] = {
-    "list": LIST_OPTIONS,
-    "status": LIST_OPTIONS,
-    "wait": WAIT_OPTIONS,
-    "watch": WATCH_OPTIONS,
-    "step-down": STEP_DOWN_OPTIONS,
-    "transfer": TRANSFER_OPTIONS,
-    "pause": PAUSE_OPTIONS,
-    "resume": LIST_OPTIONS,
-    "cordon": CORDON_OPTIONS,
-    "uncordon": UNCORDON_OPTIONS,
-}
 _ORDERS = {"step-down", "transfer", "pause", "resume", "cordon", "uncordon"}
 _TAKES = {"list": "no argument", "cordon": "the ID of one instance"}
 _TAKES["uncordon"] = _TAKES["cordon"]
@@ -49,7 +27,7 @@ def ask(question: str, words: list[str], *, show: Callable[[str], bool]) -> Said
     ours |= {"--wait"} if question == "cordon" else set()
     said = ours & set(words)
     words = [word for word in words if word not in ours]
-    flags, arguments = split(words, _OPTIONS[question], interspersed=True)
+    flags, arguments = split(words, OPTIONS_OF[question], interspersed=True)
     if "help" in flags or "version" in flags:
         return question if "help" in flags else "version"
     if len(arguments) != (0 if question == "list" else 1):

@@ -3,17 +3,7 @@
 from __future__ import annotations
 
 from coordsidecar.cli.help_text import CHECK_ROWS, CONFIG, HELP, row_of, section
-from coordsidecar.settings.options import Option
-from coordsidecar.settings.questions import (
-    CORDON_OPTIONS,
-    LIST_OPTIONS,
-    PAUSE_OPTIONS,
-    STEP_DOWN_OPTIONS,
-    TRANSFER_OPTIONS,
-    UNCORDON_OPTIONS,
-    WAIT_OPTIONS,
-    WATCH_OPTIONS,
-)
+from coordsidecar.settings.questions import LIST_OPTIONS, OPTIONS_OF
 
 __all__ = ["page"]
 
@@ -157,23 +147,23 @@ _LIST_ROWS = [
 _JSON = ("--json", "Print one JSON object; docs/operations.md names its fields.")
 _YES = ("--yes", "Do not ask. Without a terminal nothing is done without it.")
 _WAIT_ROW = ("--wait", "Until it leads nowhere any more.")
-_PAGES: dict[str, tuple[str, tuple[Option, ...], list[tuple[str, str]]]] = {
-    "list": (_LIST, LIST_OPTIONS, []),
-    "status": (_STATUS, LIST_OPTIONS, []),
-    "wait": (_WAIT, WAIT_OPTIONS, []),
-    "watch": (_WATCH, WATCH_OPTIONS, []),
-    "step-down": (_STEP_DOWN, STEP_DOWN_OPTIONS, [_YES]),
-    "transfer": (_TRANSFER, TRANSFER_OPTIONS, [_YES]),
-    "pause": (_PAUSE, PAUSE_OPTIONS, [_YES]),
-    "resume": (_RESUME, LIST_OPTIONS, [_YES]),
-    "cordon": (_CORDON, CORDON_OPTIONS, [_WAIT_ROW, _YES]),
-    "uncordon": (_UNCORDON, UNCORDON_OPTIONS, [_YES]),
+_PAGES: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "list": (_LIST, []),
+    "status": (_STATUS, []),
+    "wait": (_WAIT, []),
+    "watch": (_WATCH, []),
+    "step-down": (_STEP_DOWN, [_YES]),
+    "transfer": (_TRANSFER, [_YES]),
+    "pause": (_PAUSE, [_YES]),
+    "resume": (_RESUME, [_YES]),
+    "cordon": (_CORDON, [_WAIT_ROW, _YES]),
+    "uncordon": (_UNCORDON, [_YES]),
 }
 
 
 def page(word: str) -> str:
     """Return the page of ``coordsidecar WORD --help``."""
-    text, options, more = _PAGES[word]
-    asked = [row_of(option) for option in options if option not in LIST_OPTIONS]
+    text, more = _PAGES[word]
+    asked = [row_of(option) for option in OPTIONS_OF[word] if option not in LIST_OPTIONS]
     rows = [*asked, *more, *_LIST_ROWS, _JSON, CONFIG, HELP]
     return "\n".join([text, section("Options", rows)])

@@ -8,6 +8,7 @@ from coordsidecar.settings.options import CHECK_OPTIONS, Option, read_id, read_n
 __all__ = [
     "CORDON_OPTIONS",
     "LIST_OPTIONS",
+    "OPTIONS_OF",
     "PAUSE_OPTIONS",
     "STEP_DOWN_OPTIONS",
     "TRANSFER_OPTIONS",
@@ -77,3 +78,16 @@ UNCORDON_OPTIONS = (
     Option("name", _GROUP, "NAME", read_name, "In one election. Default: in all of the namespace"),
 )
 CORDON_OPTIONS = (*UNCORDON_OPTIONS, _REASON, _TIMEOUT)
+OPTIONS_OF: dict[str, tuple[Option, ...]] = {
+    "list": LIST_OPTIONS,
+    "status": LIST_OPTIONS,
+    "wait": WAIT_OPTIONS,
+    "watch": WATCH_OPTIONS,
+    "step-down": STEP_DOWN_OPTIONS,
+    "transfer": TRANSFER_OPTIONS,
+    "pause": PAUSE_OPTIONS,
+    "resume": LIST_OPTIONS,
+    "cordon": CORDON_OPTIONS,
+    "uncordon": UNCORDON_OPTIONS,
+}
+"""By the word with which an operator asks, or orders."""
