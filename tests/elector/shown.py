@@ -8,11 +8,14 @@ from typing import Any
 
 from coordsidecar.core.timing import Timing
 from coordsidecar.elector.counts import Counts
+from coordsidecar.elector.events import News
+from coordsidecar.elector.listening import Listening
 from coordsidecar.elector.pages import pages
-from coordsidecar.elector.status import serve
+from coordsidecar.elector.status import Orders, serve
+from coordsidecar.settings.serving import Where
 from coordsidecar.signs import Signs
 
-__all__ = ["get", "healthy", "serve_shown"]
+__all__ = ["get", "healthy", "serve_at", "serve_shown"]
 
 
 def healthy() -> dict[str, Any]:
@@ -29,8 +32,27 @@ def serve_shown(
     store: str = "local:",
 ) -> int:
     """Serve what these return, and return the port."""
+    where = address, port
+    listening = serve_at(where, snapshot, health, counts=counts, store=store)
+    return int(listening.socket.getsockname()[1])
+
+
+def serve_at(
+    where: Where,
+    snapshot: Callable[[], dict[str, Any]],
+    health: Callable[[], dict[str, Any]] = healthy,
+    *,
+    counts: Counts | None = None,
+    news: News | None = None,
+    orders: Orders | None = None,
+    store: str = "local:",
+) -> Listening:
+    """The same at any place, with events of ``news``, and ``orders``."""
     counts = counts or Counts(Signs(), Timing.for_ttl(15.0))
-    return serve(address, port, pages(snapshot, health, counts, store=store))
+    listening = Listening(where)
+    shows = pages(snapshot, health, counts, news or News(), store=store)
+    serve(listening.socket, shows, {} if orders is None else orders)
+    return listening
 
 
 def get(

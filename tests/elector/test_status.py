@@ -144,6 +144,7 @@ def test_a_port_that_is_taken_is_an_error_at_once() -> None:
 
 _SCARCE = """
 import resource, socket, sys
+from coordsidecar.elector.listening import Listening
 from coordsidecar.elector.status import Answer, serve
 
 tried, accept = [], socket.socket.accept
@@ -151,7 +152,9 @@ def counted(self):
     tried.append(1)
     return accept(self)
 socket.socket.accept = counted
-port = serve("127.0.0.1", 0, {"/healthz": lambda: Answer(200, "text/plain", b"")})
+listening = Listening(("127.0.0.1", 0))
+serve(listening.socket, {"/healthz": lambda: Answer(200, "text/plain", b"")}, {})
+port = listening.socket.getsockname()[1]
 import os
 spare = os.dup(0)
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

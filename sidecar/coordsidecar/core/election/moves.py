@@ -230,9 +230,7 @@ class Swept(Value):
     """No process of the earlier run is left on this host."""
 
 
-Event = (
-    Tick | Answered | Watched | HeardGuard | GuardIs | GuardDied | Ordered | TreeKilled | Swept
-)
+Event = Tick | Answered | Watched | HeardGuard | GuardIs | GuardDied | Ordered | TreeKilled | Swept
 
 
 # ── effects ────────────────────────────────────────────────────────────────────────────────────
