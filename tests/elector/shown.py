@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable
+import json
+import socket
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coordsidecar.core.timing import Timing
@@ -12,10 +14,10 @@ from coordsidecar.elector.events import News
 from coordsidecar.elector.listening import Listening
 from coordsidecar.elector.pages import pages
 from coordsidecar.elector.status import Orders, serve
-from coordsidecar.settings.serving import Where
+from coordsidecar.settings.serving import UnixSocket, Where
 from coordsidecar.signs import Signs
 
-__all__ = ["get", "healthy", "serve_at", "serve_shown"]
+__all__ = ["ask", "connected", "get", "healthy", "post", "serve_at", "serve_shown"]
 
 
 def healthy() -> dict[str, Any]:
@@ -66,3 +68,42 @@ def get(
         return response.status, dict(response.getheaders()), response.read()
     finally:
         connection.close()
+
+
+def connected(where: Where | int) -> socket.socket:
+    """A client at a port of this host, an address, or a unix socket."""
+    if isinstance(where, UnixSocket):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.settimeout(60)
+        client.connect(where.path)
+        return client
+    return socket.create_connection(
+        ("127.0.0.1", where) if isinstance(where, int) else where, timeout=60
+    )
+
+
+def ask(where: Where | int, request: bytes) -> tuple[int, bytes]:
+    """Status and body of the answer to these very bytes."""
+    with connected(where) as client:
+        client.sendall(request)
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]), body
+
+
+def post(
+    where: Where | int,
+    path: str,
+    fields: object = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of the answer; ``headers``: in place of those that there are."""
+    body = b"" if fields is None else json.dumps(fields).encode()
+    given = {"Host": "localhost", "Content-Length": str(len(body))}
+    given |= {"Content-Type": "application/json"} if body else {}
+    lines = [f"{name}: {value}" for name, value in (given | dict(headers or {})).items()]
+    head = "\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+    status, raw = ask(where, head + body)
+    found = json.loads(raw)
+    assert isinstance(found, dict)
+    return status, found
