@@ -120,10 +120,13 @@ def test_a_lead_passes_on_though_nobody_reads_of_it(
         crowd(pages[0].port, 100, path="/v1/events"),
         crowd(pages[1].port, 100, path="/v1/events"),
     ):
+        elector = second.elector()
         first.signal(signal.SIGTERM)
         arena.stamps.wait_for_stints(2)
+        first.wait()
 
-        assert first.wait() >= 0
+        assert second.elector() == elector
 
+    assert "elector" not in first.log() + second.log()  # None was missed, or replaced.
     assert len(arena.stamps.stints()) == 2
     arena.stamps.assert_never_two()
