@@ -17,7 +17,7 @@ from coordsidecar.value import Value
 if TYPE_CHECKING:
     from coordsidecar.settings.serving import Where
 
-__all__ = ["CHECK_OPTIONS", "HEALTH_OPTIONS", "OPTIONS", "Option", "read_id", "read_name"]
+__all__ = ["CHECK_OPTIONS", "HEALTH_OPTIONS", "OPTIONS", "Choice", "Option", "read_id", "read_name"]
 
 
 class Option(Value):
@@ -66,13 +66,16 @@ def _read_store(text: str) -> str:
     return text
 
 
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"{_quoted(text)} is not one of {', '.join(allowed)}")
-        return text
+class Choice:
+    """Reads one of a few words."""
 
-    return read
+    def __init__(self, *allowed: str) -> None:
+        self.allowed = allowed
+
+    def __call__(self, text: str) -> str:
+        if text not in self.allowed:
+            raise ValueError(f"{_quoted(text)} is not one of {', '.join(self.allowed)}")
+        return text
 
 
 def read_signal(text: str) -> int:
@@ -224,7 +227,7 @@ OPTIONS = (
         "Kubernetes, 8s",
     ),
     Option(
-        "restart", _CHANGES, "WHEN", _choice("never", "on-failure", "always"),
+        "restart", _CHANGES, "WHEN", Choice("never", "on-failure", "always"),
         "Run the job again when it ends: never, on-failure or always. Default: never, and exit "
         "with the job's code",
     ),
@@ -233,7 +236,7 @@ OPTIONS = (
         "Restart so often at most, then let another instance lead. Default: 3/60s",
     ),
     Option(
-        "on-lost", _CHANGES, "WHAT", _choice("rejoin", "exit"),
+        "on-lost", _CHANGES, "WHAT", Choice("rejoin", "exit"),
         "When the lead is lost: rejoin the election, or exit with code 123. Default: rejoin",
     ),
     Option(
@@ -242,7 +245,7 @@ OPTIONS = (
         join=_join_words,
     ),
     Option(
-        "while-standby", _STANDBY, "HOW", _choice("stop", "signal", "freeze"),
+        "while-standby", _STANDBY, "HOW", Choice("stop", "signal", "freeze"),
         "stop: the job runs only while leading. signal: it always runs, and signals tell it "
         "whether it leads. freeze: once it has led it is kept, stopped with SIGSTOP. Default: stop",
     ),
@@ -273,7 +276,7 @@ OPTIONS = (
         "Take orders (POST /v1/step-down) at a port too, from who has the token in this file.",
     ),
     Option(
-        "log-format", _OUTPUT, "FORMAT", _choice("text", "json"),
+        "log-format", _OUTPUT, "FORMAT", Choice("text", "json"),
         "text or json, on standard error. Default: text",
     ),
     Option(
