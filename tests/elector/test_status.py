@@ -189,3 +189,42 @@ def test_who_connects_while_no_descriptor_is_left_waits_and_takes_no_processor()
         process.stdin.close()
     assert answer.startswith(b"HTTP/1.0 200 ")
     assert 1 <= tried < 100
+
+
+_FEW = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), 4096))
+from coordsidecar.elector.listening import Listening
+from coordsidecar.elector.status import Answer, serve
+listening = Listening(("127.0.0.1", 0))
+serve(listening.socket, {"/": lambda: Answer(200, "text/plain", b"")}, {})
+print(listening.socket.getsockname()[1], flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize(("limit", "most"), [(32, 2), (40, 4), (1024, 16)])
+def test_of_few_descriptors_those_who_connect_leave_some_for_the_store(
+    limit: int, most: int
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _FEW, str(limit)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(20)]
+
+        # The oldest are hung up on, one by one.
+        hung_up = [client.recv(1) for client in clients[: 20 - most]]
+        for client in clients[20 - most :]:
+            client.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                client.recv(1)
+
+        process.communicate()
+        for client in clients:
+            client.close()
+    assert hung_up == [b""] * (20 - most)

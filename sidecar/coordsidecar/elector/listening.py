@@ -59,6 +59,11 @@ class Listening:
             self.socket.listen(_QUEUE)
             self._file = path, os.stat(path)
 
+    def close(self) -> None:
+        """Listen no more, and leave nothing behind."""
+        self.tidy_up()
+        self.socket.close()
+
     def tidy_up(self) -> None:
         """Remove the file, if it is still ours. While we listen, nobody else's takes its place."""
         if self._file is None:

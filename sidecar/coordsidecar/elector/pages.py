@@ -95,10 +95,14 @@ def serve_pages(
         lambda order: inbox.put(Ordered(order)),
         Doorkeeper(settings.http_token_file, names, log),
     )
+    shows = pages(snapshot, health, counts, news, store=store)
     try:
         listening = Listening(settings.http)
-        shows = pages(snapshot, health, counts, news, store=store)
-        serve(listening.socket, shows, ordering.orders())
+        try:
+            serve(listening.socket, shows, ordering.orders())
+        except BaseException:
+            listening.close()
+            raise
     except (OSError, RuntimeError) as error:
         what = error.strerror if isinstance(error, OSError) else error
         raise RuntimeError(f"--http {serving.shown(settings.http)}: {what}") from error

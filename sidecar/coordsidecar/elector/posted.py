@@ -53,6 +53,11 @@ class Doorkeeper:
     def __init__(self, token_file: str | None, names: set[str], log: Log) -> None:
         """``names``: those of this host, beside addresses and ``localhost``."""
         self._token_file = token_file
+        if token_file is not None:
+            # Now, and not when the first asks: it loads an OpenSSL, which would hold up the loop.
+            from hmac import compare_digest
+
+            self._equal = compare_digest
         self._names = {"localhost", *(name.lower() for name in names if name)}
         self._log = log
 
@@ -80,11 +85,9 @@ class Doorkeeper:
         token = self._token(self._token_file)
         if token is None:
             raise NotTakenError(403, "nobody may order: there is no token; the log says why")
-        import hmac  # Late: it imports an OpenSSL.
-
         scheme, _, word = (given[0] if len(given) == 1 else "").partition(" ")
         said = word.strip().encode("latin-1", "replace")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(said, token):
+        if scheme.lower() != "bearer" or not self._equal(said, token):
             raise NotTakenError(401, "the header Authorization: Bearer TOKEN is missing, or wrong")
 
     def _token(self, path: str) -> bytes | None:

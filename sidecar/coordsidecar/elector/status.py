@@ -18,10 +18,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 from coordsidecar.elector.posted import Post
+from coordsidecar.linux import LEAST_OPEN_FILES, RLIMIT_NOFILE, soft_limit
 
 __all__ = ["Answer", "Orders", "Pages", "Stream", "serve"]
 
-_MOST_CONNECTIONS = 16
+_MOST_CONNECTIONS, _LEAST_CONNECTIONS = 16, 2
 _SILENCE_S = 5.0
 _REFUSED_PAUSE_S = 0.1
 # How much of a body that is refused is still read, lest the kernel take the answer back.
@@ -70,6 +71,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.pages = pages
         self.orders = orders
         self.at_port = listener.family != socket.AF_UNIX
+        self._most = _most_connections()
         self._open: dict[int, socket.socket] = {}  # By age, the oldest first.
         self._lock = threading.Lock()
         super().__init__(("", 0), _Handler, bind_and_activate=False)
@@ -94,7 +96,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
-            if len(self._open) >= _MOST_CONNECTIONS:
+            if len(self._open) >= self._most:
                 # The oldest goes, not the newest: whoever dawdles must not lock out a probe.
                 oldest = self._open.pop(next(iter(self._open)))
                 _hang_up(oldest)
@@ -201,6 +203,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Probes come every second; the log is for what happens."""
+
+
+def _most_connections() -> int:
+    """One takes two descriptors at most: of few, those for the store and the guard come first."""
+    limit = soft_limit(RLIMIT_NOFILE)
+    spare = (limit - LEAST_OPEN_FILES) // 2 if limit is not None else _MOST_CONNECTIONS
+    return max(_LEAST_CONNECTIONS, min(spare, _MOST_CONNECTIONS))
 
 
 def _hang_up(connection: socket.socket) -> None:
