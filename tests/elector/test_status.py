@@ -195,7 +195,8 @@ _FEW = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), 4096))
 from coordsidecar.elector.listening import Listening
-from coordsidecar.elector.status import Answer, serve
+from coordsidecar.elector.status import _Handler, Answer, serve
+_Handler.timeout = 600
 listening = Listening(("127.0.0.1", 0))
 serve(listening.socket, {"/": lambda: Answer(200, "text/plain", b"")}, {})
 print(listening.socket.getsockname()[1], flush=True)
@@ -215,7 +216,7 @@ def test_of_few_descriptors_those_who_connect_leave_some_for_the_store(
     ) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(20)]
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(20)]
 
         # The oldest are hung up on, one by one.
         hung_up = [client.recv(1) for client in clients[: 20 - most]]
