@@ -26,7 +26,8 @@ def starts(folder: Path) -> list[list[str]]:
     """Command lines that import, between them, all that an ordinary run does."""
     config = folder / "config.toml"
     config.write_text('ttl = "2s"\n')
-    role_file = ["--role-file", f"{folder}/role", "--http", "0", "--standby", "true"]
+    role_file = ["--role-file", f"{folder}/role", "--standby", "true"]
+    http = ["--http", "0", "--http-token-file", f"{folder}/token"]
     schemes = ("etcd", "consul", "etcd+grpc", "etcds", "consuls")
     stores = [f"{scheme}://{_NOBODY}" for scheme in schemes]
     return [
@@ -34,7 +35,7 @@ def starts(folder: Path) -> list[list[str]]:
         ["--no-such-option"],
         ["check", "1", "--name", "image", "--store", f"local:{folder}"],
         ["health", "--http", _NOBODY],
-        ["--store", f"local:{folder}", "--config", str(config), *role_file, "--", "true"],
+        ["--store", f"local:{folder}", "--config", str(config), *role_file, *http, "--", "true"],
         *(["--store", store, "--ttl", "2s", "--", "true"] for store in stores[:3]),
         *(["check", "1", "--name", "image", "--store", store] for store in stores),
     ]

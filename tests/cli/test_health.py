@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from coordsidecar.settings.serving import UnixSocket
 from tests.cli.command import coordsidecar, refusal
-from tests.elector.shown import serve_shown
+from tests.elector.shown import serve_at, serve_shown
 from tests.servers.process import free_ports
 
 WORKS = {"healthy": True, "guard_age_s": 0.1, "elector_age_s": 0.2, "most_age_s": 2.0}
@@ -48,6 +49,19 @@ def test_who_serves_at_every_address_is_asked_at_loopback(listens: str, asked: s
     port = page(WORKS, address=listens)
 
     assert coordsidecar("health", "--http", f"{asked}:{port}").status == 0
+
+
+def test_who_serves_at_a_unix_socket_is_asked_there(tmp_path: Path) -> None:
+    where = UnixSocket(str(tmp_path / "x.sock"))
+    serve_at(where, lambda: {"role": "standby"}, lambda: WORKS)
+
+    assert coordsidecar("health", "--http", f"unix:{where.path}").status == 0
+
+
+def test_nobody_at_a_unix_socket_is_no_answer(tmp_path: Path) -> None:
+    sentence = refusal("health", "--http", f"unix:{tmp_path}/x.sock", status=125)
+
+    assert f"cannot ask unix:{tmp_path}/x.sock: No such file" in sentence
 
 
 @pytest.mark.parametrize(

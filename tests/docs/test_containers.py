@@ -94,7 +94,7 @@ def test_the_deployment_prefixes_its_command_and_outlives_the_stop_timeout() -> 
     assert container["command"] == ["/coordsidecar/coordsidecar"]
     assert int(manifest["spec"]["replicas"]) >= 2
     assert float(pod(manifest)["terminationGracePeriodSeconds"]) > takes_to_stop_s(settings)
-    assert settings.http is not None
+    assert isinstance(settings.http, tuple)
     (port,) = container["ports"]
     assert settings.http[1] == int(port["containerPort"])
     for probe in ("readinessProbe", "livenessProbe"):

@@ -107,7 +107,7 @@ def test_every_option_that_is_named_is_one(page: Path) -> None:
     of_others |= {"--containers", "--kubernetes"}  # Of ./check.
     of_others |= {"--target", "--build-arg", "--from"}  # Of docker.
     of_others |= {"--copy-to", "--with"}  # The bundle's, and its maker's.
-    of_others |= {"--network", "--pid"}  # Of docker.
+    of_others |= {"--network", "--pid", "--unix-socket"}  # Of docker, the last of curl.
     of_others |= {"--raw", "--flatten", "--watch", "--verb", "--resource", "--resource-name"}
     of_others |= {"--role", "--serviceaccount"}  # Of kubectl, as those before.
     of_others |= {

@@ -6,13 +6,17 @@ import json
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import coordsidecar.elector
 from tests.elector.shown import get, serve_shown
 
 PATHS = ("/", "/leader", "/standby", "/healthz", "/v1/status", "/metrics")
+EVENTS = "/v1/events"
+ELECTOR = Path(coordsidecar.elector.__file__).parent
 LEADING: dict[str, Any] = {
     "name": "host1",
     "role": "leader",
@@ -88,7 +92,7 @@ def test_who_asks_for_a_page_that_there_is_not_is_told_which_there_are() -> None
     status, headers, body = get(serve_role("leader"), "/metric")
 
     assert (status, headers["Content-Type"]) == (404, "text/plain")
-    assert body.decode().split()[2:] == list(PATHS)
+    assert body.decode().split()[2:] == [*PATHS[:-1], EVENTS, PATHS[-1]]
 
 
 def test_an_elector_without_a_page_has_imported_nothing_for_it() -> None:
@@ -99,6 +103,8 @@ def test_an_elector_without_a_page_has_imported_nothing_for_it() -> None:
     )
 
     imported = process.stdout.split()
-    ours = {f"coordsidecar.elector.{name}" for name in ("counts", "metrics", "pages", "status")}
+    late = ("counts", "events", "listening", "metrics", "ordering", "pages", "posted", "status")
+    ours = {f"coordsidecar.elector.{name}" for name in late}
+    assert all((ELECTOR / f"{name}.py").exists() for name in late)
     assert "coordsidecar.elector.loop" in imported
     assert not (ours | {"http.server", "socketserver", "typing"}) & set(imported)

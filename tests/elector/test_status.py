@@ -144,6 +144,7 @@ def test_a_port_that_is_taken_is_an_error_at_once() -> None:
 
 _SCARCE = """
 import resource, socket, sys
+from coordsidecar.elector.listening import Listening
 from coordsidecar.elector.status import Answer, serve
 
 tried, accept = [], socket.socket.accept
@@ -151,7 +152,9 @@ def counted(self):
     tried.append(1)
     return accept(self)
 socket.socket.accept = counted
-port = serve("127.0.0.1", 0, {"/healthz": lambda: Answer(200, "text/plain", b"")})
+listening = Listening(("127.0.0.1", 0))
+serve(listening.socket, {"/healthz": lambda: Answer(200, "text/plain", b"")}, {})
+port = listening.socket.getsockname()[1]
 import os
 spare = os.dup(0)
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -186,3 +189,43 @@ def test_who_connects_while_no_descriptor_is_left_waits_and_takes_no_processor()
         process.stdin.close()
     assert answer.startswith(b"HTTP/1.0 200 ")
     assert 1 <= tried < 100
+
+
+_FEW = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), 4096))
+from coordsidecar.elector.listening import Listening
+from coordsidecar.elector.status import _Handler, Answer, serve
+_Handler.timeout = 600
+listening = Listening(("127.0.0.1", 0))
+serve(listening.socket, {"/": lambda: Answer(200, "text/plain", b"")}, {})
+print(listening.socket.getsockname()[1], flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize(("limit", "most"), [(32, 2), (40, 4), (1024, 16)])
+def test_of_few_descriptors_those_who_connect_leave_some_for_the_store(
+    limit: int, most: int
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _FEW, str(limit)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(20)]
+
+        # The oldest are hung up on, one by one.
+        hung_up = [client.recv(1) for client in clients[: 20 - most]]
+        for client in clients[20 - most :]:
+            client.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                client.recv(1)
+
+        process.communicate()
+        for client in clients:
+            client.close()
+    assert hung_up == [b""] * (20 - most)

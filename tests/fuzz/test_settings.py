@@ -34,6 +34,7 @@ _LIKELY += [
     "etcds://h?cacert=/x",
 ]
 _LIKELY += ["0s", "1e3s", "9" * 400 + "s", "1h1h", "\x1b[31m", "é" * 300, "x" * 5000, "3/9s"]
+_LIKELY += ["unix:/x", "unix:/" + "x" * 200, "unix:x", "unix:/x?mode=9", "unix:/\0"]
 _LIKELY += ["a" * 70 + ":80", "a..b:80", "[::1]:80", "[::1%25]:1"]
 _texts = st.sampled_from(_LIKELY) | any_text | st.text("0123456789.hms-/:@%?=&,[] ", max_size=9)
 _toml_values = (

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.elector.shown import serve_shown
+from coordsidecar.elector.ordering import Ordering
+from coordsidecar.elector.posted import Doorkeeper
+from coordsidecar.log import Log
+from tests.elector.shown import serve_at
 from tests.fuzz.nasty import any_value, examples, spoilt_http
 
 _LINES = [b"GET / HTTP/1.1", b"GET /metrics HTTP/1.1", b"OPTIONS * HTTP/1.1", b"\x1b[2J / HTTP/1.0"]
@@ -21,12 +26,18 @@ _LINES += [
     b"GET / HTTP/1.1.1.1",
     b"G\0T / HTTP/1.1",
 ]
+_LINES += [b"GET /v1/events HTTP/1.1", *[b"POST /v1/step-down HTTP/1.1"] * 3]
 _HEADERS = [
     b"Content-Length: -1",
     b"Expect: 100-continue",
     b":",
     b"\xff: \xfe",
     b"A: " + b"b" * 70_000,
+    b"Host: localhost",
+    b"Authorization: Bearer t",
+    b"Transfer-Encoding: chunked",
+    b"Content-Length: 5",
+    b"Content-Type: application/json",
 ]
 _requests = st.one_of(
     st.binary(max_size=200),
@@ -39,8 +50,15 @@ _SNAPSHOT: dict[str, object] = {}
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
-    return serve_shown(lambda: _SNAPSHOT)
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    token = tmp_path_factory.mktemp("token") / "token"
+    token.write_text("t")
+    with open(os.devnull, "w", encoding="ascii") as nowhere:
+        log = Log(fmt="text", election="e", node_id="i", stream=nowhere)
+        doorkeeper = Doorkeeper(str(token), set(), log)
+        ordering = Ordering(lambda: {"role": "standby", "token": 7}, lambda _: None, doorkeeper)
+        made = serve_at(("127.0.0.1", 0), lambda: _SNAPSHOT, orders=ordering.orders())
+        yield int(made.socket.getsockname()[1])
 
 
 def _say(port: int, request: bytes) -> bytes:

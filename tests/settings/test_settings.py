@@ -56,6 +56,7 @@ def test_every_option_reaches_the_settings(tmp_path: Path) -> None:
         *("--max-restarts", "5/2m", "--on-lost", "exit", "--while-standby", "signal"),
         *("--lead-signal", "SIGUSR1", "--standby-signal", "12", "--standby-timeout", "500ms"),
         *("--role-file", str(role_file), "--http", "[::1]:8080", "--log-format", "json"),
+        *("--http-token-file", "/run/token"),
         *("--pass-env", "A,B", "--pass-env", "C"),
         "job",
     )
@@ -87,6 +88,7 @@ def test_every_option_reaches_the_settings(tmp_path: Path) -> None:
         standby_timeout_s=0.5,
         role_file=str(role_file),
         http=("::1", 8080),
+        http_token_file="/run/token",
         log_format="json",
         pass_env=("A", "B", "C"),
     )

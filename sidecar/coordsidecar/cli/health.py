@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Mapping
 
 from coordsidecar.settings.options import HEALTH_OPTIONS
+from coordsidecar.settings.serving import Where, shown
 from coordsidecar.settings.sources import Sources, UsageError
 
 __all__ = ["NoAnswerError", "why_not_healthy"]
@@ -33,33 +35,43 @@ def why_not_healthy(*, flags: Mapping[str, str], environ: Mapping[str, str]) -> 
     values = Sources.gather(flags, environ).values(HEALTH_OPTIONS)
     if "http" not in values:
         raise UsageError("whose health? give --http as the sidecar has it, or COORDSIDECAR_HTTP")
-    address, port = values["http"]
-    if port == 0:
-        raise UsageError("--http: port 0 is any free port; give the one that the log names")
-    status, body = _ask(_EVERY_ADDRESS.get(address, address), port)
+    where = values["http"]
+    if isinstance(where, tuple):
+        address, port = where
+        if port == 0:
+            raise UsageError("--http: port 0 is any free port; give the one that the log names")
+        where = _EVERY_ADDRESS.get(address, address), port
+    status, body = _ask(where)
     return None if status == 200 else f"not healthy: {_what_is_wrong(status, body)}"
 
 
-def _ask(address: str, port: int) -> tuple[int, bytes]:
+def _ask(where: Where) -> tuple[int, bytes]:
     from http.client import HTTPConnection, HTTPException  # Late: all others do without.
 
-    connection = HTTPConnection(address, port, timeout=_TIMEOUT_S)
+    if isinstance(where, tuple):
+        connection = HTTPConnection(*where, timeout=_TIMEOUT_S)
+    else:
+        connection = HTTPConnection("localhost", timeout=_TIMEOUT_S)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.settimeout(_TIMEOUT_S)
     # The connection's own time-out is for each byte, and an answer may come in drops.
     signal.signal(signal.SIGALRM, _too_late)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     signal.setitimer(signal.ITIMER_REAL, _TIMEOUT_S)
     try:
+        if not isinstance(where, tuple):
+            connection.sock.connect(where.path)
         connection.request("GET", "/healthz")
         response = connection.getresponse()
         return response.status, response.read(_MAX_BODY_BYTES)
     except TimeoutError as error:
-        why = f"no answer from {_shown(address, port)} within {_TIMEOUT_S:g} s"
+        why = f"no answer from {shown(where)} within {_TIMEOUT_S:g} s"
         raise NoAnswerError(why) from error
     except OSError as error:
-        why = f"cannot ask {_shown(address, port)}: {error.strerror or error}"
+        why = f"cannot ask {shown(where)}: {error.strerror or error}"
         raise NoAnswerError(f"{why}; does a sidecar run there, with this --http?") from error
     except (HTTPException, ValueError) as error:
-        why = f"what answers at {_shown(address, port)} is no sidecar: it does not speak HTTP"
+        why = f"what answers at {shown(where)} is no sidecar: it does not speak HTTP"
         raise NoAnswerError(why) from error
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -83,7 +95,3 @@ def _what_is_wrong(status: int, body: bytes) -> str:
     if told.get("guard_is_stopped"):
         late.append("the guard is stopped (SIGCONT lets it go on)")
     return " and ".join(late) or f"/healthz answers {status}"
-
-
-def _shown(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -14,6 +14,7 @@ __all__ = [
     "HELP",
     "attach_help",
     "check_help",
+    "completion_help",
     "doctor_help",
     "health_help",
     "row_of",
@@ -34,6 +35,7 @@ Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar list | status NAME | wait NAME | watch NAME [OPTIONS]
        coordsidecar step-down NAME | transfer NAME --to ID [OPTIONS]
        coordsidecar pause NAME | resume NAME | cordon ID | uncordon ID [OPTIONS]
+       coordsidecar completion bash | zsh | fish
 
 Makes any command active-passive. Start the same line on several machines: one
 instance leads and runs COMMAND, the others stand by. When the leader stops,
@@ -127,6 +129,18 @@ Exit codes:
   0  nothing failed    1  something did    2  bad usage    125  doctor itself
 """
 
+_COMPLETION = """\
+Usage: coordsidecar completion bash | zsh | fish
+
+Prints what a shell takes to complete options, their values, and COMMAND:
+  source <(coordsidecar completion bash)     # In ~/.bashrc.
+  source <(coordsidecar completion zsh)      # In ~/.zshrc, after compinit.
+  coordsidecar completion fish | source      # In ~/.config/fish/config.fish.
+
+Exit codes:
+  0  printed    2  bad usage
+"""
+
 CHECK_ROWS = [
     ("--store URL", "Where to ask. Default: local:"),
     ("--name NAME", "Whose leader to ask for; in a job, its own election by default."),
@@ -166,6 +180,11 @@ def check_help() -> str:
 def health_help() -> str:
     """Return the page of ``coordsidecar health --help``."""
     return "\n".join([_HEALTH, section("Options", [*_HEALTH_ROWS, CONFIG, HELP])])
+
+
+def completion_help() -> str:
+    """Return the page of ``coordsidecar completion --help``."""
+    return "\n".join([_COMPLETION, section("Options", [HELP])])
 
 
 def doctor_help() -> str:

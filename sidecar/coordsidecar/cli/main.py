@@ -210,6 +210,22 @@ def _doctor(words: list[str]) -> int:
     return _write(1, text) or (0 if is_well else _NO)
 
 
+def _completion(words: list[str]) -> int:
+    from coordsidecar.cli.completion import SHELLS, script
+    from coordsidecar.cli.words import split
+    from coordsidecar.settings.sources import UsageError
+
+    try:
+        flags, arguments = split(words, (), interspersed=True)
+        if "help" in flags or "version" in flags:
+            return _show("completion" if "help" in flags else "version")
+        if len(arguments) != 1 or arguments[0] not in SHELLS:
+            raise UsageError(f"completion takes a shell, one of {', '.join(SHELLS)}")
+    except UsageError as error:
+        return _complain(_USAGE, str(error))
+    return _write(1, script(arguments[0]))
+
+
 def _complain(status: int, sentence: str) -> int:
     try:
         from coordsidecar.log import one_line
@@ -241,6 +257,7 @@ def _show(page: str) -> int:
         "check": help_text.check_help,
         "health": help_text.health_help,
         "doctor": help_text.doctor_help,
+        "completion": help_text.completion_help,
     }
     if page in _OPERATORS:
         return _write(1, operators_help.page(page))
@@ -267,6 +284,7 @@ _OPERATORS = {
 }
 _QUESTIONS = {
     "check": _check,
+    "completion": _completion,
     "doctor": _doctor,
     "health": _health,
 }

@@ -52,7 +52,7 @@ from coordsidecar.trees.remains import has_ended
 from coordsidecar.wire import Wire
 
 if TYPE_CHECKING:
-    from coordsidecar.elector.counts import Counts
+    from coordsidecar.elector.pages import Served
     from coordsidecar.trees.app import App
 
 __all__ = ["run"]
@@ -93,13 +93,11 @@ def run(
     elector.begin(adopt, token, run_until_s, floor=floor, floor_ttl_s=floor_ttl_s)
     try:
         elector.serve_status()
-    except (OSError, RuntimeError) as error:  # The address is taken; or it gets no thread.
-        what = error.strerror if isinstance(error, OSError) else error
-        why = "--http {}:{}: {}".format(*settings.http or ("", 0), what)
+    except RuntimeError as error:  # The address is taken; or it gets no thread.
         if adopt is None:
-            wire.send(msg.Failed(125, f"{why}; choose another address"))
+            wire.send(msg.Failed(125, f"{error}; choose another address"))
             return
-        log.event("status", f"{why}; going on without the status page")
+        log.event("status", f"{error}; going on without the status page")
     try:
         elector.announce()
     except RuntimeError as error:  # No thread.
@@ -132,7 +130,7 @@ class Elector:
         self._orders: list[Op | Watch] = []
         self._ready: set[int] | None = None  # None: whatever there is may be.
         self._announcing: announcing.Announcing | None = None
-        self._counts: Counts | None = None
+        self._served: Served | None = None
         self._since_unix_s = time.time()
         wait_s = settings.wait_s
         self._aims = Aims(
@@ -173,17 +171,19 @@ class Elector:
         )
 
     def serve_status(self) -> None:
-        """Answer on ``--http``, from a thread of its own. Raises `OSError` if the port is taken."""
+        """Answer on ``--http``, from threads of its own. Raises `RuntimeError` with a sentence."""
         if self._settings.http is not None:
             from coordsidecar.elector.pages import serve_pages  # Late: it imports an HTTP server.
 
-            self._counts = serve_pages(
+            self._served = serve_pages(
                 self._settings,
                 self._signs,
+                self._log,
+                self._inbox,
                 guard_pid=self._guard_pid,
                 now=lambda: (self._state, self._since_unix_s),  # An immutable object, and a float.
             )
-            self._workers.heard = self._counts.heard
+            self._workers.heard = self._served.heard
 
     def announce(self) -> None:
         """Tell others who leads, if that was asked for. Raises `RuntimeError`, `ValueError`."""
@@ -205,6 +205,8 @@ class Elector:
                 # Nobody else will bury it, and release.
                 self._log.once("elector-failed", f"{refusal(refused)}; trying again")
                 time.sleep(_REFUSED_PAUSE_S)
+        if self._served is not None:
+            self._served.tidy_up()
 
     def _turn(self) -> None:
         self._signs.elector_due_s = boottime_s()
@@ -250,8 +252,8 @@ class Elector:
         if self._announcing and shown.leads_by(self._state) != shown.leads_by(was):
             self._announcing.may_differ()
         brought = [found for effect in effects if (found := self._do(effect)) is not None]
-        if self._counts is not None:
-            self._counts.stepped(event, was, self._state)
+        if self._served is not None:
+            self._served.stepped(event, was, self._state)
         return brought
 
     def _incoming(self) -> Iterator[Event]:
@@ -278,10 +280,8 @@ class Elector:
 
     def _do(self, effect: Effect) -> Event | None:
         match effect:
-            case Call(op):
-                self._orders.append(op)
-            case Watch():
-                self._orders.append(effect)
+            case Call() | Watch():
+                self._orders.append(effect.op if isinstance(effect, Call) else effect)
             case TellGuard(message, fds):
                 self._wire.send(message, fds)
             case KillTree() | Sweep() | Spare():

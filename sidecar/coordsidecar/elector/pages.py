@@ -7,6 +7,7 @@ Prometheus and people.
 ``/standby``   200 while it stands by, else 503
 ``/healthz``   200 while guard and elector both work, 503 if one has not stepped for a while; JSON
 ``/v1/status`` JSON: all that there is to say; its keys stay as long as ``version`` does
+``/v1/events`` the same JSON at once, and again at each change (`coordsidecar.elector.events`)
 ``/metrics``   for Prometheus
 =============  ===================================================================================
 """
@@ -14,39 +15,64 @@ Prometheus and people.
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
+from coordsidecar.core.election.moves import Event, Ordered
 from coordsidecar.core.election.phases import Elector
 from coordsidecar.elector import metrics, shown
 from coordsidecar.elector.counts import Counts
-from coordsidecar.elector.status import Answer, Pages, serve
-from coordsidecar.log import json_safe
+from coordsidecar.elector.events import News, feed
+from coordsidecar.elector.listening import Listening
+from coordsidecar.elector.mailbox import Mailbox
+from coordsidecar.elector.ordering import Ordering
+from coordsidecar.elector.posted import Doorkeeper
+from coordsidecar.elector.status import Answer, Pages, Stream, serve
+from coordsidecar.log import Log, json_safe
+from coordsidecar.settings import serving
 from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
 from coordsidecar.trees.process import is_stopped
 
-__all__ = ["pages", "serve_pages"]
+__all__ = ["Served", "in_full", "pages", "serve_pages"]
 
 _Shown = Callable[[], dict[str, Any]]
+
+
+class Served:
+    """What the elector is to tell of what it does, and to tidy up in the end."""
+
+    def __init__(self, counts: Counts, news: News, listening: Listening) -> None:
+        self.heard = counts.heard
+        self._counts, self._news = counts, news
+        self.tidy_up = listening.tidy_up
+
+    def stepped(self, event: Event, was: Elector, state: Elector) -> None:
+        """As `Counts.stepped`."""
+        self._counts.stepped(event, was, state)
+        self._news.stepped(was, state)
 
 
 def serve_pages(
     settings: Settings,
     signs: Signs,
+    log: Log,
+    inbox: Mailbox[Event],
     *,
     guard_pid: int,
     now: Callable[[], tuple[Elector, float]],
-) -> Counts:
+) -> Served:
     """Show others, from threads of their own, the elector whose state ``now`` returns, and since
-    when it has its token. The elector is to tell what is returned what it does.
+    when it has its token. What they order is put into ``inbox``.
 
-    Raises as `status.serve` does.
+    Raises `OSError` where it cannot listen, and `RuntimeError` if it gets no thread: a sentence.
     """
     assert settings.http is not None
-    counts = Counts(signs, settings.timing)
+    counts, news = Counts(signs, settings.timing), News()
+    store = stores.public_url(settings.store)
 
     def snapshot() -> dict[str, Any]:
         state, since_unix_s = now()
@@ -61,12 +87,29 @@ def serve_pages(
             guard_is_stopped=is_stopped(guard_pid),
         )
 
-    store = stores.public_url(settings.store)
-    serve(*settings.http, pages(snapshot, health, counts, store=store))
-    return counts
+    names = {socket.gethostname()} | (
+        {settings.http[0]} if isinstance(settings.http, tuple) else set()
+    )
+    ordering = Ordering(
+        lambda: in_full(snapshot(), health(), store=store),
+        lambda order: inbox.put(Ordered(order)),
+        Doorkeeper(settings.http_token_file, names, log),
+    )
+    shows = pages(snapshot, health, counts, news, store=store)
+    try:
+        listening = Listening(settings.http)
+        try:
+            serve(listening.socket, shows, ordering.orders())
+        except BaseException:
+            listening.close()
+            raise
+    except (OSError, RuntimeError) as error:
+        what = error.strerror if isinstance(error, OSError) else error
+        raise RuntimeError(f"--http {serving.shown(settings.http)}: {what}") from error
+    return Served(counts, news, listening)
 
 
-def pages(snapshot: _Shown, health: _Shown, counts: Counts, *, store: str) -> Pages:
+def pages(snapshot: _Shown, health: _Shown, counts: Counts, news: News, *, store: str) -> Pages:
     """``snapshot``: its ``role`` decides what ``/leader`` and ``/standby`` answer; ``health``: its
     ``healthy`` decides ``/healthz``. ``store``: its URL, without secrets."""
 
@@ -74,8 +117,8 @@ def pages(snapshot: _Shown, health: _Shown, counts: Counts, *, store: str) -> Pa
         found = health()
         return _json(found, status=200 if found.get("healthy") is True else 503)
 
-    def in_full() -> Answer:
-        return _json({"version": 1} | _in_full(snapshot(), health()) | {"store": store})
+    def all_of_it() -> dict[str, Any]:
+        return in_full(snapshot(), health(), store=store)
 
     def measured() -> Answer:
         text = metrics.metrics(snapshot(), health(), counts, store=store)
@@ -86,14 +129,18 @@ def pages(snapshot: _Shown, health: _Shown, counts: Counts, *, store: str) -> Pa
         "/leader": lambda: _yes_or_no(snapshot(), "leader", b"not the leader\n"),
         "/standby": lambda: _yes_or_no(snapshot(), "standby", b"not standing by\n"),
         "/healthz": healthz,
-        "/v1/status": in_full,
+        "/v1/status": lambda: _json(all_of_it()),
+        "/v1/events": lambda: Stream(
+            "text/event-stream", lambda connection: feed(connection, news, all_of_it)
+        ),
         "/metrics": measured,
     }
 
 
-def _in_full(snapshot: dict[str, Any], health: dict[str, Any]) -> dict[str, Any]:
+def in_full(snapshot: dict[str, Any], health: dict[str, Any], *, store: str) -> dict[str, Any]:
+    """As ``/v1/status`` shows it."""
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(snapshot["since_unix_s"]))
-    return snapshot | {"since": since} | health
+    return {"version": 1} | snapshot | {"since": since} | health | {"store": store}
 
 
 def _yes_or_no(snapshot: dict[str, Any], role: str, no: bytes) -> Answer:

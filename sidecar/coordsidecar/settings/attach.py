@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from coordsidecar.settings.options import OPTIONS, Option
+from coordsidecar.settings.options import OPTIONS, Choice, Option
 from coordsidecar.settings.settings import Settings, settings_of
 from coordsidecar.settings.sources import Sources, UsageError
 from coordsidecar.settings.whom import Whom
@@ -42,12 +42,6 @@ def _read_pattern(text: str) -> str:
     return text
 
 
-def _read_hold(text: str) -> str:
-    if text not in ("freeze", "end"):
-        raise ValueError(f"{text[:40]!r} is not one of freeze, end")
-    return text
-
-
 def _read_path(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError(f"{text[:40]!r} is not an absolute path")
@@ -65,7 +59,7 @@ _APP_OPTIONS = (
         "The app is each process in whose command line, its words joined by spaces, this is found.",
     ),
     Option(
-        "hold", _WHOM, "HOW", _read_hold,
+        "hold", _WHOM, "HOW", Choice("freeze", "end"),
         "How a standby's app is kept from acting. freeze: stopped with SIGSTOP, and ended if "
         "somebody asks it to end meanwhile. end: ended with SIGKILL whenever it appears. "
         "Default: freeze",

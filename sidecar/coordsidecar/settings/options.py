@@ -6,16 +6,18 @@ all made from this table, so that none of them can know an option that the other
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 from collections.abc import Callable
 
 from coordsidecar.duration import parse_duration
-from coordsidecar.hints import Any
+from coordsidecar.hints import TYPE_CHECKING, Any
 from coordsidecar.value import Value
 
-__all__ = ["CHECK_OPTIONS", "HEALTH_OPTIONS", "OPTIONS", "Option", "read_id", "read_name"]
+if TYPE_CHECKING:
+    from coordsidecar.settings.serving import Where
+
+__all__ = ["CHECK_OPTIONS", "HEALTH_OPTIONS", "OPTIONS", "Choice", "Option", "read_id", "read_name"]
 
 
 class Option(Value):
@@ -64,13 +66,16 @@ def _read_store(text: str) -> str:
     return text
 
 
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"{_quoted(text)} is not one of {', '.join(allowed)}")
-        return text
+class Choice:
+    """Reads one of a few words."""
 
-    return read
+    def __init__(self, *allowed: str) -> None:
+        self.allowed = allowed
+
+    def __call__(self, text: str) -> str:
+        if text not in self.allowed:
+            raise ValueError(f"{_quoted(text)} is not one of {', '.join(self.allowed)}")
+        return text
 
 
 def read_signal(text: str) -> int:
@@ -114,22 +119,16 @@ def _read_max_restarts(text: str) -> tuple[int, float]:
     return int(count), window_s
 
 
-def _read_http(text: str) -> tuple[str, int]:
-    address, colon, port = text.strip().rpartition(":")
-    bare = address.removeprefix("[").removesuffix("]")
-    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-        what = "no port (0 to 65535)" if port.isdigit() else "no port"
-        raise ValueError(f"{_quoted(text)} has {what}; write for example 8080 or 0.0.0.0:8080")
-    if colon and not bare:
-        raise ValueError(
-            f"{_quoted(text)} has no address; write 0.0.0.0:{port} to answer every host, "
-            f"or {port} for this host alone"
-        )
-    if (":" in bare) != address.startswith("[") or not re.fullmatch(r"[A-Za-z0-9:.%_-]*", bare):
-        raise ValueError(f"{_quoted(text)} is not ADDR:PORT; an IPv6 address stands in [ ]")
-    if any(not 0 < len(label) < 64 for label in bare.rstrip(".").split(".") if bare):
-        raise ValueError(f"{_quoted(text)} has no host name: its parts have 1 to 63 characters")
-    return bare or "127.0.0.1", int(port)
+def _read_http(text: str) -> Where:
+    from coordsidecar.settings.serving import read_http
+
+    return read_http(text)
+
+
+def _read_token_file(text: str) -> str:
+    from coordsidecar.settings.serving import read_token_file
+
+    return read_token_file(text)
 
 
 def _read_standby(text: str) -> tuple[str, ...]:
@@ -159,18 +158,9 @@ def _read_pass_env(text: str) -> tuple[str, ...]:
 
 
 def _read_role_file(text: str) -> str:
-    folder = os.path.dirname(text) or "."
-    if not text or os.path.isdir(text):
-        raise ValueError(f"{_quoted(text)} is not the path of a file")
-    if not os.path.isdir(folder):
-        raise ValueError(f"there is no folder {_quoted(folder)}")
-    tried = f"{text}.{os.getpid()}.tmp"  # It is always replaced as a whole, by such a file.
-    try:
-        os.close(os.open(tried, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
-        os.unlink(tried)
-    except OSError as error:
-        raise ValueError(f"cannot write in the folder {folder!r}: {error.strerror}") from error
-    return text
+    from coordsidecar.settings.serving import read_role_file
+
+    return read_role_file(text)
 
 
 def _quoted(text: str) -> str:
@@ -237,7 +227,7 @@ OPTIONS = (
         "Kubernetes, 8s",
     ),
     Option(
-        "restart", _CHANGES, "WHEN", _choice("never", "on-failure", "always"),
+        "restart", _CHANGES, "WHEN", Choice("never", "on-failure", "always"),
         "Run the job again when it ends: never, on-failure or always. Default: never, and exit "
         "with the job's code",
     ),
@@ -246,7 +236,7 @@ OPTIONS = (
         "Restart so often at most, then let another instance lead. Default: 3/60s",
     ),
     Option(
-        "on-lost", _CHANGES, "WHAT", _choice("rejoin", "exit"),
+        "on-lost", _CHANGES, "WHAT", Choice("rejoin", "exit"),
         "When the lead is lost: rejoin the election, or exit with code 123. Default: rejoin",
     ),
     Option(
@@ -255,7 +245,7 @@ OPTIONS = (
         join=_join_words,
     ),
     Option(
-        "while-standby", _STANDBY, "HOW", _choice("stop", "signal", "freeze"),
+        "while-standby", _STANDBY, "HOW", Choice("stop", "signal", "freeze"),
         "stop: the job runs only while leading. signal: it always runs, and signals tell it "
         "whether it leads. freeze: once it has led it is kept, stopped with SIGSTOP. Default: stop",
     ),
@@ -278,10 +268,15 @@ OPTIONS = (
     ),
     Option(
         "http", _OUTPUT, "[ADDR:]PORT", _read_http,
-        "Serve /, /leader, /standby, /healthz, /v1/status, /metrics. ADDR: 127.0.0.1 by default",
+        "Serve /, /leader, /standby, /healthz, /v1/status, /v1/events, /metrics. ADDR: 127.0.0.1 "
+        "by default. Or at a unix socket, unix:PATH, where orders are taken as well",
     ),
     Option(
-        "log-format", _OUTPUT, "FORMAT", _choice("text", "json"),
+        "http-token-file", _OUTPUT, "FILE", _read_token_file,
+        "Take orders (POST /v1/step-down) at a port too, from who has the token in this file.",
+    ),
+    Option(
+        "log-format", _OUTPUT, "FORMAT", Choice("text", "json"),
         "text or json, on standard error. Default: text",
     ),
     Option(

@@ -19,6 +19,7 @@ from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
 
 if TYPE_CHECKING:
+    from coordsidecar.settings.serving import Where
     from coordsidecar.settings.whom import Whom
 
 __all__ = [
@@ -63,7 +64,8 @@ class Settings(Value, kw_only=True):
     standby_signal: int | None = None
     standby_timeout_s: float | None = None
     role_file: str | None = None
-    http: tuple[str, int] | None = None
+    http: Where | None = None
+    http_token_file: str | None = None
     log_format: Literal["text", "json"] = "text"
     pass_env: tuple[str, ...] = ()
     whom: Whom | None = None
@@ -87,6 +89,9 @@ class Settings(Value, kw_only=True):
                 raise UsageError(f"{flag} must be a length of time")
         if self.standby_timeout_s == 0:
             raise UsageError("--standby-timeout must be more than 0s")
+        if self.http_token_file is not None and not isinstance(self.http, tuple):
+            why = "at a unix socket the file's mode says who may" if self.http else "there is none"
+            raise UsageError(f"--http-token-file has a meaning only with a port to --http: {why}")
         self._check_standby()
 
     def _check_standby(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election.moves import HeardGuard, Open, Renew, Renewed
+from coordsidecar.core.election.moves import HeardGuard, Open, Ordered, Renew, Renewed, TellGuard
 from coordsidecar.core.election.phases import (
+    Adopting,
     Claiming,
     Joining,
     Leading,
@@ -97,5 +98,30 @@ def test_a_rest_of_long_ago_ends_no_later_term(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", [Waiting(BEHIND), Claiming(CLEAN, 110.0)], ids=str)
 def test_who_does_not_lead_is_ordered_nothing(phase: Phase) -> None:
     _, effects = answer(elector(phase, call=PROVING), Renewed(15.0, CLEAN, ORDER), 100.0)
+
+    assert STEP_DOWN not in told(effects)
+
+
+def test_an_order_that_comes_to_the_leader_itself_is_told_at_once() -> None:
+    state, effects = take(elector(Leading(CLEAN)), Ordered(ORDER), 100.0)
+
+    assert effects == [TellGuard(STEP_DOWN)]
+    assert state.phase == Leading(CLEAN)
+
+
+@pytest.mark.parametrize("token", [6, 8])
+def test_one_to_another_term_is_none_whatever_its_sender_was_shown(token: int) -> None:
+    _, effects = take(elector(Leading(CLEAN)), Ordered(Order(token, 30.0, "ann")), 100.0)
+
+    assert told(effects) == []
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [Joining(), Waiting(BEHIND), Claiming(CLEAN, 110.0), Losing(7, 108.0), Adopting(7)],
+    ids=str,
+)
+def test_one_to_who_does_not_lead_is_none(phase: Phase) -> None:
+    _, effects = take(elector(phase), Ordered(ORDER), 100.0)
 
     assert STEP_DOWN not in told(effects)

@@ -30,6 +30,7 @@ __all__ = [
     "LookAtGuard",
     "Op",
     "Open",
+    "Ordered",
     "Prepare",
     "Refused",
     "Renew",
@@ -217,6 +218,12 @@ class GuardIs(Value):
     stopped: bool
 
 
+class Ordered(Value):
+    """An operator's order that came to us and not by way of the store; of which term, it says."""
+
+    order: Order
+
+
 class TreeKilled(Value):
     """The job's tree is confirmed dead, by our own hand, and so is the guard.
 
@@ -230,7 +237,7 @@ class Swept(Value):
     """No process of the earlier run is left on this host."""
 
 
-Event = Tick | Answered | Watched | HeardGuard | GuardIs | GuardDied | TreeKilled | Swept
+Event = Tick | Answered | Watched | HeardGuard | GuardIs | GuardDied | Ordered | TreeKilled | Swept
 
 
 # ── effects ────────────────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,7 @@ from coordsidecar.core.election.moves import (
     GuardDied,
     GuardIs,
     HeardGuard,
+    Ordered,
     Report,
     Sweep,
     Swept,
@@ -172,6 +173,10 @@ def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
             return company.kill_tree(elector, "the guard is dead", aims)
         case GuardIs(stopped):
             return company.guard_is(elector, stopped, now_s, aims)
+        case Ordered(order):
+            if isinstance(elector.phase, Leading) and token_of(elector.phase) == order.token:
+                return elector, [TellGuard(msg.StepDown(order.token, order.sit_out_s, order.why))]
+            return elector, []
         case TreeKilled(guard_lives):
             return company.tree_killed(elector, guard_lives, now_s, aims)
         case Swept():
