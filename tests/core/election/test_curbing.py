@@ -7,8 +7,10 @@ import math
 import pytest
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import (
     Aims,
+    Answered,
     Call,
     Campaign,
     Close,
@@ -17,6 +19,7 @@ from coordsidecar.core.election.moves import (
     Look,
     Renew,
     Renewed,
+    Report,
     Resign,
     TakeOffice,
     TellGuard,
@@ -250,3 +253,24 @@ def test_no_takeover_delay_is_cut_short_by_that() -> None:
     _, effects = take(state, Tick(), 105.1, aims)
 
     assert not told(effects)
+
+
+def reports(state: Elector, curbs: Curbs, now_s: float) -> tuple[Elector, list[str]]:
+    """What is said when a look finds that."""
+    state = replace(state, call=Look(SESSION), last_step_s=now_s - 0.1)
+    event = Answered(Look(SESSION), now_s, replace(ELECTED, curbs=curbs), draw=0.5)
+    state, effects = core.step(state, event, now_s, ME)
+    return state, [effect.event for effect in effects if isinstance(effect, Report)]
+
+
+def test_a_pause_is_told_once_and_so_is_its_end() -> None:
+    state = elector(Claiming(ELECTED, 0.0, swept=True), retry_at_s=1e9)
+
+    state, first = reports(state, FOR_EVER, 100.0)
+    state, again = reports(state, FOR_EVER, 101.0)
+    state, another = reports(state, FOR_10_S, 102.0)
+    state, lifted = reports(state, Curbs(), 103.0)
+    state, after = reports(state, Curbs(), 104.0)
+
+    assert (first, again, another) == (["paused"], [], ["paused"])
+    assert (lifted, after) == (["resumed"], [])

@@ -58,7 +58,7 @@ def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> Bar | None
     if transfer is not None and transfer.token == last_led and transfer.to != aims.node_id:
         until_s = _since_s(elector, transfer) + transfer.within_s
         if now_s < until_s:
-            return Bar(transfer.why, until_s, waits=False, rest_s=min(rest_s, until_s - now_s))
+            return Bar(transfer.why, until_s, waits=False, rest_s=rest_s)
     return None
 
 
