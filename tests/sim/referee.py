@@ -14,11 +14,14 @@
 6. A lease that had lapsed when a guard woke up is not revived by what the guard reads then.
 7. A guard that only gets no processor is not taken for a stopped one: its elector ends the job over
    its head no sooner than it has been silent for D, or the lease is almost over.
+8. Nothing is started as the leader, a job or a hook in its place, while anything of the sidecar's
+   that was started before lives. (All that holds of a job holds of such a hook.)
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 from coordsidecar.core.messages import Leased
@@ -70,7 +73,7 @@ class Referee:
     @property
     def leads(self) -> bool:
         for tree in self._trees:  # noqa: SIM110  # Asked after each event: `any` takes thrice as long.
-            if tree.able:
+            if tree.able and not tree.is_hook:
                 return True
         return False
 
@@ -101,6 +104,11 @@ class Referee:
         needed_s = runner.timing.lost_grace_s + runner.timing.kill_reserve_s
         if left_s < needed_s - 1e-6:
             self._fail(f"{runner.name} starts a job with {left_s:.3f}s left, less than G + K")
+
+    def nothing_runs(self, runner: Runner, trees: Sequence[Tree]) -> None:
+        """Property 8: a guard is about to start something as the leader."""
+        for tree in trees:
+            self._fail(f"{runner.name} starts something while {tree.name} lives")
 
     def data_lost(self, knowing: set[str]) -> None:
         """From now on the store may give any token to a sidecar that has seen none.

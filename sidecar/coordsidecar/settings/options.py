@@ -12,33 +12,10 @@ import signal
 from collections.abc import Callable
 
 from coordsidecar.duration import parse_duration
-from coordsidecar.hints import Any
-from coordsidecar.value import Value
+from coordsidecar.settings.hook_options import HOOK_OPTIONS
+from coordsidecar.settings.one_option import Option
 
 __all__ = ["CHECK_OPTIONS", "HEALTH_OPTIONS", "OPTIONS", "Option", "read_id", "read_name"]
-
-
-class Option(Value):
-    """One option. ``read`` turns its text into a value, or raises `ValueError` with a sentence.
-
-    ``join`` makes one text of a list of values, for options that take several.
-    """
-
-    name: str
-    group: str
-    metavar: str
-    read: Callable[[str], Any]
-    help: str
-    join: Callable[[list[str]], str] | None = None
-    repeats: bool = False
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.name
-
-    @property
-    def variable(self) -> str:
-        return "COORDSIDECAR_" + self.name.replace("-", "_").upper()
 
 
 def read_name(text: str) -> str:
@@ -249,6 +226,7 @@ OPTIONS = (
         "on-lost", _CHANGES, "WHAT", _choice("rejoin", "exit"),
         "When the lead is lost: rejoin the election, or exit with code 123. Default: rejoin",
     ),
+    *HOOK_OPTIONS,
     Option(
         "standby", _STANDBY, "COMMAND", _read_standby,
         "What to run while another instance leads, as one word: \"python serve.py --ro\"",
