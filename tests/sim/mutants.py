@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sim import mutants_of_deadlines as deadlines
+from tests.sim import mutants_of_hooks as hooks
 from tests.sim import mutants_of_terms as terms
 from tests.sim.breaking import Mutant
 
@@ -28,6 +29,8 @@ MUTANTS: dict[str, Mutant] = {
         terms.a_guard_that_cannot_be_killed_is_waited_for,
         terms.an_orderly_end_is_believed_after_a_loss_of_data,
         terms.tokens_begin_anew_after_a_loss_of_data,
+        hooks.a_hook_is_not_waited_for,
+        hooks.a_job_starts_beside_what_its_gate_left,
     )
 }
 

@@ -142,6 +142,8 @@ class Sidecar:
         if self.node.command_missing or self.node.no_processes:
             return None
         kept = self.guard.session
+        if hook:
+            self.node.world.counts[f"hook: {hook}"] += 1
         name = f"{hook or 'job'} {self.node.world.number()} of {self.name}"
         tree = Tree(
             self.host,
