@@ -137,10 +137,10 @@ def test_what_happens_while_one_hangs_is_told_after_it_and_the_newest_alone(
     hooks = ("--on-lead", on_lead, "--on-standby", told, "--hook-timeout", "1h")
     sidecar = arena.start(*hooks, "--restart", "always", command=job(tmp_path / "jobs"))
     wait_for(slow.exists, "the hook to hang")
-    for turn in range(2):
-        lock = Path(arena.options()[1].removeprefix("local:")) / f"{arena.election.prefix}.lock"
-        lock.unlink()
-        wait_for(lambda turn=turn: len(notes(tmp_path / "jobs")) == turn + 2, "it to lead again")
+    arena.revoke()
+    wait_for(lambda: len(notes(tmp_path / "jobs")) == 2, "it to lead again")
+    arena.revoke()
+    wait_for(lambda: len(notes(tmp_path / "jobs")) == 3, "it to lead once more")
 
     (tmp_path / "go").touch()
 
