@@ -199,6 +199,7 @@ def test_a_line_without_an_end_is_cut(arena: Arena) -> None:
 
     said = [line for line in sidecar.log().splitlines() if "on-lead: " in line]
     assert said[0].endswith("xxx...")
+    assert len(said[0]) < 700
     assert [line.rpartition("on-lead: ")[2] for line in said[1:]] == [
         "next",
         "the hook ended; exit code 0",
@@ -227,6 +228,21 @@ def test_a_guard_that_is_killed_leaves_none_behind(arena: Arena, tmp_path: Path)
     sidecar.signal(signal.SIGKILL)
 
     arena.stamps.wait_for_stints(2)
+    wait_for(lambda: sidecar.everyone() == [], "all of it to be gone")
+    assert has_ended(hook)
+
+
+def test_a_guard_that_is_stopped_is_buried_with_its_hooks(arena: Arena, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    sidecar = arena.start("--on-lead", hanging(ledger), "--hook-timeout", "1h")
+    hook = hook_of(ledger)
+    arena.stamps.wait_for_stints(1)
+    arena.start()
+
+    sidecar.signal(signal.SIGSTOP)
+
+    arena.stamps.wait_for_stints(2)
+    arena.stamps.assert_never_two()
     wait_for(lambda: sidecar.everyone() == [], "all of it to be gone")
     assert has_ended(hook)
 
@@ -266,4 +282,6 @@ def test_a_runner_that_is_stopped_holds_up_nothing(arena: Arena, tmp_path: Path)
     arena.stamps.wait_for_stints(2)
     arena.stamps.assert_never_two()
     assert first.wait() == 128 + signal.SIGTERM
-    wait_for(lambda: first.everyone() == [], "all of the first to be gone")
+    second.signal(signal.SIGTERM)
+    assert second.wait() == 128 + signal.SIGTERM
+    wait_for(lambda: first.everyone() + second.everyone() == [], "all of them to be gone")

@@ -138,13 +138,16 @@ class Job:
         )
         try:
             starting = Prefork(
-                self._dispositions, command, environ=environ, too_late=self._fuse.has_burnt
+                self._dispositions,
+                command,
+                environ={**environ, **variables},
+                too_late=self._fuse.has_burnt,
             )
         except OSError as error:
             raise NotStartedError(125, f"cannot run the hook: {refusal(error)}") from error
         self._becomes(starting)
         self._fuse.start(starting.pid)
-        starting.order(late=variables, keep_fds=keep_fds)
+        starting.order(late={}, keep_fds=keep_fds)
         self._news = (hook, "the hook runs in the job's place", None)
 
     def _becomes(self, starting: Prefork) -> None:

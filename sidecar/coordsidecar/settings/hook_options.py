@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 from coordsidecar.duration import parse_duration
 from coordsidecar.settings.one_option import Option
 
 __all__ = ["HOOK_OPTIONS"]
 
 _HOOKS = "Hooks: commands for /bin/sh -c, when the lead changes"
+_SHELL = "/bin/sh"
 _OTHER_MEANING = ("rejoin", "exit")
 
 
 def _read_hook(text: str) -> str:
     if not text.strip():
         raise ValueError("the command is empty")
-    if "\0" in text:
-        raise ValueError("a command has no NUL in it")
+    if not os.access(_SHELL, os.X_OK):
+        raise ValueError(f"there is no {_SHELL} here to run it")
     return text
 
 
