@@ -145,14 +145,14 @@ class HookRunner:
 
     def _start(self) -> None:
         name = next(iter(self._queue))
-        variables = self._queue.pop(name)
+        variables, us = self._queue.pop(name), os.getpid()
         try:
             self._output = HookOutput(self._log, name)
             with all_signals_blocked():
                 with asking_for("fork"):
                     pid = os.fork()
                 if pid == 0:
-                    self._become(name, variables)
+                    self._become(name, variables, runner=us)
             with suppress(OSError):  # It does it, too: whichever is first.
                 os.setpgid(pid, pid)
             self._output.is_theirs()
@@ -166,11 +166,13 @@ class HookRunner:
         self._name, self._pid = name, pid
         self._until_s = boottime_s() + self._timeout_s
 
-    def _become(self, name: str, variables: Mapping[str, str]) -> None:
+    def _become(self, name: str, variables: Mapping[str, str], *, runner: int) -> None:
         """In the fork, with every signal blocked: be the command."""
         try:
             os.setpgid(0, 0)
             die_with_parent(signal.SIGKILL)
+            if os.getppid() != runner:
+                os._exit(128 + signal.SIGKILL)  # It died before we asked to die with it.
             assert self._output is not None
             self._output.become_ours()
             self._dispositions.restore()

@@ -58,7 +58,7 @@ class Hooks:
         """Note what the hooks are to hear of ``effect``, which is about to be done."""
         match effect:
             case Report("lost", why, token) if token is not None and token == self._led:
-                self._why = why
+                self._why, self._leader = why, ""  # Who leads by now is not known yet.
                 self._note("on-lead-lost", "leader", "stopping")
             case Report(event, why) if event in _WHY_A_LEAD_ENDS:
                 self._why = self._why or why

@@ -164,8 +164,10 @@ def test_a_stop_ends_the_gate_and_the_sidecar_says_by_which_signal() -> None:
     assert isinstance(killing.phase, Stopping)
 
 
-@pytest.mark.parametrize("phase", [GATE, CLEAR], ids=str)
-def test_a_signal_for_the_job_is_none_of_a_hooks_business(phase: Hook) -> None:
+@pytest.mark.parametrize(
+    "phase", [GATE, CLEAR, Stopping(LEASE, 105.0, Rejoin(), of_hook=True)], ids=str
+)
+def test_a_signal_for_the_job_is_none_of_a_hooks_business(phase: Hook | Stopping) -> None:
     guard, effects = take(at(phase), Signalled(signal.SIGUSR1), 101.0, BOTH)
 
     assert (guard.phase, effects) == (phase, [])

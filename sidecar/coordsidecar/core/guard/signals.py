@@ -77,8 +77,10 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
             return guard.to(replace(phase, asked=True, after=after)), []
         case Leaving(exit_code) if signum in _ASKING_TO_STOP:
             return finish(guard, exit_code)
-        case Idle("none") | Backoff() | Idle("frozen") | Hook() | Leaving() | Done():
-            return guard, []  # What was meant for the job is none of a hook's business.
+        case Hook() | Stopping(of_hook=True):
+            return guard, []  # What is meant for the job is none of a hook's business.
+        case Idle("none") | Backoff() | Idle("frozen") | Leaving() | Done():
+            return guard, []
         case _:
             return guard, [SignalJob(signum)]
 
