@@ -135,13 +135,18 @@ def test_what_happens_while_one_hangs_is_told_after_it_and_the_newest_alone(
     hang = f"touch {slow}; while ! test -e {tmp_path}/go; do sleep 0.05; done"
     on_lead = f"{told}; test -e {slow} || {{ {hang}; }}"
     hooks = ("--on-lead", on_lead, "--on-standby", told, "--hook-timeout", "1h")
-    sidecar = arena.start(*hooks, "--restart", "always", command=job(tmp_path / "jobs"))
+    role_file = tmp_path / "role"
+    options = ("--restart", "always", "--role-file", str(role_file))
+    sidecar = arena.start(*hooks, *options, command=job(tmp_path / "jobs"))
     wait_for(slow.exists, "the hook to hang")
     arena.revoke()
     wait_for(lambda: len(notes(tmp_path / "jobs")) == 2, "it to lead again")
     arena.revoke()
     wait_for(lambda: len(notes(tmp_path / "jobs")) == 3, "it to lead once more")
 
+    # With a renewal all is told that came before.
+    led = role_file.read_text()
+    wait_for(lambda: role_file.read_text() != led, "a renewal")
     (tmp_path / "go").touch()
 
     wait_for(lambda: len(notes(ledger)) == 3, "the rest to be told")
