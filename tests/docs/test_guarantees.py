@@ -105,6 +105,8 @@ def test_the_times_are_those_of_the_default_ttl() -> None:
         "max(1 s, D/2) + K": timing.guard_silence_s + timing.kill_reserve_s,
         "max(0.5 s, C)": timing.elector_silence_s,
         "`--stop-timeout` + K": SETTINGS.stop_timeout_s + timing.kill_reserve_s,
+        "`--hook-timeout` + K": SETTINGS.hook_timeout_s + timing.kill_reserve_s,
+        "`--hook-timeout`": SETTINGS.hook_timeout_s,
         "D + K": timing.step_down_after_s + timing.kill_reserve_s,
         "as when cut off": timing.ttl_s - timing.margin_s,
         **ours,

@@ -28,7 +28,7 @@ from coordsidecar.core.election.moves import (
 from coordsidecar.core.election.phases import Adopting, Claiming, Joining, Leading, Opening, Waiting
 from coordsidecar.core.guard import step as guard_core
 from coordsidecar.core.guard.moves import Heard
-from coordsidecar.core.guard.phases import Idle, Rejoin, Running, Stopping, lease_of
+from coordsidecar.core.guard.phases import Hook, Idle, Lead, Rejoin, Running, Stopping, lease_of
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
 from coordsidecar.linux import BootTimer
@@ -115,6 +115,7 @@ _SAID = [
     ["Holding", {"handle": "x", "ttl_s": 15.0, "doubted_until_s": 0.0}],
 ]
 _GUARDS = [Idle(), Running(guards.LEASE), Stopping(guards.LEASE, 110.0, Rejoin())]
+_GUARDS += [Hook(guards.LEASE, "pre-start", 110.0, Lead(gated=True))]
 
 
 @examples(20)

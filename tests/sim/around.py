@@ -74,7 +74,7 @@ class Sidecar(Protocol):
     elector: ElectorProcess | None
     fuse: Fuse
 
-    def start_tree(self, token: int | None) -> Tree | None: ...
+    def start_tree(self, token: int | None, hook: str = "") -> Tree | None: ...
 
     def start_elector(
         self,

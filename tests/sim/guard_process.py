@@ -193,9 +193,11 @@ class GuardProcess(Process):
                 self.sidecar.fuse.lasts_until(effect.run_until_s)
             case moves.Report():
                 pass
-            case moves.StartJob(_, token):
+            case moves.StartJob(_, token) | moves.StartHook(_, token):
                 self._chore, self._frozen = None, False
-                self.job = None if self._is_too_late(token) else self.sidecar.start_tree(token)
+                hook = effect.hook if isinstance(effect, moves.StartHook) else ""
+                late = self._is_too_late(token)
+                self.job = None if late else self.sidecar.start_tree(token, hook)
                 if self.job is None:
                     return [moves.JobNotStarted(127, "no such file")]
                 self.sidecar.fuse.start()

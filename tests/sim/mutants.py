@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.sim import mutants_of_curbs as curbs
 from tests.sim import mutants_of_deadlines as deadlines
+from tests.sim import mutants_of_hooks as hooks
 from tests.sim import mutants_of_terms as terms
 from tests.sim.breaking import Mutant
 
@@ -33,6 +34,8 @@ MUTANTS: dict[str, Mutant] = {
         curbs.a_cordon_is_overlooked,
         curbs.a_transfer_is_for_anybody,
         curbs.a_pause_ends_when_somebody_comes_anew,
+        hooks.a_hook_is_not_waited_for,
+        hooks.a_job_starts_beside_what_its_gate_left,
     )
 }
 

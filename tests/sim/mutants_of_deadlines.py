@@ -11,6 +11,7 @@ from coordsidecar.core.election import phases as election_phases
 from coordsidecar.core.election import rules as election_rules
 from coordsidecar.core.election.moves import Answered, Refused, Renew, Renewed, Silent
 from coordsidecar.core.election.phases import Elector, Leading, Resigning
+from coordsidecar.core.guard import deadlines as guard_deadlines
 from coordsidecar.core.guard import moves as guard_moves
 from coordsidecar.core.guard import rules as guard_rules
 from coordsidecar.core.guard import step as guard_core
@@ -163,7 +164,7 @@ def the_guard_does_not_kill() -> AbstractContextManager[None]:
 
         return patient
 
-    return patched(guard_rules, "kill_due_s", make)
+    return patched(guard_deadlines, "kill_due_s", make)
 
 
 def the_fuse_does_not_burn() -> AbstractContextManager[None]:

@@ -138,13 +138,21 @@ class Sidecar:
 
     # ── for the guard ──────────────────────────────────────────────────────────────────────────
 
-    def start_tree(self, token: int | None) -> Tree | None:
+    def start_tree(self, token: int | None, hook: str = "") -> Tree | None:
+        """What the guard starts: a job, or a ``hook`` in its place."""
         if self.node.command_missing or self.node.no_processes:
             return None
         kept = self.guard.session
-        name = f"job {self.node.world.number()} of {self.name}"
+        if hook:
+            self.node.world.counts[f"hook: {hook}"] += 1
+        name = f"{hook or 'job'} {self.node.world.number()} of {self.name}"
         tree = Tree(
-            self.host, name, self.node.temper, token=token, tell=lambda: self._tree_changed(tree)
+            self.host,
+            name,
+            self.node.temper,
+            token=token,
+            tell=lambda: self._tree_changed(tree),
+            is_hook=bool(hook),
         )
         tree.session = kept.handle if kept else ""
         self.trees = [*self.living_trees(), tree]
@@ -213,8 +221,9 @@ class Sidecar:
         self.lease = lease
         for effect in effects:
             match effect:
-                case guard_moves.StartJob("leader", token):
+                case guard_moves.StartJob("leader", token) | guard_moves.StartHook(_, token):
                     assert token is not None
+                    self.node.referee.nothing_runs(self, self.living_trees())
                     self.node.referee.decided_to_lead(self, token)
                 case guard_moves.ThawTree() | guard_moves.SignalJob() if isinstance(phase, Running):
                     assert lease is not None

@@ -16,11 +16,14 @@
    its head no sooner than it has been silent for D, or the lease is almost over.
 8. Nobody takes office against what operators have ordered: during a pause, while it is cordoned, or
    instead of whom a transfer is for. What ends by itself may not end early, but for a fast clock.
+9. Nothing is started as the leader, a job or a hook in its place, while anything of the sidecar's
+   that was started before lives. (All that holds of a job holds of such a hook.)
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 from coordsidecar.core.messages import Leased
@@ -76,7 +79,7 @@ class Referee:
     @property
     def leads(self) -> bool:
         for tree in self._trees:  # noqa: SIM110  # Asked after each event: `any` takes thrice as long.
-            if tree.able:
+            if tree.able and not tree.is_hook:
                 return True
         return False
 
@@ -131,6 +134,11 @@ class Referee:
         needed_s = runner.timing.lost_grace_s + runner.timing.kill_reserve_s
         if left_s < needed_s - 1e-6:
             self._fail(f"{runner.name} starts a job with {left_s:.3f}s left, less than G + K")
+
+    def nothing_runs(self, runner: Runner, trees: Sequence[Tree]) -> None:
+        """Property 8: a guard is about to start something as the leader."""
+        for tree in trees:
+            self._fail(f"{runner.name} starts something while {tree.name} lives")
 
     def data_lost(self, knowing: set[str]) -> None:
         """From now on the store may give any token to a sidecar that has seen none.

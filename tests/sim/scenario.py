@@ -32,6 +32,7 @@ __all__ = ["Report", "run"]
 _DRIFT = 0.05
 _TTLS_S = (3.0, 5.0, 10.0, 15.0)
 _MIXED = 0.15
+_HOOKED = 0.2
 # Drawn for each seed: how many nodes, how long things go wrong and how often, and how long all is
 # watched after that. What is dear is rare: four nodes take twice as long as two, and find half as
 # many of the bugs in `tests.sim.found` in the same time.
@@ -105,6 +106,8 @@ class _Story:
         self.store = self._store()
         self.network = Network(world, self.store)
         self.plan = _plan(world, self.timing)
+        if schedule is None:
+            self.plan = _hooked(self.plan, Random(f"hooked {world.seed}"))
         temper = Temper(
             life_s=rng.choice((math.inf, math.inf, ttl_s / 2, 2 * ttl_s)),
             stop_timeout_s=self.plan.stop_timeout_s,
@@ -178,6 +181,9 @@ class _Story:
         overstay_s = lasting_s if self.kind == "consul" else 0.5
         silence_s = timing.guard_step_every_s + timing.guard_patience_s + timing.healthy_age_s
         job_s = max(plan.stop_timeout_s, plan.max_restarts_window_s) + timing.kill_reserve_s
+        # A gate that hangs, a rest, another gate; and what cleans up after the job.
+        hooks_s = 3 * (plan.hook_timeout_s + timing.kill_reserve_s) + plan.gate_rest_s
+        job_s += hooks_s if plan.has_pre_start or plan.has_post_stop else 0.0
         again_s = 5.0 * 1.5 + 4 * timing.rpc_timeout_s
         curbs = self.store.office.curbs
         if curbs.pause is not None and curbs.pause.for_s is not None:
@@ -225,6 +231,21 @@ def _timing(dice: Random) -> Timing:
 
 def _least_kill_reserve_s() -> float:
     return min(Timing.for_ttl(ttl_s).kill_reserve_s for ttl_s in _TTLS_S)
+
+
+def _hooked(plan: Plan, dice: Random) -> Plan:
+    """By dice of its own, so that all other chance is the same, with hooks or without."""
+    if dice.random() >= _HOOKED or plan.while_standby != "stop":
+        return plan
+    has_pre_start, has_post_stop = dice.choice(((True, False), (False, True), (True, True)))
+    ttl_s = plan.timing.ttl_s
+    return replace(
+        plan,
+        has_pre_start=has_pre_start,
+        has_post_stop=has_post_stop,
+        hook_timeout_s=dice.choice((0.1, 1.0, 3.0)) * ttl_s,
+        gate_rest_s=dice.choice((0.2, 1.0)) * ttl_s,
+    )
 
 
 def _plan(world: World, timing: Timing) -> Plan:

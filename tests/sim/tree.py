@@ -22,6 +22,7 @@ class Temper:
         self.settled = False
         self.stop_timeout_s = stop_timeout_s
         self.kill_reserve_s = kill_reserve_s
+        self.hook_s = 0.05
 
     def settle(self) -> None:
         """From now on jobs neither end by themselves nor resist a stop signal."""
@@ -32,9 +33,19 @@ class Tree:
     """One start of the command, and everything below it."""
 
     def __init__(
-        self, host: Host, name: str, temper: Temper, *, token: int | None, tell: Callable[[], None]
+        self,
+        host: Host,
+        name: str,
+        temper: Temper,
+        *,
+        token: int | None,
+        tell: Callable[[], None],
+        is_hook: bool = False,
     ) -> None:
-        """``token``: started as the leader. ``tell`` is called after whatever changes here."""
+        """``token``: started as the leader. ``tell`` is called after whatever changes here.
+
+        ``is_hook``: a hook in the job's place, which ends by itself, as a rule."""
+        self.is_hook = is_hook
         self.host, self.world, self.name = host, host.world, name
         self.token = token
         self.acting = token is not None
@@ -50,7 +61,9 @@ class Tree:
         self.session = ""
         self._temper = temper
         self._tell = tell
-        if temper.life_s < math.inf:
+        if is_hook:
+            self.world.after(rng.expovariate(1 / temper.hook_s), self._hook_ends)
+        elif temper.life_s < math.inf:
             self.world.after(rng.expovariate(1 / temper.life_s), self._end_by_itself)
 
     @property
@@ -161,6 +174,15 @@ class Tree:
             if self.world.rng.random() < 0.5:
                 self.rest_alive = False
             self._tell()
+
+    def _hook_ends(self) -> None:
+        draw = 0.0 if self._temper.settled else self.world.rng.random()
+        if draw >= 0.9 or not self.alive:
+            return  # It hangs.
+        if self.stopped or self.in_state_d or self.host.suspended:
+            self.world.after(0.01, self._hook_ends)
+        else:
+            self._main_ends(0 if draw < 0.75 else 1)
 
     def _end(self, exit_code: int) -> None:
         """It has obeyed the stop signal; now and then the rest of the tree has not."""

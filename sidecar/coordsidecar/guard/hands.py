@@ -25,6 +25,7 @@ from coordsidecar.core.guard.moves import (
     ShowRole,
     SignalJob,
     StartElector,
+    StartHook,
     StartJob,
     StopTree,
     SuspendSelf,
@@ -38,13 +39,14 @@ from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job import Job
 from coordsidecar.guard.job_tree import JobTree
 from coordsidecar.guard.prefork import NotStartedError
-from coordsidecar.guard.role_file import write_role
+from coordsidecar.guard.role_file import RoleFile
 from coordsidecar.hints import TYPE_CHECKING, assert_never
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
 
 if TYPE_CHECKING:
+    from coordsidecar.guard.hooks import Hooks
     from coordsidecar.trees.app import App
 
 __all__ = ["Hands"]
@@ -66,10 +68,13 @@ class Hands:
         elector: ElectorProcess,
         fuse: Fuse,
         app: App | None,
+        hooks: Hooks | None,
     ) -> None:
         self.exit_code: int | None = None
         self._settings = settings
         self._log = log
+        self._role_file = RoleFile(settings, log)
+        self._hooks = hooks
         self.elector = elector
         self._fuse = fuse
         self._fuse.elector_is(elector.pid or 0)
@@ -112,6 +117,8 @@ class Hands:
         self.job.child_is_gone(pid)
         self.elector.abandoned.discard(pid)
         self._fuse.was_reaped(pid)
+        if self._hooks is not None:
+            self._hooks.was_reaped(pid)
         if pid == self._fuse.pid:
             self._fuse.is_gone()
 
@@ -146,8 +153,8 @@ class Hands:
 
     def do(self, effect: Effect) -> list[Event]:
         match effect:
-            case StartJob(role, token):
-                return self._start_job(role, token)
+            case StartJob() | StartHook():
+                return self._start(effect)
             case StopTree(signum):
                 self._begin_chore(effect)
                 told = self._tree.ask(signum, signal.SIGCONT)
@@ -197,12 +204,18 @@ class Hands:
                 assert_never(effect)
         return []
 
-    def _start_job(self, role: str, token: int | None) -> list[Event]:
+    def _start(self, effect: StartJob | StartHook) -> list[Event]:
         self._chore = self._unheard = None
         self._frozen = False
         self._tree.begin()
+        keep_fds = self.elector.session_fds
         try:
-            self.job.start(role, token, keep_fds=self.elector.session_fds)
+            if isinstance(effect, StartJob):
+                self.job.start(effect.role, effect.token, keep_fds=keep_fds)
+            else:
+                assert self._hooks is not None
+                how = self._hooks.in_the_jobs_place(effect.hook, effect.token)
+                self.job.start_hook(effect.hook, *how, keep_fds=keep_fds)
         except NotStartedError as error:
             return [JobNotStarted(error.exit_code, str(error))]
         self._tree.group = self.job.pid
@@ -233,7 +246,9 @@ class Hands:
 
     def _helpers(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
-        return (self.elector.pid, *self.elector.abandoned, self._fuse.pid, self.job.prefork_pid)
+        runner = self._hooks.runner_pid if self._hooks is not None else None
+        ours = (self.elector.pid, self._fuse.pid, self.job.prefork_pid, runner)
+        return (*ours, *self.elector.abandoned)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore
@@ -265,26 +280,10 @@ class Hands:
         self._to_thaw = False
 
     def _show_role(self, effect: ShowRole) -> None:
-        settings = self._settings
         self._fuse.lasts_until(effect.run_until_s)
         if effect.leader and self.job.pid is None:
             self.job.prepare()
-        if settings.role_file is None:
-            return
-        try:
-            write_role(
-                settings.role_file,
-                role=effect.role,
-                token=effect.token,
-                leader=settings.id if effect.role == "leader" else effect.leader,
-                election=settings.election,
-                node_id=settings.id,
-                run_until_boottime_s=effect.run_until_s,
-            )
-        except OSError as error:
-            self._log.once("role-file", f"cannot write {settings.role_file}: {error.strerror}")
-        else:
-            self._log.may_repeat("role-file")
+        self._role_file.show(effect)
 
     def _report(self, effect: Report) -> None:
         if effect.event == "elector-replaced" and (

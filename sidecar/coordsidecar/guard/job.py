@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.duration import format_duration
@@ -110,18 +110,51 @@ class Job:
             program = self._command(role)[0]
             raise NotStartedError(125, f"cannot run {program!r}: {refusal(error)}") from error
         assert self._prefork is not None
-        self._starting, self._prefork = self._prefork, None
-        self.pid = self._group = self._starting.pid
-        self._found_blocked = 0
+        starting, self._prefork = self._prefork, None
+        self._becomes(starting)
         self.terminal.give(self._group)
         standby_command = self._command(role) is not self._settings.command
         if not standby_command:
-            self._fuse.start(self.pid)  # First: we and our elector may be stopped at any instant.
-        self._starting.order(late=token_variable(token), keep_fds=keep_fds)
+            self._fuse.start(
+                starting.pid
+            )  # First: we and our elector may be stopped at any instant.
+        starting.order(late=token_variable(token), keep_fds=keep_fds)
         what = "started the standby command" if standby_command else "started the job"
         if self._hand is not None:
             what = "leads; looking for the app"
         self._news = (role, what, token)
+
+    def start_hook(
+        self,
+        hook: str,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        *,
+        keep_fds: Sequence[int],
+    ) -> None:
+        """Start the command of a hook in the job's place; as `start`. It gets no terminal."""
+        environ = job_environment(
+            os.environ, self._settings, run=self._run_mark, role="", ack_path=None
+        )
+        try:
+            starting = Prefork(
+                self._dispositions,
+                command,
+                environ={**environ, **variables},
+                too_late=self._fuse.has_burnt,
+            )
+        except OSError as error:
+            raise NotStartedError(125, f"cannot run the hook: {refusal(error)}") from error
+        self._becomes(starting)
+        self._fuse.start(starting.pid)
+        starting.order(late={}, keep_fds=keep_fds)
+        self._news = (hook, "the hook runs in the job's place", None)
+
+    def _becomes(self, starting: Prefork) -> None:
+        """It is the main process of the tree from now on, whether it ever executes anything."""
+        self._starting = starting
+        self.pid = self._group = starting.pid
+        self._found_blocked = 0
 
     @property
     def start_fd(self) -> int | None:

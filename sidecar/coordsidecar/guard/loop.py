@@ -48,6 +48,7 @@ from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 
 if TYPE_CHECKING:
+    from coordsidecar.guard.hooks import Hooks
     from coordsidecar.trees.app import App
 
 __all__ = ["Guard"]
@@ -71,7 +72,21 @@ def plan_of(settings: Settings) -> Plan:
         max_restarts=settings.max_restarts,
         max_restarts_window_s=settings.max_restarts_window_s,
         exit_on_lost=settings.on_lost == "exit",
+        has_pre_start=settings.pre_start is not None,
+        has_post_stop=settings.post_stop is not None,
+        hook_timeout_s=settings.hook_timeout_s,
     )
+
+
+def hooks_of(
+    settings: Settings, log: Log, dispositions: Dispositions, elector: ElectorProcess
+) -> Hooks | None:
+    """A run without hooks loads nothing of them."""
+    if not (settings.told or settings.pre_start or settings.post_stop):
+        return None
+    from coordsidecar.guard.hooks import Hooks
+
+    return Hooks(settings, log, dispositions, guard_pidfd=elector.guard_pidfd)
 
 
 class Guard:
@@ -94,7 +109,8 @@ class Guard:
         self._plan = plan_of(settings)
         self._signals_fd, self._signs = signals_fd, signs
         self._timer = BootTimer()
-        self._hands = Hands(settings, log, dispositions, elector, fuse, app)
+        self._hooks = hooks_of(settings, log, dispositions, elector)
+        self._hands = Hands(settings, log, dispositions, elector, fuse, app, self._hooks)
         self._service = Service(os.environ, log)
         self._reports: list[Report] = []
         self._brought = Brought()
@@ -125,6 +141,8 @@ class Guard:
             for event in self._incoming():
                 self._step(event)
         self._write_reports()
+        if self._hooks is not None:
+            self._hooks.tidy()
         return exit_code
 
     def _wait(self) -> list[int]:
@@ -153,6 +171,8 @@ class Guard:
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
+            if self._hooks is not None:
+                self._hooks.saw(effect)
             if isinstance(effect, Report):
                 self._reports.append(effect)
                 continue
@@ -178,6 +198,8 @@ class Guard:
         for report in self._reports:
             self._hands.do(report)
         self._reports.clear()
+        if self._hooks is not None:
+            self._hooks.tell()
 
     def _incoming(self) -> Iterator[Event]:
         yield from self._messages()

@@ -13,11 +13,14 @@ import os
 import time
 from contextlib import suppress
 
+from coordsidecar.core.guard.moves import ShowRole
 from coordsidecar.hints import Any, Literal
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
 
-__all__ = ["Role", "RoleName", "read_role", "write_role"]
+__all__ = ["Role", "RoleFile", "RoleName", "read_role", "write_role"]
 
 RoleName = Literal["leader", "standby", "stopping"]
 
@@ -42,6 +45,33 @@ class Role(Value, kw_only=True):
     run_until_boottime_s: float | None = None
     pid: int | None = None
     written_unix_s: float | None = None
+
+
+class RoleFile:
+    """The file of one sidecar, if its user wants one."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self._settings, self._log = settings, log
+
+    def show(self, now: ShowRole) -> None:
+        """Write it; if that cannot be done, say so, once."""
+        settings = self._settings
+        if settings.role_file is None:
+            return
+        try:
+            write_role(
+                settings.role_file,
+                role=now.role,
+                token=now.token,
+                leader=settings.id if now.role == "leader" else now.leader,
+                election=settings.election,
+                node_id=settings.id,
+                run_until_boottime_s=now.run_until_s,
+            )
+        except OSError as error:
+            self._log.once("role-file", f"cannot write {settings.role_file}: {error.strerror}")
+        else:
+            self._log.may_repeat("role-file")
 
 
 def write_role(

@@ -17,7 +17,7 @@ _WHOM = "Which app"
 _OF_A_COMMAND = frozenset(
     {
         *("standby", "while-standby", "lead-signal", "standby-signal", "standby-timeout"),
-        *("pass-env", "restart"),
+        *("pass-env", "restart", "pre-start", "post-stop"),
     }
 )
 

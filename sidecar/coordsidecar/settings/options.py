@@ -8,39 +8,16 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
 
 from coordsidecar.duration import parse_duration
-from coordsidecar.hints import TYPE_CHECKING, Any
-from coordsidecar.value import Value
+from coordsidecar.hints import TYPE_CHECKING
+from coordsidecar.settings.hook_options import HOOK_OPTIONS
+from coordsidecar.settings.one_option import Option
 
 if TYPE_CHECKING:
     from coordsidecar.settings.serving import Where
 
 __all__ = ["CHECK_OPTIONS", "HEALTH_OPTIONS", "OPTIONS", "Choice", "Option", "read_id", "read_name"]
-
-
-class Option(Value):
-    """One option. ``read`` turns its text into a value, or raises `ValueError` with a sentence.
-
-    ``join`` makes one text of a list of values, for options that take several.
-    """
-
-    name: str
-    group: str
-    metavar: str
-    read: Callable[[str], Any]
-    help: str
-    join: Callable[[list[str]], str] | None = None
-    repeats: bool = False
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.name
-
-    @property
-    def variable(self) -> str:
-        return "COORDSIDECAR_" + self.name.replace("-", "_").upper()
 
 
 def read_name(text: str) -> str:
@@ -239,6 +216,7 @@ OPTIONS = (
         "on-lost", _CHANGES, "WHAT", Choice("rejoin", "exit"),
         "When the lead is lost: rejoin the election, or exit with code 123. Default: rejoin",
     ),
+    *HOOK_OPTIONS,
     Option(
         "standby", _STANDBY, "COMMAND", _read_standby,
         "What to run while another instance leads, as one word: \"python serve.py --ro\"",

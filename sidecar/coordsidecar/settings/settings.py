@@ -9,7 +9,6 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from coordsidecar.core.timing import Timing
-from coordsidecar.duration import parse_duration
 from coordsidecar.hints import TYPE_CHECKING, Any, Literal
 from coordsidecar.log import one_line
 from coordsidecar.settings import container
@@ -58,6 +57,12 @@ class Settings(Value, kw_only=True):
     max_restarts: int = 3
     max_restarts_window_s: float = 60.0
     on_lost: Literal["rejoin", "exit"] = "rejoin"
+    pre_start: str | None = None
+    post_stop: str | None = None
+    on_lead: str | None = None
+    on_standby: str | None = None
+    on_lead_lost: str | None = None
+    hook_timeout_s: float = 10.0
     standby: tuple[str, ...] = ()
     while_standby: Literal["stop", "signal", "freeze"] = "stop"
     lead_signal: int | None = None
@@ -93,6 +98,22 @@ class Settings(Value, kw_only=True):
             why = "at a unix socket the file's mode says who may" if self.http else "there is none"
             raise UsageError(f"--http-token-file has a meaning only with a port to --http: {why}")
         self._check_standby()
+        if self.while_standby != "stop" and (self.pre_start or self.post_stop):
+            flag = "--pre-start" if self.pre_start else "--post-stop"
+            raise UsageError(
+                f"{flag} runs while the job does not, but with --while-standby "
+                f"{self.while_standby} the job goes on; leave one of them out"
+            )
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The commands that are only told of a change, by the option's name."""
+        told = {
+            "on-lead": self.on_lead,
+            "on-standby": self.on_standby,
+            "on-lead-lost": self.on_lead_lost,
+        }
+        return {name: command for name, command in told.items() if command}
 
     def _check_standby(self) -> None:
         mode = self.while_standby
@@ -260,6 +281,9 @@ def _field(option_name: str) -> str:
 
 _VARIABLES = frozenset({option.variable for option in OPTIONS} | {"COORDSIDECAR_CONFIG"}) | {
     f"COORDSIDECAR_{name}"
-    for name in ("ROLE", "TOKEN", "RUN", "ACK", "PID_FILE", "MATCH_CMDLINE", "HOLD")
+    for name in (
+        *("ROLE", "TOKEN", "RUN", "ACK", "PID_FILE", "MATCH_CMDLINE", "HOLD"),
+        *("HOOK", "ROLE_OLD", "REASON", "LEADER"),
+    )
 }
-_DURATIONS = {option.name.replace("-", "_") for option in OPTIONS if option.read is parse_duration}
+_DURATIONS = {option.name.replace("-", "_") for option in OPTIONS if option.metavar == "TIME"}

@@ -14,6 +14,7 @@ from coordsidecar.core.guard.moves import (
     Event,
     FreezeTree,
     KillTree,
+    StartHook,
     StartJob,
     StopTree,
     ThawTree,
@@ -24,7 +25,10 @@ from coordsidecar.core.guard.moves import (
 __all__ = ["Brought"]
 
 _FOUND_OF_TREE = (TreeEmpty, TreeHeld)
-_HANDLING_TREE = (StartJob, StopTree, KillTree, FreezeTree, ThawTree, AwaitObedience)
+_HANDLING_TREE = (
+    *(StartJob, StartHook, StopTree, KillTree, FreezeTree, ThawTree),
+    AwaitObedience,
+)
 
 
 class Brought:

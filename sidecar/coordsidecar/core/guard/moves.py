@@ -31,6 +31,7 @@ __all__ = [
     "SignalJob",
     "Signalled",
     "StartElector",
+    "StartHook",
     "StartJob",
     "StopTree",
     "SuspendSelf",
@@ -60,6 +61,10 @@ class Plan(Value, kw_only=True):
     max_restarts: int = 3
     max_restarts_window_s: float = 60.0
     exit_on_lost: bool = False
+    has_pre_start: bool = False
+    has_post_stop: bool = False
+    hook_timeout_s: float = 10.0
+    gate_rest_s: float = 30.0
 
 
 # ── events ─────────────────────────────────────────────────────────────────────────────────────
@@ -141,6 +146,13 @@ class StartJob(Value):
 
     role: Role
     token: int | None
+
+
+class StartHook(Value):
+    """Run the command of this hook in the job's place: it is the job, until its tree is gone."""
+
+    hook: Literal["pre-start", "post-stop"]
+    token: int
 
 
 class StopTree(Value):
@@ -227,6 +239,7 @@ class Finish(Value):
 
 Effect = (
     StartJob
+    | StartHook
     | StopTree
     | KillTree
     | FreezeTree

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import rules
+from coordsidecar.core.guard.deadlines import kill_at_latest_s
 from coordsidecar.core.guard.moves import Effect, Plan
 from coordsidecar.core.guard.phases import (
     Backoff,
     Guard,
+    Hook,
     Lead,
     Rejoin,
     Rerun,
@@ -29,14 +31,15 @@ def step_down(guard: Guard, order: msg.StepDown, now_s: float, plan: Plan) -> St
     lease = lease_of(guard.phase)
     if lease is None or lease.token != order.token:
         return guard, []
-    kill_at_s = now_s + plan.stop_timeout_s
+    kill_at_s = kill_at_latest_s(guard.phase, now_s, plan.stop_timeout_s)
     after = Rejoin(order.rest_s)
     match guard.phase:
         case Running() if plan.while_standby != "stop":
             report = rules.transition(_EVENT, order.why, lease, now_s)
             return rules.give_way(guard, lease, kill_at_s, report, now_s, plan, rest_s=order.rest_s)
-        case Running():
-            stopping = Stopping(lease, kill_at_s, after)
+        case Running() | Hook(name="pre-start"):
+            is_hook = isinstance(guard.phase, Hook)
+            stopping = Stopping(lease, kill_at_s, after, of_hook=is_hook)
             return rules.stop(
                 guard, lease, stopping, plan.stop_signal, _EVENT, order.why, now_s, plan
             )

@@ -13,6 +13,7 @@ __all__ = [
     "Backoff",
     "Done",
     "Guard",
+    "Hook",
     "Idle",
     "Lead",
     "Leaving",
@@ -28,7 +29,9 @@ __all__ = [
 
 
 class Lead(Value):
-    """Once the tree is empty: start the job as the leader."""
+    """Once the tree is empty: start the job as the leader; ``gated``: its gate has let it in."""
+
+    gated: bool = False
 
 
 class Rejoin(Value):
@@ -73,7 +76,8 @@ class Stopping(Value):
     Ends when it is gone; SIGKILL comes at ``kill_at_s``, or K before the lease ends. What cannot be
     killed keeps it (rule S4).
 
-    ``asked``: a person asked for it, so that asking again kills at once.
+    ``asked``: a person asked for it, so that asking again kills at once. ``of_hook``: what runs is
+    no job, but a hook in its place.
     """
 
     lease: Leased | None
@@ -82,6 +86,22 @@ class Stopping(Value):
     killing: bool = False
     asked: bool = False
     job_code: int | None = None
+    of_hook: bool = False
+
+
+class Hook(Value):
+    """A command of the user's runs in the job's place (`core.guard.hooks`), before the job starts
+    or after its tree is gone.
+
+    Ends with it: SIGKILL comes at ``kill_at_s``, or K before the lease ends; a gate is asked to
+    stop when a job would be. Then ``after``, if it has not failed. ``asked``: as in `Stopping`.
+    """
+
+    lease: Leased
+    name: Literal["pre-start", "post-stop"]
+    kill_at_s: float
+    after: After
+    asked: bool = False
 
 
 class Yielding(Value):
@@ -111,7 +131,7 @@ class Done(Value):
     exit_code: int
 
 
-Phase = Idle | Running | Stopping | Yielding | Backoff | Leaving | Done
+Phase = Idle | Running | Hook | Stopping | Yielding | Backoff | Leaving | Done
 
 
 class Guard(Value):
@@ -123,6 +143,7 @@ class Guard(Value):
     has said a word, but has not by ``release_due_s``, is replaced.
     ``elector_due_s``: by when the elector was to step, as it said last.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
+    ``to_clear``: a token under which something of ours has run that `--post-stop` is to clean up.
     ``rest_until_s``: so long no elector of ours shall stand again. ``elector_killed``: by us.
     ``elector_new``: it has not yet said a word. ``woke_at_s``: when we last stepped after so long a
     pause that the elector's silence before that proves nothing.
@@ -135,6 +156,7 @@ class Guard(Value):
     token_floor: int = 0
     floor_ttl_s: float = 0.0
     unreleased: int | None = None
+    to_clear: int | None = None
     release_due_s: float = math.inf
     elector_start_at_s: float | None = None
     elector_deaths: int = 0
@@ -151,7 +173,7 @@ class Guard(Value):
 def lease_of(phase: Phase) -> Leased | None:
     """The lease under which ``phase`` acts, if any."""
     match phase:
-        case Running(lease) | Yielding(lease):
+        case Running(lease) | Hook(lease) | Yielding(lease):
             return lease
         case Stopping() | Backoff():
             return phase.lease

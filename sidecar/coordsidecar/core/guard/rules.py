@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard import leaving
+from coordsidecar.core.guard import deadlines, hooks, leaving
 from coordsidecar.core.guard.company import given_back, release_effects
+from coordsidecar.core.guard.deadlines import kill_at_latest_s, must_not_run
 from coordsidecar.core.guard.moves import (
     AwaitObedience,
     Effect,
@@ -25,9 +26,9 @@ from coordsidecar.core.guard.moves import (
 from coordsidecar.core.guard.phases import (
     Backoff,
     Guard,
+    Hook,
     Idle,
     Lead,
-    Phase,
     Quit,
     Rejoin,
     Rerun,
@@ -50,28 +51,6 @@ def show(role: Role, lease: msg.Leased | None, guard: Guard) -> ShowRole:
     if lease is None:
         return ShowRole(role, None, None, guard.leader)
     return ShowRole(role, lease.token, lease.run_until_s, None)
-
-
-def kill_due_s(kill_at_s: float, lease: msg.Leased | None, plan: Plan) -> float:
-    """When SIGKILL is due: the grace is over, or the lease leaves no more (rule S2)."""
-    if lease is None:
-        return kill_at_s
-    return min(kill_at_s, lease.run_until_s - plan.timing.kill_reserve_s)
-
-
-def must_not_run(phase: Phase, plan: Plan) -> bool:
-    """Whether the job is stopped, or about to be, because another may lead any moment now.
-
-    No stop signal to it: to act on that it would have to run.
-    """
-    freezing = isinstance(phase, Yielding) and plan.while_standby == "freeze"
-    return freezing or phase == Idle("frozen")
-
-
-def kill_at_latest_s(phase: Phase, now_s: float, plan: Plan) -> float:
-    """The grace of `--stop-timeout`; but who had to yield already gains no time by it."""
-    stop_by_s = now_s + plan.stop_timeout_s
-    return min(phase.kill_at_s, stop_by_s) if isinstance(phase, Yielding) else stop_by_s
 
 
 def enter_idle(guard: Guard, plan: Plan, *, tree: str = "none") -> Step:
@@ -114,17 +93,22 @@ def lose(
     ``job_ended``: its main process, as we are just told; the rest cannot be made to stand by.
     """
     kill_at_s = now_s + plan.timing.lost_grace_s
+    is_hook = isinstance(guard.phase, Hook)
     report = transition("lost", why, lease, now_s)
     after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin()
+    guard = replace(guard, to_clear=None)  # No time for it, and another may lead any moment now.
     match guard.phase:
-        case Running() if now_s >= kill_due_s(kill_at_s, lease, plan):
+        case Hook(name="post-stop") as hook:
+            return hooks.lost(guard, hook, after, kill_at_s), [report]
+        case Running() | Hook() if now_s >= deadlines.kill_due_s(kill_at_s, lease, plan):
             # We were frozen past all grace: a stop signal would only let the job act once more.
-            guard = guard.to(Stopping(lease, kill_at_s, after, killing=True))
+            guard = guard.to(Stopping(lease, kill_at_s, after, killing=True, of_hook=is_hook))
             return guard, [KillTree(), show("stopping", lease, guard), report]
         case Running() if plan.while_standby != "stop" and not (plan.exit_on_lost or job_ended):
             return give_way(guard, lease, kill_at_s, report, now_s, plan)
-        case Running():
-            guard = guard.to(Stopping(lease, kill_at_s, after))
+        case Running() | Hook():
+            kill_at_s = kill_at_latest_s(guard.phase, now_s, plan.timing.lost_grace_s)
+            guard = guard.to(Stopping(lease, kill_at_s, after, of_hook=is_hook))
             return guard, [show("stopping", lease, guard), StopTree(plan.stop_signal), report]
         case Stopping(after=was) as phase:
             after = was if isinstance(was, Quit) else after
@@ -148,7 +132,7 @@ def stop(
     plan: Plan,
 ) -> Step:
     """The job of a leader is asked to stop, and the lead kept until its tree is gone (rule S13)."""
-    left = format_duration(max(kill_due_s(stopping.kill_at_s, lease, plan) - now_s, 0.0))
+    left = format_duration(max(deadlines.kill_due_s(stopping.kill_at_s, lease, plan) - now_s, 0.0))
     report = transition(event, f"{why}; SIGKILL follows in {left}", lease, now_s)
     guard, ending = guard.to(stopping), Tell(msg.Ending(lease.token))
     return guard, [show("stopping", lease, guard), StopTree(signum), ending, report]
@@ -204,6 +188,8 @@ def job_ended(
     guard: Guard, exit_code: int, now_s: float, plan: Plan, *, why: str = "the job ended"
 ) -> Step:
     """The main process is gone; whatever is left of its tree must go too, with the usual grace."""
+    if isinstance(guard.phase, Stopping) and guard.phase.of_hook:
+        return guard, []
     lease = lease_of(guard.phase)
     report = transition("job-ended", f"{why}; exit code {exit_code}", lease, now_s)
     match guard.phase:
@@ -219,7 +205,7 @@ def job_ended(
             return guard.to(replace(phase, job_code=exit_code)), [report]
         case _:
             return guard, []
-    kill_at_s = kill_at_latest_s(guard.phase, now_s, plan)
+    kill_at_s = kill_at_latest_s(guard.phase, now_s, plan.stop_timeout_s)
     guard = guard.to(Stopping(lease, kill_at_s, after, job_code=exit_code))
     ending = [Tell(msg.Ending(lease.token))] if lease and not isinstance(after, Rerun) else []
     return guard, [*ending, report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
@@ -246,7 +232,8 @@ def tree_empty(guard: Guard, now_s: float, plan: Plan) -> Step:
     if not isinstance(guard.phase, Stopping):
         return guard, []
     phase = guard.phase
-    return over(guard, phase.lease, phase.after, phase.job_code, now_s, plan)
+    lease, after, code = phase.lease, phase.after, phase.job_code
+    return over(guard, lease, after, code, now_s, plan, asked=phase.asked)
 
 
 def over(
@@ -256,9 +243,17 @@ def over(
     job_code: int | None,
     now_s: float,
     plan: Plan,
+    *,
+    asked: bool = False,
 ) -> Step:
     in_time = lease is None or now_s < lease.step_down_at_s
+    if lease is not None and in_time and hooks.is_to_be_cleared(guard, lease, after):
+        if after == Quit():
+            after = Quit(job_code or 0)
+        return hooks.clear(guard, lease, after, now_s, plan, asked=asked)
     match after:
+        case Lead(gated) if in_time and lease is not None and plan.has_pre_start and not gated:
+            return hooks.gate(guard, lease, now_s, plan)
         case Lead() if in_time:
             return run_again(guard, lease, plan)
         case Rerun(delay_s) if in_time:
@@ -280,6 +275,7 @@ def run_again(guard: Guard, lease: msg.Leased | None, plan: Plan) -> Step:
     """Start the job: as the leader under ``lease``, or to stand by."""
     if lease is None:
         return enter_idle(guard, plan)
+    guard = hooks.begin_term(guard, lease, plan)
     guard = replace(guard, token_floor=max(guard.token_floor, lease.token)).to(Running(lease))
     return guard, [show("leader", lease, guard), StartJob("leader", lease.token)]
 

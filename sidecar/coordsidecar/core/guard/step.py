@@ -2,7 +2,7 @@
 
 ::
 
-             Leased                    tree empty
+             Leased                    tree empty (and the gate is open: `hooks`)
     Idle ──────────────▶ Stopping ────────────────▶ Running ◀─┐
      ▲                   (what stood by)             │  └─────┘ Leased: extend
      │                                               │
@@ -24,7 +24,16 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard import company, leaving, ordered, replacing, rules, signals
+from coordsidecar.core.guard import (
+    company,
+    deadlines,
+    hooks,
+    leaving,
+    ordered,
+    replacing,
+    rules,
+    signals,
+)
 from coordsidecar.core.guard.moves import (
     Continued,
     Effect,
@@ -48,6 +57,7 @@ from coordsidecar.core.guard.phases import (
     Backoff,
     Done,
     Guard,
+    Hook,
     Idle,
     Leaving,
     Running,
@@ -98,8 +108,12 @@ def next_wake_s(guard: Guard, plan: Plan) -> float:
     match guard.phase:
         case Running():
             wakes_s.append(guard.phase.lease.step_down_at_s)
+        case Hook():
+            wakes_s.append(deadlines.kill_due_s(guard.phase.kill_at_s, lease, plan))
+            if guard.phase.name == "pre-start":
+                wakes_s.append(guard.phase.lease.step_down_at_s)
         case Stopping(killing=False) | Yielding():
-            wakes_s.append(rules.kill_due_s(guard.phase.kill_at_s, lease, plan))
+            wakes_s.append(deadlines.kill_due_s(guard.phase.kill_at_s, lease, plan))
         case Backoff(restart_at_s=restart_at_s):
             wakes_s.append(min(restart_at_s, lease.step_down_at_s if lease else math.inf))
         case Leaving(give_up_at_s=give_up_at_s):
@@ -114,18 +128,20 @@ def _enforce_deadlines(guard: Guard, now_s: float, plan: Plan, *, job_ended: boo
     phase = guard.phase
     lease = lease_of(phase)
     match phase:
-        case Running(lease) if now_s >= lease.step_down_at_s:
+        case Running(lease) | Hook(lease, "pre-start") if now_s >= lease.step_down_at_s:
             late_s = now_s - lease.step_down_at_s
             why = "the lease could not be renewed in time"
             if late_s > plan.timing.lost_grace_s:
                 why = f"this host was frozen or overloaded for {late_s:.1f}s past the deadline"
             return rules.lose(guard, lease, why, now_s, plan, job_ended=job_ended)
-        case Stopping(killing=False) if now_s >= rules.kill_due_s(phase.kill_at_s, lease, plan):
+        case Hook() if now_s >= deadlines.kill_due_s(phase.kill_at_s, lease, plan):
+            return hooks.overdue(guard, phase, now_s, plan)
+        case Stopping(killing=False) if now_s >= deadlines.kill_due_s(phase.kill_at_s, lease, plan):
             report = Report(
                 "killing", "the job did not stop in time", lease.token if lease else None
             )
             return guard.to(replace(phase, killing=True)), [KillTree(), report]
-        case Yielding(lease) if now_s >= rules.kill_due_s(phase.kill_at_s, lease, plan):
+        case Yielding(lease) if now_s >= deadlines.kill_due_s(phase.kill_at_s, lease, plan):
             return rules.kill_instead_of_yielding(guard, phase, plan)
         case Backoff(lease=lease) if lease and now_s >= lease.step_down_at_s:
             return rules.lose(guard, lease, "the lease could not be renewed in time", now_s, plan)
@@ -142,6 +158,10 @@ def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
     match event:
         case Heard(message):
             return _hear(guard, message, now_s, plan)
+        case JobExited(exit_code) if isinstance(guard.phase, Hook):
+            return hooks.ended(guard, exit_code, "it ended", now_s, plan)
+        case JobNotStarted(exit_code, reason) if isinstance(guard.phase, Hook):
+            return hooks.ended(guard, exit_code, reason, now_s, plan)
         case JobExited(exit_code):
             return rules.job_ended(guard, exit_code, now_s, plan)
         case JobNotStarted(exit_code, reason):
@@ -206,9 +226,11 @@ def _extend_or_begin(guard: Guard, offer: msg.Leased, now_s: float, plan: Plan) 
             max(lease.step_down_at_s, offer.step_down_at_s),
             max(lease.run_until_s, offer.run_until_s),
         )
-        assert isinstance(phase, Running | Stopping | Yielding | Backoff)
+        assert isinstance(phase, Running | Hook | Stopping | Yielding | Backoff)
         guard = guard.to(replace(phase, lease=longer))
         role: Role = "leader" if isinstance(phase, Running) else "stopping"
+        if isinstance(phase, Hook) and phase.name == "pre-start":
+            role = "standby"
         return guard, [rules.show(role, longer, guard)]
     if lease is not None and offer.token > lease.token:
         return rules.lose(guard, lease, "the election went on without us", now_s, plan)
