@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from coordsidecar.store import registry
-from coordsidecar.store.curbs import NO_CURBS, Cordon, Curbs, Pause, Transfer
+from coordsidecar.store.curbs import MOST_CORDONS, NO_CURBS, Cordon, Curbs, Pause, Transfer
 from coordsidecar.store.directory import Directory
 from coordsidecar.store.protocol import Behind, Election, Held, Limits, RefusedError
 from coordsidecar.value import replace
+from coordsidecar_adapters.local.orders import OrderFiles
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
 from tests.contract.harness import Harness
 
@@ -170,6 +172,80 @@ def test_with_a_new_term_a_pause_and_a_transfer_are_over_and_a_cordon_is_not(
     assert leader.take_office(held.token, curbs=ALL) == held.token
 
     assert proof(leader).curbs == Curbs(cordons=(CORDON,))
+
+
+def test_who_leads_takes_what_is_over_out_of_the_record_and_leads_on(
+    candidate: NewCandidate, curb: Curb, directory: Directory, election: Election
+) -> None:
+    leader = candidate()
+    token = leader.leads()
+    curb(replace(ALL, transfer=None))
+    proof(leader)
+
+    again = leader.take_office(token, curbs=replace(ALL, transfer=None))
+
+    assert again == token
+    held = proof(leader)
+    assert (held.token, held.curbs) == (token, Curbs(cordons=(CORDON,)))
+    assert directory.board(election.name, timeout_s=CALL_S).curbs == Curbs(cordons=(CORDON,))
+
+
+def test_all_that_may_be_ordered_is_read_however_it_is_spelt(
+    candidate: NewCandidate, curb: Curb
+) -> None:
+    leader = candidate()
+    token = leader.leads()
+    wide = "\N{GRINNING FACE}" * 200
+    cordons = tuple(Cordon(f"{number}{wide}"[:200], wide[:100], wide[:100], wide)
+                    for number in range(MOST_CORDONS))  # fmt: skip
+    most = Curbs(Pause(wide[:100], None, wide[:100], wide[:100], wide), cordons)
+
+    curb(most)
+
+    assert (proof(leader).token, proof(leader).curbs) == (token, most)
+
+
+@pytest.mark.stores("local")
+@pytest.mark.parametrize("was", [NO_CURBS, Curbs(replace(PAUSE, mark="over"))], ids=["none", "one"])
+def test_who_takes_office_waits_for_an_order_that_is_being_written(
+    harness: Harness,
+    candidate: NewCandidate,
+    curb: Curb,
+    election: Election,
+    monkeypatch: pytest.MonkeyPatch,
+    was: Curbs,
+) -> None:
+    """Where it is a file of its own, it could be overlooked between a look and the record."""
+    monkeypatch.setattr("coordsidecar_adapters.local.store._TURN_PATIENCE_S", CALL_S)
+    first = candidate()
+    first.resign(first.leads())
+    curb(was)
+    leader = candidate()
+    held = leader.wins()
+    files = OrderFiles(f"{harness.url.removeprefix('local:')}/{election.prefix}")
+
+    with ThreadPoolExecutor(1) as elector:
+        with files.turn(CALL_S) as is_ours:
+            taking = elector.submit(leader.take_office, held.token, curbs=was)
+            time.sleep(0.05)  # Were it not to wait, it would be done by then.
+            files.write_curbs(Curbs(PAUSE))
+        taken = taking.result()
+
+    assert is_ours
+    assert taken is None
+    assert files.curbs() == Curbs(PAUSE)
+
+
+@pytest.mark.stores("local")
+def test_an_operator_who_is_stopped_while_writing_keeps_nobody_from_leading(
+    harness: Harness, candidate: NewCandidate, election: Election
+) -> None:
+    leader = candidate()
+    held = leader.wins()
+    files = OrderFiles(f"{harness.url.removeprefix('local:')}/{election.prefix}")
+
+    with files.turn(CALL_S):
+        assert leader.take_office(held.token) == held.token
 
 
 def test_it_outlives_the_term_in_which_it_was_ordered(

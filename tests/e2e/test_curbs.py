@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from coordsidecar.store import registry
+from coordsidecar.store.curbs import MOST_CORDONS, Cordon, Curbs
 from coordsidecar.store.protocol import Election
 from tests.cli.command import Result, coordsidecar, refusal
 from tests.e2e.arena import Arena
@@ -51,6 +53,10 @@ def test_nobody_takes_over_in_a_pause_and_somebody_does_once_it_is_lifted(arena:
     waits_for_the_pause(second)
     nobody = order(arena, "status")
     moved = order(arena, "step-down", "--yes")
+    waited = [
+        order(arena, "wait", "--for", state, "--timeout", "0s")
+        for state in ("no-leader", "leader", "not=one", "leader=two")
+    ]
     resumed = order(arena, "resume", "--yes")
     wait_for(second.leads, "the second to lead")
 
@@ -60,6 +66,7 @@ def test_nobody_takes_over_in_a_pause_and_somebody_does_once_it_is_lifted(arena:
     assert "PAUSED until it is resumed" in nobody.out
     assert moved.status == 1
     assert "resume it first" in moved.out
+    assert [answer.status for answer in waited] == [0, 124, 124, 124]
     assert "PAUSED" not in resumed.out.partition("now: ")[2]
     assert "a migration" in second.log()
     assert status(arena).status == 0
@@ -89,6 +96,16 @@ def test_a_pause_ends_by_itself_if_it_was_to(arena: Arena) -> None:
 
     assert status(arena).status == 0  # Nobody else is kept waiting by it.
     arena.stamps.assert_never_two()
+
+
+def test_a_pause_that_is_over_is_taken_out_while_the_leader_leads_on(arena: Arena) -> None:
+    first, _ = two(arena)
+
+    assert order(arena, "pause", "--yes", "--for", "1s").status == 0
+    wait_for(lambda: status(arena).status == 0, "the pause to be over")
+
+    assert first.leads()
+    assert len(arena.stamps.stints()) == 1
 
 
 def test_a_pause_outlives_every_sidecar_and_the_store(arena_of_own: Arena) -> None:
@@ -170,6 +187,27 @@ def test_a_cordon_holds_for_all_elections_of_a_namespace(arena: Arena, tmp_path:
     assert result.status == 0
     names = [one["election"] for one in json.loads(result.out)["elections"]]
     assert names == [f"{tmp_path.name}/another", f"{tmp_path.name}/nightly"]
+
+
+def test_a_namespace_is_cordoned_as_a_whole_or_not_at_all(arena: Arena, tmp_path: Path) -> None:
+    if arena.scheme == "kubernetes":
+        pytest.skip("it lists no elections")
+    arena.election = Election(tmp_path.name, "nightly")
+    other = Election(tmp_path.name, "another")
+    others = [other.name if part == "nightly" else part for part in arena.options()]
+    arena.start("--id", "one")
+    arena.stamps.wait_for_stints(1)
+    second = arena.start_words(*others, "--id", "two", "--", "sleep", "600")
+    wait_for(second.leads, "it to lead another election")
+    directory = registry.directory(told(arena)[1], namespace=other.namespace, environ={})
+    full = Curbs(cordons=tuple(Cordon(f"n{number}", "ann") for number in range(MOST_CORDONS)))
+    directory.curb("nightly", lambda _: full, timeout_s=30)
+
+    result = coordsidecar("cordon", *told(arena), "three", "--yes", "--rpc-timeout", "30s")
+
+    assert result.status == 1
+    assert "nightly: 32 instances are cordoned already; uncordon some; nothing was" in result.out
+    assert not directory.board("another", timeout_s=30).curbs
 
 
 @pytest.mark.parametrize(

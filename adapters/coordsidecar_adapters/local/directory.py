@@ -7,9 +7,7 @@ For what an operator asks and orders, in a process of its own: no sidecar import
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -25,7 +23,6 @@ from coordsidecar_adapters.local.store import connect
 __all__ = ["LocalDirectory", "directory"]
 
 _LOCK, _RECORD = ".lock", ".json"
-_TURN_S = 0.01
 
 
 def directory(url: str, *, namespace: str, environ: Mapping[str, str]) -> Directory:
@@ -72,35 +69,17 @@ class LocalDirectory:
         if not os.path.exists(stem + _RECORD):
             raise RefusedError(f"there is no {stem}{_RECORD}: nobody has ever led")
         files = OrderFiles(stem)
-        with _writing(files.curbs_path):
-            folder_fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                _lock(folder_fd, time.monotonic() + timeout_s)
-                curbs = change(files.curbs())
-                files.write_curbs(curbs)
-            finally:
-                os.close(folder_fd)
+        with _writing(files.curbs_path), files.turn(timeout_s) as is_ours:
+            if not is_ours:
+                raise UnreachableError(f"somebody else has locked {self._folder}")
+            curbs = change(files.curbs())
+            files.write_curbs(curbs)
         return curbs
-
-
-def _lock(folder_fd: int, deadline_s: float) -> None:
-    """Operators take turns; whoever leads waits for none of them."""
-    while True:
-        try:
-            fcntl.flock(folder_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(_TURN_S)
-        else:
-            return
 
 
 @contextmanager
 def _writing(path: str) -> Iterator[None]:
     try:
         yield
-    except BlockingIOError as e:
-        raise UnreachableError(f"somebody else has locked the folder of {path}") from e
     except OSError as e:
         raise RefusedError(f"cannot write {path}: {e.strerror}") from e

@@ -52,6 +52,8 @@ _POLL_S = 0.25
 _LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010, *(_POLL_S,) * 4)
 # Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
 _CAMPAIGN_TRIES = 3
+# An operator who is stopped while it writes an order shall not keep everybody from leading.
+_TURN_PATIENCE_S = 0.05
 
 
 def connect(url: str, *, election: Election, environ: Mapping[str, str]) -> Store:
@@ -114,9 +116,10 @@ class LocalStore(NothingToPrepare):
             if known.holder == lock.session_id(session):
                 return self._held(known, lock.read_lock_id(fd))
             won = known.won(lock.session_id(session), leader=record, floor=floor)
-            at_once = known.office.may_be_succeeded(floor) and not self._orders.curbs()
             try:
-                return self._win(fd, won, run=run if at_once else "", limits=limits)
+                with self._orders.turn(_TURN_PATIENCE_S):
+                    at_once = known.office.may_be_succeeded(floor) and not self._orders.curbs()
+                    return self._win(fd, won, run=run if at_once else "", limits=limits)
             except OSError:
                 lock.unlock(fd)
                 raise
@@ -162,12 +165,15 @@ class LocalStore(NothingToPrepare):
             led = max(token, floor + 1)
             if known.holder != lock.session_id(session) or known.token not in (token, led):
                 return None
-            if not lock.try_lock(fd) or not self._in_place(fd) or self._orders.curbs() != curbs:
+            if not lock.try_lock(fd) or not self._in_place(fd):
                 return None
-            taken = known.taken(led, lock=lock.read_lock_id(fd), run=run, limits=limits)
-            if known != taken:
-                self._write_record(taken, durable=known.token != led)
-            self._orders.begin_term(curbs)
+            with self._orders.turn(_TURN_PATIENCE_S):
+                if self._orders.curbs() != curbs:
+                    return None
+                taken = known.taken(led, lock=lock.read_lock_id(fd), run=run, limits=limits)
+                if known != taken:
+                    self._write_record(taken, durable=known.token != led)
+                self._orders.begin_term(curbs)
             return led
 
     def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:

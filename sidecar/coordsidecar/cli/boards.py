@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 from coordsidecar.core.election.candidate import leader_name
+from coordsidecar.duration import format_duration
 from coordsidecar.hints import Any
 from coordsidecar.log import json_safe, one_line
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board
 
-__all__ = ["as_fields", "id_of", "leader_id", "ordered", "rows", "sentences"]
+__all__ = ["as_fields", "id_of", "leader_id", "leads", "ordered", "rows", "sentences"]
 
 
 def as_fields(prefix: str, board: Board) -> dict[str, Any]:
@@ -32,9 +33,15 @@ def as_fields(prefix: str, board: Board) -> dict[str, Any]:
     }
 
 
+def leads(board: Board) -> bool:
+    """Whether anybody does: in a pause, whoever holds the election may only wait for its end."""
+    leader = board.leader
+    return leader is not None and (board.curbs.pause is None or leader.token == board.led)
+
+
 def leader_id(board: Board) -> str | None:
     """The display name of whoever leads."""
-    return None if board.leader is None else id_of(board.leader.record)
+    return id_of(board.leader.record) if board.leader is not None and leads(board) else None
 
 
 def id_of(record: str) -> str:
@@ -44,11 +51,11 @@ def id_of(record: str) -> str:
 
 def sentences(prefix: str, board: Board) -> str:
     """For people: who leads, and who stands by."""
-    leader, waiting = board.leader, board.waiting
+    leader, waiting, prefix = board.leader, board.waiting, one_line(prefix)
     if leader is None:
         last = f"; the last token was {board.led}" if board.led else ""
         lines = [f"{prefix}: nobody leads{last}"]
-    elif board.curbs.pause is not None and leader.token != board.led:
+    elif not leads(board):
         lines = [f"{prefix}: nobody leads; {_shown(leader.record)} is elected, and waits"]
     else:
         lines = [f"{prefix}: led by {_shown(leader.record)}, token {leader.token}"]
@@ -66,7 +73,9 @@ def ordered(curbs: Curbs) -> list[str]:
     """What operators have ordered to hold; not to be overlooked."""
     lines = []
     if (pause := curbs.pause) is not None:
-        ends = "until it is resumed" if pause.for_s is None else f"for {pause.for_s:g}s"
+        ends = "until it is resumed"
+        if pause.for_s is not None:
+            ends = f"for {format_duration(pause.for_s)}"
         lines.append(f"  PAUSED {ends}: nobody new takes over; {pause.why}")
     lines += [f"  CORDONED {cordon.id}: {cordon.why}" for cordon in curbs.cordons]
     if curbs.transfer is not None:
@@ -81,9 +90,9 @@ def rows(boards: dict[str, Board]) -> str:
         leader, waiting = board.leader, board.waiting
         table.append(
             (
-                name,
+                one_line(name),
                 one_line(leader_id(board) or "-"),
-                str(leader.token) if leader else "-",
+                str(leader.token) if leader and leads(board) else "-",
                 "?" if waiting is None else str(len(waiting)),
                 _in_short(board.curbs),
             )

@@ -33,6 +33,7 @@ from coordsidecar.value import replace
 __all__ = ["cordon", "pause", "resume", "uncordon"]
 
 _NOBODY_EVER_LED = "nobody has ever led an election here"
+_TOO_MANY = f"{MOST_CORDONS} instances are cordoned already; uncordon some"
 _WAIT_S = 60.0
 _LOOK_EVERY_S = 0.2
 
@@ -80,7 +81,7 @@ def _why_not_changed(
     prefix: str, before: Board, question: str, *, word: str, sure: bool
 ) -> str | None:
     if before.led == 0:
-        return "nobody has ever led it"
+        return "nobody has ever led it, or nothing can be read of that"
     told = f"{boards.sentences(prefix, before)}{question}"
     return None if changing.agreed(told, word=word, sure=sure) else "you said no"
 
@@ -125,7 +126,7 @@ def cordon(
         if curbs.cordon_of(node_id) is not None:
             return curbs
         if len(curbs.cordons) >= MOST_CORDONS:
-            raise RefusedError(f"{MOST_CORDONS} instances are cordoned already; uncordon some")
+            raise RefusedError(_TOO_MANY)
         return replace(curbs, cordons=(*curbs.cordons, ordered))
 
     directory = directory_of(asked, environ)
@@ -173,6 +174,8 @@ def _why_not(boards_now: dict[str, Board], node_id: str) -> str | None:
     if not boards_now:
         return _NOBODY_EVER_LED
     for name, board in boards_now.items():
+        if len(board.curbs.cordons) >= MOST_CORDONS and not board.curbs.cordon_of(node_id):
+            return f"{name}: {_TOO_MANY}"
         if board.curbs.pause is not None and boards.leader_id(board) == node_id:
             return f"{name} is paused, so nobody would take over; resume it first"
     return None

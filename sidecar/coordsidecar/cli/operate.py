@@ -114,13 +114,13 @@ def look_until(
 def _condition(text: str) -> Callable[[Board], bool]:
     kind, equals, node_id = text.partition("=")
     if kind == "leader" and not equals:
-        return lambda board: board.leader is not None
+        return boards.leads
     if kind == "no-leader" and not equals:
-        return lambda board: board.leader is None
+        return lambda board: not boards.leads(board)
     if kind == "leader" and node_id:
         return lambda board: boards.leader_id(board) == node_id
     if kind == "not" and node_id:
-        return lambda board: board.leader is not None and boards.leader_id(board) != node_id
+        return lambda board: boards.leads(board) and boards.leader_id(board) != node_id
     raise UsageError(f"--for: {text!r} is none of leader, no-leader, leader=ID and not=ID")
 
 

@@ -4,8 +4,8 @@ It stands in the office record, which whoever takes office compares and replaces
 office beside it. It can only keep somebody from leading. No deadline and no token follow from it,
 so one that was written by hand, or in bad faith, costs a lead, and nothing else.
 
-How long a pause or a transfer still holds, each candidate counts for itself, from when it first saw
-it: clocks of two hosts are never compared. So none ends early, but one may end later for a
+How long a pause or a transfer still holds, each candidate counts for itself (`core.election.
+curbing`): clocks of two hosts are never compared. So none ends early, but one may end later for a
 candidate that was started meanwhile.
 """
 
@@ -69,7 +69,8 @@ class Cordon(Value):
 
 
 class Transfer(Value):
-    """After the term of ``token``, nobody but ``to`` takes office, for ``within_s``."""
+    """After the term of ``token``, nobody but ``to`` takes office, for ``within_s`` once it has
+    ended."""
 
     token: int
     to: str

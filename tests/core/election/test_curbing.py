@@ -21,12 +21,22 @@ from coordsidecar.core.election.moves import (
     Renewed,
     Report,
     Resign,
+    Silent,
     TakeOffice,
     TellGuard,
     Tick,
     Took,
 )
-from coordsidecar.core.election.phases import Claiming, Elector, Joining, Leading, Resting, Waiting
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Elector,
+    Joining,
+    Leading,
+    Resigning,
+    Resting,
+    Rival,
+    Waiting,
+)
 from coordsidecar.store.curbs import Cordon, Curbs, Pause, Transfer
 from coordsidecar.value import replace
 from tests.core.election.electors import AIMS, BEHIND, CLEAN, SESSION, TIMING, answer, elector, take
@@ -168,15 +178,19 @@ def test_what_is_not_about_us_keeps_us_from_nothing(curbs: Curbs) -> None:
     assert calls(effects) == [TakeOffice(SESSION, 7, 0, curbs)]
 
 
-def test_a_transfer_in_vain_is_over_in_its_time() -> None:
+def test_a_transfer_in_vain_is_over_in_its_time_once_the_lead_is_free() -> None:
     state = elector(Waiting(BEHIND), call=Look(SESSION))
-    state, _ = answer(state, replace(BEHIND, curbs=TO_OTHER), 100.0, aims=ME)
-    state = replace(state, phase=Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+    state, _ = answer(state, replace(BEHIND, curbs=TO_OTHER), 50.0, aims=ME)  # It still leads.
+    joining = {"phase": Joining(), "call": CAMPAIGNING, "retry_at_s": 1e9}
 
-    _, early = answer(state, replace(ELECTED, curbs=TO_OTHER), 109.9, aims=ME)
-    _, late = answer(state, replace(ELECTED, curbs=TO_OTHER), 110.1, aims=ME)
+    first, effects = answer(
+        replace(state, **joining), replace(ELECTED, curbs=TO_OTHER), 100.0, aims=ME
+    )
+    again = replace(first, **joining)
+    _, early = answer(again, replace(ELECTED, curbs=TO_OTHER), 109.9, aims=ME)
+    _, late = answer(again, replace(ELECTED, curbs=TO_OTHER), 110.1, aims=ME)
 
-    assert calls(early) == [Resign(SESSION, 7)]
+    assert calls(effects) == calls(early) == [Resign(SESSION, 7)]
     assert calls(late) == [TakeOffice(SESSION, 7, 0, TO_OTHER)]
 
 
@@ -228,6 +242,81 @@ def test_who_came_into_office_before_the_pause_leads() -> None:
     state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9)
 
     state, effects = answer(state, in_office, 100.0, aims=ME)
+
+    assert isinstance(state.phase, Leading)
+    assert [type(message) for message in told(effects)] == [msg.Leased]
+
+
+def test_who_gave_its_place_back_to_an_orderly_end_need_not_doubt_it_in_another_session() -> None:
+    known = Rival(6, "", None)
+    state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9, rival=known, floor=6)
+
+    orderly, _ = answer(state, replace(ELECTED, curbs=CORDONED), 100.0, aims=ME)
+    sudden = replace(ELECTED, clean=False, last_run="election-theirs", curbs=CORDONED)
+    sudden_end, _ = answer(state, sudden, 100.0, aims=ME)
+    doubted = replace(state, forgotten_until_s=110.0)
+    in_doubt, _ = answer(doubted, replace(ELECTED, curbs=CORDONED), 100.0, aims=ME)
+
+    assert orderly.rival is None
+    assert sudden_end.rival == in_doubt.rival == known
+
+
+def renewed(curbs: Curbs, now_s: float, state: Elector) -> tuple[Elector, list[Effect]]:
+    """A leader's proof comes back with that."""
+    state = replace(state, call=Renew(SESSION, look=True), renewed_at_s=now_s - 1.0)
+    return answer(state, Renewed(15.0, replace(CLEAN, curbs=curbs)), now_s, aims=ME)
+
+
+def test_a_leader_takes_a_pause_that_is_over_out_of_the_record_once() -> None:
+    state = elector(Leading(CLEAN))
+
+    state, _ = renewed(FOR_10_S, 100.0, state)
+    early, effects_early = renewed(FOR_10_S, 109.0, state)
+    state, effects = renewed(FOR_10_S, 110.1, early)
+    assert calls(effects_early) == []
+    assert calls(effects) == [TakeOffice(SESSION, 7, 0, FOR_10_S)]
+
+    failed, effects = answer(state, Silent("cut off"), 110.2, aims=ME)
+    assert calls(effects) == []
+    _, effects = renewed(FOR_10_S, 113.0, failed)
+    assert calls(effects) == [TakeOffice(SESSION, 7, 0, FOR_10_S)]
+
+    state, effects = answer(state, Took(7), 110.2, aims=ME)
+    assert (state.curbs, state.phase, told(effects), calls(effects)) == (
+        Curbs(),
+        Leading(replace(CLEAN, curbs=FOR_10_S)),
+        [],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    "curbs", [FOR_EVER, replace(FOR_10_S, transfer=Transfer(7, "other", 10.0, "ann"))]
+)
+def test_nothing_else_is_taken_out_of_it(curbs: Curbs) -> None:
+    state, _ = renewed(curbs, 100.0, elector(Leading(CLEAN)))
+
+    _, effects = renewed(curbs, 10_000.0, state)
+
+    assert calls(effects) == []
+
+
+def test_who_tries_once_and_is_cordoned_gives_up() -> None:
+    aims = replace(ME, try_once=True)
+    state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+
+    state, effects = answer(state, replace(ELECTED, curbs=CORDONED), 100.0, aims=aims)
+
+    assert msg.Failed(124, "it is cordoned by bob: a reboot, and --wait is over") in told(effects)
+    assert isinstance(state.phase, Resigning)
+    assert state.phase.leave
+
+
+def test_who_tries_once_and_is_in_office_leads() -> None:
+    aims = replace(ME, try_once=True)
+    state = elector(Joining(), call=CAMPAIGNING, retry_at_s=1e9)
+
+    state, effects = answer(state, replace(CLEAN, in_office=True, curbs=FOR_EVER), 100.0, aims=aims)
 
     assert isinstance(state.phase, Leading)
     assert [type(message) for message in told(effects)] == [msg.Leased]

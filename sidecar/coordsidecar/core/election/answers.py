@@ -210,6 +210,8 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             assert isinstance(standing, Held)
             elector = curbing.note(elector, standing.curbs, now_s)
             elector = candidate.watching(elector, Leading(standing), now_s, aims)
+            # Now there is time for that: it holds up no renewal.
+            elector = replace(elector, lifting=curbing.is_over(elector, token, now_s))
             orders = curbing.orders(answer.result.order, standing.curbs, token, aims)
             return elector, [rules.tell_lease(elector, token, aims), *orders]
         case Adopting():
@@ -275,6 +277,8 @@ def _took_office(elector: Elector, answer: Answered, now_s: float, aims: Aims) -
             return rules.session_lost(elector, reason, now_s, aims)
         case Claiming(held), Took(int(token)):
             return rules.lead(elector, replace(held, token=token), now_s, aims)
+        case Leading(Held(token)), Took(taken) if token == taken:
+            return curbing.note(elector, elector.curbs.of_next_term, now_s), []
         case Claiming(), Took(None):
             elector = replace(elector.to(Joining()), retry_at_s=now_s, vacant_since_s=None)
             return elector, []

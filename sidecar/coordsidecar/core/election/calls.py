@@ -62,9 +62,14 @@ def wanted(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
             return [renew, (lambda: rules.campaign(elector, session), elector.look_at_s), see]
         case Claiming():
             return [renew, look]
-        case Leading():
+        case Leading(held):
             prepare = (lambda: Prepare(session), elector.prepare_at_s)
-            return [(lambda: Renew(session, look=True), elector.renew_at_s), prepare]
+            lift = lambda: TakeOffice(session, held.token, curbs=elector.curbs)  # noqa: E731
+            return [
+                (lambda: Renew(session, look=True), elector.renew_at_s),
+                prepare,
+                (lift, -math.inf if elector.lifting else math.inf),
+            ]
         case Killing():
             # With its proof, so that it is seen: who cannot be killed keeps the lead.
             return [(lambda: Renew(session, look=True), elector.renew_at_s)]
@@ -82,6 +87,8 @@ def asking(elector: Elector, op: Op) -> Elector:
     """What follows from the mere asking."""
     if isinstance(op, Prepare):
         return replace(elector, prepare_at_s=math.inf)  # Once is enough, whatever comes of it.
+    if isinstance(op, TakeOffice) and isinstance(elector.phase, Leading):
+        return replace(elector, lifting=False)  # If it fails, the next renewal comes back to it.
     if isinstance(op, TakeOffice) and isinstance(elector.phase, Claiming):
         # From now on others may see us in office, whatever we are told.
         from_s = min(elector.phase.lease_from_s, elector.renewed_at_s)

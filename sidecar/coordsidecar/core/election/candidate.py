@@ -8,7 +8,7 @@ import math
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import curbing, making_way, rules, sight
 from coordsidecar.core.election.moves import Aims, Effect, TellGuard
-from coordsidecar.core.election.phases import Claiming, Elector, Joining, Leading, Rival, Waiting
+from coordsidecar.core.election.phases import Elector, Joining, Leading, Rival, Waiting
 from coordsidecar.hints import assert_never
 from coordsidecar.store.protocol import Absent, Behind, Held, Standing, Vacant
 from coordsidecar.value import replace
@@ -29,7 +29,9 @@ def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, 
     match standing:
         case Held():
             elector, effects = rules.claim(elector, standing, now_s, aims)
-            if aims.try_once and isinstance(elector.phase, Claiming) and elector.phase.barred:
+            leads = isinstance(elector.phase, Leading)
+            _, barred = curbing.bar(elector, standing.last_led, now_s, aims)
+            if aims.try_once and barred and not leads:
                 elector, more = making_way.give_up_waiting(elector, now_s, aims)
                 effects += more
             return elector, effects

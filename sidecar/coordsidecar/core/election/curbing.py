@@ -5,7 +5,9 @@ office either, and looks on until the pause is over. Who is cordoned, or is not 
 transfer is for, gives its place back and rests, so that another is elected. A leader hears of a
 cordon, or a transfer, with its proof of ownership, and hands over.
 
-For how long a pause or a transfer holds is counted from when we first saw it.
+For how long a pause holds is counted from when we first saw it; a transfer, from when we were first
+elected in spite of it, as the job before may take its time to end. A leader takes a pause that is
+over out of the record, lest it hold anew for who comes later.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from coordsidecar.store.curbs import Curbs, Pause, Transfer
 from coordsidecar.store.orders import Order
 from coordsidecar.value import Value, replace
 
-__all__ = ["Bar", "bar", "note", "orders", "wait"]
+__all__ = ["Bar", "bar", "is_over", "note", "orders", "wait"]
 
 _LOOK_EVERY_S = 1.0
 
@@ -39,27 +41,36 @@ def note(elector: Elector, curbs: Curbs, now_s: float) -> Elector:
     if curbs == elector.curbs:
         return elector
     known = dict(elector.curbed)
-    marks = [_mark(curb) for curb in (curbs.pause, curbs.transfer) if curb is not None]
-    curbed = tuple((mark, known.get(mark, now_s)) for mark in marks)
+    if curbs.pause is not None:
+        known.setdefault(_mark(curbs.pause), now_s)
+    marks = {_mark(curb) for curb in (curbs.pause, curbs.transfer) if curb is not None}
+    curbed = tuple((mark, since_s) for mark, since_s in known.items() if mark in marks)
     return replace(elector, curbs=curbs, curbed=curbed)
 
 
-def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> Bar | None:
-    """What keeps us from taking office after the term of ``last_led``; None: nothing does."""
-    pause, transfer = elector.curbs.pause, elector.curbs.transfer
+def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> tuple[Elector, Bar | None]:
+    """What keeps us, elected, from taking office after the term of ``last_led``, if anything."""
+    transfer = elector.curbs.transfer
     rest_s = aims.timing.renew_every_s
-    if pause is not None:
-        for_s = math.inf if pause.for_s is None else pause.for_s
-        until_s = _since_s(elector, pause) + for_s
-        if now_s < until_s:
-            return Bar(pause.why, until_s, waits=True)
+    if elector.curbs.pause is not None and now_s < (until_s := _pause_ends_s(elector)):
+        return elector, Bar(elector.curbs.pause.why, until_s, waits=True)
     if (cordon := elector.curbs.cordon_of(aims.node_id)) is not None:
-        return Bar(cordon.why, math.inf, waits=False, rest_s=rest_s)
+        return elector, Bar(cordon.why, math.inf, waits=False, rest_s=rest_s)
     if transfer is not None and transfer.token == last_led and transfer.to != aims.node_id:
-        until_s = _since_s(elector, transfer) + transfer.within_s
+        known = dict(elector.curbed)
+        until_s = known.setdefault(_mark(transfer), now_s) + transfer.within_s
+        elector = replace(elector, curbed=tuple(known.items()))
         if now_s < until_s:
-            return Bar(transfer.why, until_s, waits=False, rest_s=rest_s)
-    return None
+            return elector, Bar(transfer.why, until_s, waits=False, rest_s=rest_s)
+    return elector, None
+
+
+def is_over(elector: Elector, token: int, now_s: float) -> bool:
+    """Whether we, who lead under ``token``, are to take a pause out of the record."""
+    transfer = elector.curbs.transfer
+    if transfer is not None and transfer.token == token:
+        return False  # It would be taken out as well.
+    return elector.curbs.pause is not None and now_s >= _pause_ends_s(elector)
 
 
 def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, list[Effect]]:
@@ -90,8 +101,11 @@ def orders(order: Order | None, curbs: Curbs, token: int, aims: Aims) -> list[Ef
     return []
 
 
-def _since_s(elector: Elector, curb: Pause | Transfer) -> float:
-    return dict(elector.curbed).get(_mark(curb), math.inf)
+def _pause_ends_s(elector: Elector) -> float:
+    pause = elector.curbs.pause
+    assert pause is not None
+    for_s = math.inf if pause.for_s is None else pause.for_s
+    return dict(elector.curbed).get(_mark(pause), math.inf) + for_s
 
 
 def _mark(curb: Pause | Transfer) -> str:

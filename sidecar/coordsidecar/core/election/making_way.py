@@ -100,9 +100,11 @@ def answered(elector: Elector, answer: Answered) -> Elector:
 
 def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
     """`--wait` ran out."""
-    why = f"{elector.following or 'somebody else'} leads"
-    if isinstance(elector.phase, Claiming):
-        why = f"it is {elector.phase.barred}"
+    why, cordon = f"{elector.following or 'somebody else'} leads", None
+    if not elector.following:
+        cordon = elector.curbs.pause or elector.curbs.cordon_of(aims.node_id)
+    if cordon is not None:
+        why = f"it is {cordon.why}"
     if not elector.connected:
         why = "the store does not answer"
     tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, f"{why}, and --wait is over"))

@@ -193,7 +193,7 @@ class Elector(Value, kw_only=True):
     this session has seen. ``watch_refused``: it was reported that the store refuses our watch.
     ``prepare_at_s``: when to find out what it takes to resign.
     ``curbs``: what operators have ordered, as we last heard; ``curbed``: since when we know of what
-    ends by itself (`curbing`).
+    ends by itself (`curbing`); ``lifting``: it is to be taken out of the record.
     ``behind_from_s``: the last renewal before we last asked, and were told that somebody leads: no
     earlier than that we can have come into office without being told.
     """
@@ -238,6 +238,7 @@ class Elector(Value, kw_only=True):
     behind_from_s: float = -math.inf
     curbs: Curbs = NO_CURBS
     curbed: tuple[tuple[str, float], ...] = ()
+    lifting: bool = False
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)

@@ -96,8 +96,13 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if held.last_led == held.token and not going_on:
         # Whoever was before us has appointed us; or a request took it that we had no answer to.
         return appointed(elector, held, now_s, aims)
-    barred = curbing.bar(elector, held.last_led, now_s, aims)
+    # Our own run ended under the guard that now stands by, so we know that its tree is gone. And
+    # where the store has lost its data, who led then may not have heard of it yet.
+    orderly = (held.clean or held.last_run == aims.run) and held.last_led >= elector.floor
+    elector, barred = curbing.bar(elector, held.last_led, now_s, aims)
     if barred is not None and not barred.waits:
+        if orderly and now_s >= elector.forgotten_until_s:
+            elector = replace(elector, rival=None)  # By another session we need not doubt it.
         report = Report("resigning", f"elected, but {barred.why}", held.token)
         rest_s = barred.rest_s
         elector, more = resign(elector, held.token, rest_s, leave=False, now_s=now_s, aims=aims)
@@ -107,11 +112,6 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     elector, since_s = vacant_since(elector, held.last_led, now_s)
     elected_at_s = min(elector.elected_at_s, now_s)
     elector = replace(elector, look_at_s=math.inf, elected_at_s=elected_at_s)
-    # Our own run ended under the guard that now stands by, so we know that its tree is gone.
-    orderly = held.clean or held.last_run == aims.run
-    if held.last_led < elector.floor:
-        # The store has lost its data, and who led then may not have heard of it yet.
-        orderly = False
     start_at_s, unseen = now_s, ""
     if not orderly:
         start_at_s = since_s + takeover_delay_s(elector, aims, held.last_limits)
