@@ -41,4 +41,4 @@ def a_transfer_is_for_anybody() -> AbstractContextManager[None]:
 
 def a_pause_ends_when_somebody_comes_anew() -> AbstractContextManager[None]:
     """Its time counts from long ago for who has only just seen it."""
-    return patched(curbing, "_since_s", lambda since: lambda *known: since(*known) - 100.0)
+    return patched(curbing, "_pause_ends_s", lambda ends: lambda elector: ends(elector) - 100.0)
