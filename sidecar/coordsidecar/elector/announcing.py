@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
-from coordsidecar.store.announcer import Announcer
 from coordsidecar.store.protocol import StoreError
+
+if TYPE_CHECKING:
+    from coordsidecar.store.announcer import Announcer
 
 __all__ = ["Announcing", "start"]
 

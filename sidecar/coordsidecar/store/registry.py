@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Mapping
 
 from coordsidecar.hints import TYPE_CHECKING, TypeVar, cast
-from coordsidecar.store.announcer import Announcer, AnnouncerFactory
 from coordsidecar.store.protocol import (
     Election,
     Store,
@@ -21,6 +20,7 @@ from coordsidecar.store.protocol import (
 )
 
 if TYPE_CHECKING:
+    from coordsidecar.store.announcer import Announcer, AnnouncerFactory
     from coordsidecar.store.directory import Directory, DirectoryFactory
     from coordsidecar.store.examiner import Examiner, ExaminerFactory
 
@@ -93,7 +93,7 @@ def announcer(
     scheme = check_scheme(url)
     if scheme not in _ANNOUNCERS:
         return None
-    make = cast(AnnouncerFactory, _attribute(_ANNOUNCERS[scheme]))
+    make = cast("AnnouncerFactory", _attribute(_ANNOUNCERS[scheme]))
     return make(url, election=election, node_id=node_id, environ=environ)
 
 
