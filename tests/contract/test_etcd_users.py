@@ -18,7 +18,7 @@ Servers = Callable[..., EtcdServer]
 Stand = Callable[..., Candidate]
 
 # How long a watch looks in vain.
-_SHORT_S = 1.0
+_SHORT_S = 5.0  # In which a watch is opened, on a busy host too.
 
 
 def login(user: str = "root", password: str = EtcdServer.password) -> dict[str, str]:

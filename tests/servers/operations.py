@@ -17,7 +17,7 @@ from tests.servers.http import Request, answer
 __all__ = ["DIALECTS", "Dialect", "Operation", "of_consul", "of_etcd", "of_kubernetes"]
 
 
-_COMPARED_TO_TAKE_OFFICE = 2
+_READ_BY_A_CANDIDATE = 4
 
 
 class Operation(Enum):
@@ -66,9 +66,9 @@ def of_etcd(request: Request) -> Operation:
         return Operation.RESIGN
     if any("lease" in put for put in puts):
         return Operation.CAMPAIGN
-    # Both ask that nobody is before us; only a campaign asks for the record of an orderly end.
+    # Both ask that nobody is before us; only who campaigns asks otherwise where it stands.
     first = any("range_end" in one for one in compared)
-    if first and len(compared) > _COMPARED_TO_TAKE_OFFICE:
+    if first and len(transaction["failure"]) == _READ_BY_A_CANDIDATE:
         return Operation.SUCCEED
     if puts:
         return _of_office(puts[0]["value"])
