@@ -188,7 +188,10 @@ def test_a_socket_is_taken_over_from_the_dead_and_from_nobody_else(
 
     second = local.start(*option)
     code = second.wait()
-    for process in first.everyone():
+    everyone = first.everyone()
+    for process in everyone:
+        process.suspend()  # Or one of them finds another dead, and tidies up.
+    for process in everyone:
         process.kill()
     first.process.wait()
     left_behind = os.path.exists(where.path)
@@ -222,3 +225,24 @@ def test_what_the_page_on_operations_says_of_curl_works(local: Arena, tmp_path: 
     )
 
     assert json.loads(done.stdout)["ordered"] == "step-down"
+
+
+def test_a_pause_and_a_cordon_are_ordered_of_any_instance(either: Arena, tmp_path: Path) -> None:
+    where, option = socket_at(tmp_path)
+    either.start("--id", "one")
+    either.stamps.wait_for_stints(1)
+    standby = either.start("--id", "two", *option)
+    wait_for(lambda: "standing-by" in standby.log() and is_served(where), "the second to stand by")
+    asked = [*either.options()[:4], either.election.name, "--rpc-timeout", "30s", "--json"]
+
+    paused = post(where, "/v1/pause", {"reason": "a migration"})
+    cordoned = post(where, "/v1/cordon", {"id": "one"})
+    status = coordsidecar("status", *asked)
+    lifted = [post(where, path, {"id": "one"} if "c" in path else {}) for path in
+              ("/v1/uncordon", "/v1/resume")]  # fmt: skip
+
+    assert [answer for answer, _ in (paused, cordoned, *lifted)] == [200] * 4
+    assert status.status == 4
+    assert json.loads(status.out)["paused"]["reason"] == "a migration"
+    assert [one["id"] for one in json.loads(status.out)["cordoned"]] == ["one"]
+    assert coordsidecar("status", *asked).status == 0

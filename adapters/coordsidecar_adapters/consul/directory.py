@@ -2,7 +2,7 @@
 
 Consul keeps no queue: whoever is told first that the lock is free may get it.
 
-For what an operator asks and orders, in a process of its own: no sidecar imports it.
+For what an operator asks and orders: no sidecar imports it before one orders by its `--http`.
 """
 
 from __future__ import annotations

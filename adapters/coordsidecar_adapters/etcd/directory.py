@@ -3,7 +3,7 @@
 Candidates stand in the queue by the order in which their keys were created; the first leads. Other
 programs' candidates stand there, too.
 
-For what an operator asks and orders, in a process of its own: no sidecar imports it.
+For what an operator asks and orders: no sidecar imports it before one orders by its `--http`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An election of Kubernetes, as its Lease tells of it. Who else wants it, a Lease does not know.
 
-For what an operator asks and orders, in a process of its own: no sidecar imports it.
+For what an operator asks and orders: no sidecar imports it before one orders by its `--http`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A lock file tells of its holder alone: who else waits for it, it does not know.
 
-For what an operator asks and orders, in a process of its own: no sidecar imports it.
+For what an operator asks and orders: no sidecar imports it before one orders by its `--http`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,5 @@
-"""What may be ordered by HTTP, by path: each is a function that takes what was posted.
-
-====================  ============================================================================
-``/v1/step-down``     hand over, as by ``coordsidecar step-down``: 202, before it is done
-====================  ============================================================================
-"""
+"""What may be ordered by HTTP of a leader itself: ``/v1/step-down``, as by the command of this
+name, but not by way of the store. 202: before it is done."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from coordsidecar.elector.status import Answer, Orders
 from coordsidecar.log import json_safe
 from coordsidecar.store.orders import LONGEST_REASON, STEP_DOWN, Order
 
-__all__ = ["Ordering"]
+__all__ = ["Ordering", "know_all_of", "taking"]
 
 _SIT_OUT_S = 30.0
 # What is told twice is heeded once; so who tells it all the time need not be heard all the time.
@@ -42,30 +38,10 @@ class Ordering:
         self._last: tuple[int, float] = (0, 0.0)
 
     def orders(self) -> Orders:
-        return {
-            "/v1/step-down": self._taking(self._step_down),
-        }
-
-    def _taking(
-        self, carry_out: Callable[[_Fields, str], tuple[int, _Fields]]
-    ) -> Callable[[Post], Answer]:
-        """``carry_out`` is told what the body says, and who asks."""
-
-        def take(post: Post) -> Answer:
-            try:
-                self._doorkeeper.admit(post)
-                status, shows = carry_out(fields_of(post), post.by)
-            except NotTakenError as refused:
-                status, shows = refused.status, {"refused": refused.why}
-            text = json.dumps(json_safe({"version": 1} | shows), ensure_ascii=False)
-            return Answer(
-                status, "application/json", text.encode("utf-8", "backslashreplace") + b"\n"
-            )
-
-        return take
+        return {"/v1/step-down": taking(self._doorkeeper, self._step_down)}
 
     def _step_down(self, fields: _Fields, by: str) -> tuple[int, _Fields]:
-        _know_all_of(fields, {"reason", "sit_out_s", "token"})
+        know_all_of(fields, {"reason", "sit_out_s", "token"})
         wanted = fields.get("token")
         before = self._look()
         order = _read(fields, by, before["token"] or 1)
@@ -85,7 +61,25 @@ class Ordering:
         return 202, {"ordered": STEP_DOWN, "sit_out_s": order.sit_out_s, "before": before}
 
 
-def _know_all_of(fields: _Fields, known: Collection[str]) -> None:
+def taking(
+    doorkeeper: Doorkeeper, carry_out: Callable[[_Fields, str], tuple[int, _Fields]]
+) -> Callable[[Post], Answer]:
+    """``carry_out`` is told what the body says, and who asks; what it raises is `NotTakenError`."""
+
+    def take(post: Post) -> Answer:
+        try:
+            doorkeeper.admit(post)
+            status, shows = carry_out(fields_of(post), post.by)
+        except NotTakenError as refused:
+            status, shows = refused.status, {"refused": refused.why}
+        text = json.dumps(json_safe({"version": 1} | shows), ensure_ascii=False)
+        data = text.encode("utf-8", "backslashreplace") + b"\n"
+        return Answer(status, "application/json", data)
+
+    return take
+
+
+def know_all_of(fields: _Fields, known: Collection[str]) -> None:
     """A field that nobody knows is refused, not passed over. Raises `NotTakenError`."""
     if unknown := fields.keys() - known:
         there_are = ", ".join(sorted(known))

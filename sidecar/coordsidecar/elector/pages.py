@@ -15,6 +15,7 @@ Prometheus and people.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from coordsidecar.core.election.moves import Event, Ordered
 from coordsidecar.core.election.phases import Elector
 from coordsidecar.elector import metrics, shown
 from coordsidecar.elector.counts import Counts
+from coordsidecar.elector.curbing import Curbing
 from coordsidecar.elector.events import News, feed
 from coordsidecar.elector.listening import Listening
 from coordsidecar.elector.mailbox import Mailbox
@@ -35,6 +37,7 @@ from coordsidecar.settings import serving
 from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
+from coordsidecar.store.curbs import Curbs
 from coordsidecar.trees.process import is_stopped
 
 __all__ = ["Served", "in_full", "pages", "serve_pages"]
@@ -90,16 +93,24 @@ def serve_pages(
     names = {socket.gethostname()} | (
         {settings.http[0]} if isinstance(settings.http, tuple) else set()
     )
-    ordering = Ordering(
-        lambda: in_full(snapshot(), health(), store=store),
-        lambda order: inbox.put(Ordered(order)),
-        Doorkeeper(settings.http_token_file, names, log),
-    )
+    doorkeeper = Doorkeeper(settings.http_token_file, names, log)
+
+    def all_of_it() -> dict[str, Any]:
+        return in_full(snapshot(), health(), store=store)
+
+    def curb(change: Callable[[Curbs], Curbs]) -> Curbs:
+        election, timeout_s = settings.election, settings.timing.rpc_timeout_s
+        # Anew each time: those of the election's own calls are of one thread each.
+        there = stores.directory(settings.store, namespace=election.namespace, environ=os.environ)
+        return there.curb(election.name, change, timeout_s=timeout_s)
+
+    ordering = Ordering(all_of_it, lambda order: inbox.put(Ordered(order)), doorkeeper)
+    orders = {**ordering.orders(), **Curbing(all_of_it, curb, doorkeeper).orders()}
     shows = pages(snapshot, health, counts, news, store=store)
     try:
         listening = Listening(settings.http)
         try:
-            serve(listening.socket, shows, ordering.orders())
+            serve(listening.socket, shows, orders)
         except BaseException:
             listening.close()
             raise
