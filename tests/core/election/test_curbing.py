@@ -29,6 +29,7 @@ from tests.core.election.curbed import (
     CAMPAIGNING,
     CORDONED,
     ELECTED,
+    FOR_10_S,
     ME,
     TO_OTHER,
     calls,
@@ -138,3 +139,12 @@ def test_no_takeover_delay_is_cut_short_by_that() -> None:
     _, effects = take(state, Tick(), 105.1, aims)
 
     assert not told(effects)
+
+
+@pytest.mark.parametrize("curbs", [CORDONED, TO_OTHER], ids=["cordoned", "transfer"])
+def test_in_a_pause_too_it_gives_its_place_back_lest_it_lead_once_that_is_over(
+    curbs: Curbs,
+) -> None:
+    _, effects = elected(replace(curbs, pause=FOR_10_S.pause))
+
+    assert calls(effects) == [Resign(SESSION, 7)]

@@ -50,10 +50,9 @@ def note(elector: Elector, curbs: Curbs, now_s: float) -> Elector:
 
 def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> tuple[Elector, Bar | None]:
     """What keeps us, elected, from taking office after the term of ``last_led``, if anything."""
-    transfer = elector.curbs.transfer
+    pause, transfer = elector.curbs.pause, elector.curbs.transfer
     rest_s = aims.timing.renew_every_s
-    if elector.curbs.pause is not None and now_s < (until_s := _pause_ends_s(elector)):
-        return elector, Bar(elector.curbs.pause.why, until_s, waits=True)
+    # Before the pause: once that is over, office is taken, and nothing is asked again.
     if (cordon := elector.curbs.cordon_of(aims.node_id)) is not None:
         return elector, Bar(cordon.why, math.inf, waits=False, rest_s=rest_s)
     if transfer is not None and transfer.token == last_led and transfer.to != aims.node_id:
@@ -62,6 +61,8 @@ def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> tuple[Elec
         elector = replace(elector, curbed=tuple(known.items()))
         if now_s < until_s:
             return elector, Bar(transfer.why, until_s, waits=False, rest_s=rest_s)
+    if pause is not None and now_s < (until_s := _pause_ends_s(elector)):
+        return elector, Bar(pause.why, until_s, waits=True)
     return elector, None
 
 
@@ -110,4 +111,4 @@ def _pause_ends_s(elector: Elector) -> float:
 
 def _mark(curb: Pause | Transfer) -> str:
     """What tells it from any other."""
-    return curb.mark if isinstance(curb, Pause) else f"to {curb.to} after {curb.token}"
+    return curb.mark if isinstance(curb, Pause) else repr(curb)
