@@ -23,8 +23,10 @@ _FORKS_LATE = """
 import os, signal, sys, time
 
 def late(*_):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # Or it forks as its parent does.
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         os.setsid()
         time.sleep(600)
     os._exit(0)
