@@ -123,15 +123,13 @@ def cordon(
     ordered = replace(ordered, reason=reason)
 
     def cordoned(curbs: Curbs) -> Curbs:
-        if curbs.cordon_of(node_id) is not None:
-            return curbs
-        if len(curbs.cordons) >= MOST_CORDONS:
+        if (made := curbs.having(ordered)) is None:
             raise RefusedError(_TOO_MANY)
-        return replace(curbs, cordons=(*curbs.cordons, ordered))
+        return made
 
     directory = directory_of(asked, environ)
     before = _boards_of(directory, asked)
-    if (why := _why_not(before, node_id)) is None and not changing.agreed(
+    if (why := _why_not(before, ordered)) is None and not changing.agreed(
         f"{_told(asked, before)}Let {node_id} lead none of these?", word="cordon", sure=sure
     ):
         why = "you said no"
@@ -170,13 +168,13 @@ def _boards_of(directory: Directory, asked: Asked) -> dict[str, Board]:
     return {name: board for name, board in found.items() if board.led > 0}
 
 
-def _why_not(boards_now: dict[str, Board], node_id: str) -> str | None:
+def _why_not(boards_now: dict[str, Board], cordon: Cordon) -> str | None:
     if not boards_now:
         return _NOBODY_EVER_LED
     for name, board in boards_now.items():
-        if len(board.curbs.cordons) >= MOST_CORDONS and not board.curbs.cordon_of(node_id):
+        if board.curbs.having(cordon) is None:
             return f"{name}: {_TOO_MANY}"
-        if board.curbs.pause is not None and boards.leader_id(board) == node_id:
+        if board.curbs.pause is not None and boards.leader_id(board) == cordon.id:
             return f"{name} is paused, so nobody would take over; resume it first"
     return None
 

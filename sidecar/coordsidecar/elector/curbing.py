@@ -65,11 +65,9 @@ class Curbing:
         (cordon,) = Curbs.read({"cordons": [told]}).cordons
 
         def cordoned(curbs: Curbs) -> Curbs:
-            if curbs.cordon_of(node_id) is not None:
-                return curbs
-            if len(curbs.cordons) >= MOST_CORDONS:
+            if (made := curbs.having(cordon)) is None:
                 raise RefusedError(f"{MOST_CORDONS} instances are cordoned already")
-            return replace(curbs, cordons=(*curbs.cordons, cordon))
+            return made
 
         return self._order("cordon", fields, cordoned)
 

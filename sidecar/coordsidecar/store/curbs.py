@@ -96,6 +96,14 @@ class Curbs(Value):
     def cordon_of(self, node_id: str) -> Cordon | None:
         return next((cordon for cordon in self.cordons if cordon.id == node_id), None)
 
+    def having(self, cordon: Cordon) -> Curbs | None:
+        """With that one too, unless its instance is cordoned already; None: there is no room."""
+        if self.cordon_of(cordon.id) is not None:
+            return self
+        if len(self.cordons) >= MOST_CORDONS:
+            return None
+        return replace(self, cordons=(*self.cordons, cordon))
+
     def without(self, node_id: str) -> Curbs:
         """With no cordon of that instance."""
         return replace(self, cordons=tuple(c for c in self.cordons if c.id != node_id))
