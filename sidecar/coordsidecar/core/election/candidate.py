@@ -29,11 +29,11 @@ def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, 
     match standing:
         case Held():
             elector, effects = rules.claim(elector, standing, now_s, aims)
-            leads = isinstance(elector.phase, Leading)
-            _, barred = curbing.bar(elector, standing.last_led, now_s, aims)
-            if aims.try_once and barred and not leads:
-                elector, more = making_way.give_up_waiting(elector, now_s, aims)
-                effects += more
+            if aims.try_once and not isinstance(elector.phase, Leading):
+                _, barred = curbing.bar(elector, standing.last_led, now_s, aims)
+                if barred is not None:
+                    elector, more = making_way.give_up_waiting(elector, now_s, aims)
+                    effects += more
             return elector, effects
         case Absent():
             # Who is no candidate does not know whether somebody else leads meanwhile.

@@ -50,12 +50,11 @@ def note(elector: Elector, curbs: Curbs, now_s: float) -> Elector:
 
 def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> tuple[Elector, Bar | None]:
     """What keeps us, elected, from taking office after the term of ``last_led``, if anything."""
-    pause, transfer = elector.curbs.pause, elector.curbs.transfer
-    rest_s = aims.timing.renew_every_s
+    pause, rest_s = elector.curbs.pause, aims.timing.renew_every_s
     # Before the pause: once that is over, office is taken, and nothing is asked again.
     if (cordon := elector.curbs.cordon_of(aims.node_id)) is not None:
         return elector, Bar(cordon.why, math.inf, waits=False, rest_s=rest_s)
-    if transfer is not None and transfer.token == last_led and transfer.to != aims.node_id:
+    if (transfer := _for_another(elector.curbs, last_led, aims)) is not None:
         known = dict(elector.curbed)
         until_s = known.setdefault(_mark(transfer), now_s) + transfer.within_s
         elector = replace(elector, curbed=tuple(known.items()))
@@ -91,15 +90,23 @@ def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, l
 
 def orders(order: Order | None, curbs: Curbs, token: int, aims: Aims) -> list[Effect]:
     """What a leader under ``token`` has the guard do; what is told twice, it heeds once."""
-    rest_s, transfer = aims.timing.renew_every_s, curbs.transfer
+    rest_s = aims.timing.renew_every_s
     # What is meant for another term is past.
     if order is not None and order.token == token:
         return [TellGuard(msg.StepDown(token, order.sit_out_s, order.why))]
     if (cordon := curbs.cordon_of(aims.node_id)) is not None:
         return [TellGuard(msg.StepDown(token, rest_s, cordon.why))]
-    if transfer is not None and transfer.token == token and transfer.to != aims.node_id:
+    if (transfer := _for_another(curbs, token, aims)) is not None:
         return [TellGuard(msg.StepDown(token, rest_s, transfer.why))]
     return []
+
+
+def _for_another(curbs: Curbs, token: int, aims: Aims) -> Transfer | None:
+    """The transfer after the term of ``token``, if it is not for us."""
+    transfer = curbs.transfer
+    if transfer is None or transfer.token != token or transfer.to == aims.node_id:
+        return None
+    return transfer
 
 
 def _pause_ends_s(elector: Elector) -> float:
