@@ -1,4 +1,7 @@
-"""What a hook prints, line by line to our log, and no more of it than anybody would read."""
+"""What a hook prints, line by line to our log, and no more of it than anybody would read.
+
+Part of the process ``hook-runner``; it must never wait for a hook to print, or to be read.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 It runs in the process that the user starts: `launch` wires guard and elector together, and then
 that process is the guard; ``--help`` and the questions of an operator end without one. It may read
-files and environment; only `check`, `doctor` and `operate` may ask a store, and only `health` a
-status page, in a process where no job runs. It never decides anything about a job or an election.
+files and environment; only `check`, `doctor` and what `operators` dispatches may ask a store, only
+`order` and `curb` leave an order there, and only `health` asks a status page, in a process where no
+job runs. It never decides anything about a job or an election.
 
 May import: `guard`, `elector`, `children`, `trees`, `settings`, `store`, `core`, `doctor`.
 """

@@ -1,5 +1,8 @@
 """What may be ordered by HTTP by way of the store, of any instance: ``/v1/pause``, ``/v1/resume``,
-``/v1/cordon`` and ``/v1/uncordon``, as by the commands of these names. 200: it stands there."""
+``/v1/cordon`` and ``/v1/uncordon``, as by the commands of these names. 200: it stands there.
+
+Runs in the thread of the request, by a connection of its own: the elector's loop waits for none.
+"""
 
 from __future__ import annotations
 
