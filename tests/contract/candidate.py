@@ -81,6 +81,7 @@ class Candidate:
             self.session,
             token,
             run=run,
+            record=self.record,
             floor=floor,
             limits=limits,
             curbs=curbs,
@@ -90,8 +91,8 @@ class Candidate:
     def prepare(self) -> None:
         self.store.prepare(self.session, timeout_s=self.call_s)
 
-    def resign(self, token: int | None) -> None:
-        self.store.resign(self.session, token, run=self.run, timeout_s=self.call_s)
+    def resign(self, token: int | None, *, why: str = "") -> None:
+        self.store.resign(self.session, token, run=self.run, why=why, timeout_s=self.call_s)
 
     def close(self) -> None:
         self.store.close(self.session, timeout_s=self.call_s)

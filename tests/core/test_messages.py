@@ -76,7 +76,7 @@ def test_what_is_too_long_for_a_packet_is_never_sent() -> None:
 
 
 def test_a_truth_is_no_number_and_a_number_no_truth() -> None:
-    gone = b'["TreeGone", {"token": 7, "rest_s": 0.0, "leave": %s}]'
+    gone = b'["TreeGone", {"token": 7, "rest_s": 0.0, "leave": %s, "why": ""}]'
 
     assert msg.decode(gone % b"true") == msg.TreeGone(7, 0.0, leave=True)
     with pytest.raises(msg.MessageError, match="leave is not of type bool"):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as election_core
-from coordsidecar.core.election.candidate import leader_name
 from coordsidecar.core.election.moves import (
     Answered,
     Event,
@@ -33,6 +32,7 @@ from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
 from coordsidecar.linux import BootTimer
 from coordsidecar.log import Log, json_safe
+from coordsidecar.store.history import id_of
 from coordsidecar.store.protocol import (
     Absent,
     Behind,
@@ -138,7 +138,7 @@ def test_no_word_of_an_elector_breaks_the_guard(said: Any, phase: Any) -> None:
 @examples(5)
 @given(_records)
 def test_who_else_leads_is_shown_in_one_short_line(record: str) -> None:
-    name = leader_name(record)
+    name = id_of(record)
     read_fd, write_fd = os.pipe()
 
     with os.fdopen(write_fd, "w") as stream:

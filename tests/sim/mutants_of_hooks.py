@@ -21,7 +21,7 @@ def a_hook_is_not_waited_for() -> AbstractContextManager[None]:
     def make(clear: Any) -> Any:
         def hasty(guard: Any, lease: Any, *rest: Any, **more: Any) -> Any:
             guard, effects = clear(guard, lease, *rest, **more)
-            return guard, [*effects, *release_effects(lease.token, 0.0, leave=False)]
+            return guard, [*effects, *release_effects(guard, lease.token, 0.0, leave=False)]
 
         return hasty
 

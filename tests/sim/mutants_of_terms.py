@@ -39,7 +39,7 @@ def released_before_the_tree_is_empty() -> AbstractContextManager[None]:
     def make(lose: Any) -> Any:
         def hasty(guard: Any, lease: Any, why: str, now_s: float, plan: Any, **more: Any) -> Any:
             guard, effects = lose(guard, lease, why, now_s, plan, **more)
-            return guard, [*effects, *release_effects(lease.token, 0.0, leave=False)]
+            return guard, [*effects, *release_effects(guard, lease.token, 0.0, leave=False)]
 
         return hasty
 
@@ -52,7 +52,10 @@ def an_order_is_carried_out_at_once() -> AbstractContextManager[None]:
     def make(step_down: Any) -> Any:
         def hasty(guard: Any, order: Any, now_s: float, plan: Any) -> Any:
             guard, effects = step_down(guard, order, now_s, plan)
-            return guard, [*effects, *release_effects(order.token, order.rest_s, leave=False)]
+            return guard, [
+                *effects,
+                *release_effects(guard, order.token, order.rest_s, leave=False),
+            ]
 
         return hasty
 

@@ -65,8 +65,8 @@ def test_whatever_is_written_there_is_read_or_passed_over(record: bytes) -> None
 def test_the_appointed_follows_whoever_resigned() -> None:
     left = Office(led=7, released=7, run="election-theirs", lock="7")
 
-    office = OURS.appointed(left, lock=9)
-    after_a_loss = OURS.appointed(left, lock=3)
+    office = OURS.appointed(left, lock=9, record="")
+    after_a_loss = OURS.appointed(left, lock=3, record="")
 
     assert (office.led, office.lock, office.run, office.clean) == (9, "9", OURS.run, False)
     assert office.limits == OURS.limits

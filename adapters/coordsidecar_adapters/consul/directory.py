@@ -82,4 +82,7 @@ class ConsulDirectory:
         else:
             ids = sorted(name for session, name in others.items() if session != holder)
             waiting = tuple(json.dumps({"id": one}) for one in ids)
-        return Board(leader, waiting, led=max(state.office.led, 0), curbs=state.office.curbs)
+        office = state.office
+        return Board(
+            leader, waiting, led=max(office.led, 0), curbs=office.curbs, history=office.history
+        )

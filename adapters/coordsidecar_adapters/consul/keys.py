@@ -117,7 +117,7 @@ class ElectionKeys:
         """
         operations = [self._lock(session, record)]
         if run:
-            office = state.succeeded(run=run, limits=limits)
+            office = state.succeeded(run=run, limits=limits, record=record)
             operations.append(self._replace_office(state, office))
         return self._transact_and_read(operations, deadline_s)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from coordsidecar.hints import Any
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Limits, Office, UnreachableError
-from coordsidecar.value import Value, replace
+from coordsidecar.value import Value
 
 __all__ = ["NOT_CONSUL", "Lock", "State"]
 
@@ -85,11 +85,11 @@ class State(Value):
         """
         return self.office.may_be_succeeded(floor) and self.office.led <= self.office_index
 
-    def succeeded(self, *, run: str, limits: Limits | None) -> Office:
-        """The record of who takes office together with the lock."""
-        assert not self.office.curbs, "see `may_be_succeeded`"
-        released = self.office.released
-        return Office(led=_LED_SINCE_WRITTEN, released=released, run=run, limits=limits)
+    def succeeded(self, *, run: str, limits: Limits | None, record: str) -> Office:
+        """The record of who takes office together with the lock, and says ``record`` of itself."""
+        return self.office.taken_by_its_write(
+            _LED_SINCE_WRITTEN, run=run, limits=limits, record=record
+        )
 
 
 def _index(entry: Mapping[str, Any]) -> int:
@@ -116,4 +116,4 @@ def _office(entry: Mapping[str, Any]) -> Office:
     office, index = Office.decode(entry["Value"] or b""), _index(entry)
     if office.led != _LED_SINCE_WRITTEN:
         return office
-    return replace(office, led=index, lock=str(index))
+    return office.numbered(index)

@@ -161,6 +161,7 @@ class ConsulStore(NothingToPrepare):
         token: int,
         *,
         run: str,
+        record: str = "",
         floor: int = 0,
         limits: Limits | None = None,
         curbs: Curbs = NO_CURBS,
@@ -173,7 +174,12 @@ class ConsulStore(NothingToPrepare):
             if lock is None or lock.session != session.handle or known.office.curbs != curbs:
                 return None
             office = known.office.taken(
-                token, lock=lock.modify_index, run=run, floor=floor, limits=limits
+                token,
+                lock=lock.modify_index,
+                run=run,
+                floor=floor,
+                limits=limits,
+                record=record,
             )
             if office is None:
                 return None
@@ -185,12 +191,14 @@ class ConsulStore(NothingToPrepare):
             known = self._keys.read(deadline_s)
         raise UnreachableError(f"Consul: {self._keys.office_key} kept changing")
 
-    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
+    def resign(
+        self, session: Session, token: int | None, *, run: str, why: str = "", timeout_s: float
+    ) -> None:
         deadline_s = time.monotonic() + timeout_s
         known, self._state = self._held_by(session), None
         for _ in range(_RESIGN_TRIES):
             state, known = known or self._keys.read(deadline_s), None
-            released = state.office.resigned(token, run=run)
+            released = state.office.resigned(token, run=run, why=why)
             office = None if released == state.office else released
             if not self._keys.give_up(session, state, office, deadline_s):
                 return

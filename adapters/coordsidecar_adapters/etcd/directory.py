@@ -80,13 +80,18 @@ class EtcdDirectory:
             [{"request_range": queue}, get(keys.office)], timeout_s=timeout_s
         )
         office = Office.decode(record[0].value if record else None)
-        led = max(office.led, 0)
-        if not candidates:
-            return Board(None, (), in_order=True, led=led, curbs=office.curbs)
-        first, *others = candidates
-        leader = Leader(token=office.leader_token(first.created), record=first.text)
-        waiting = tuple(key.text for key in others)
-        return Board(leader, waiting, in_order=True, led=led, curbs=office.curbs)
+        leader, waiting = None, tuple(key.text for key in candidates[1:])
+        if candidates:
+            first = candidates[0]
+            leader = Leader(token=office.leader_token(first.created), record=first.text)
+        return Board(
+            leader,
+            waiting,
+            in_order=True,
+            led=max(office.led, 0),
+            curbs=office.curbs,
+            history=office.history,
+        )
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         self._change(name, order.put_into, time.monotonic() + timeout_s)

@@ -148,7 +148,7 @@ class EtcdElection:
         self._seen.run = run
         seen = self._seen.office
         if run and self._seen.created and seen.led >= floor and not seen.curbs:
-            standing = self._succeed(name, run, limits, deadline_s)
+            standing = self._succeed(name, record, run, limits, deadline_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
         reads = self._keys.reads(name, self._seen.created)
@@ -170,7 +170,7 @@ class EtcdElection:
         return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
 
     def _succeed(
-        self, name: str, run: str, limits: Limits | None, deadline_s: float
+        self, name: str, record: str, run: str, limits: Limits | None, deadline_s: float
     ) -> Standing | None:
         """We were in the queue: take office, if we are first and our predecessor left in order.
 
@@ -179,7 +179,8 @@ class EtcdElection:
         limits = self._leases.judgeable(limits, timeout_s=(deadline_s - time.monotonic()) / 2)
         last = self._seen.office.resigned(self._seen.office.led, run=self._seen.office.run)
         released, token = last.encode().encode(), last.token_under(self._seen.created)
-        ours = last.taken(token, lock=self._seen.created, run=run, floor=0, limits=limits)
+        lock = self._seen.created
+        ours = last.taken(token, lock=lock, run=run, floor=0, limits=limits, record=record)
         assert ours is not None
         answer = self._txn(
             compare=[
@@ -217,6 +218,7 @@ class EtcdElection:
         token: int,
         *,
         run: str,
+        record: str = "",
         floor: int = 0,
         limits: Limits | None = None,
         curbs: Curbs = NO_CURBS,
@@ -231,7 +233,9 @@ class EtcdElection:
         def record_of(office: Office) -> Office | None:
             if office.curbs != curbs:
                 return None
-            return office.taken(token, lock=seen.created, run=run, floor=floor, limits=limits)
+            return office.taken(
+                token, lock=seen.created, run=run, floor=floor, limits=limits, record=record
+            )
 
         return self._succession().take_office(name, record_of, deadline_s=deadline_s)
 
@@ -240,10 +244,12 @@ class EtcdElection:
             self._keys.candidate(session), deadline_s=time.monotonic() + timeout_s
         )
 
-    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
+    def resign(
+        self, session: Session, token: int | None, *, run: str, why: str = "", timeout_s: float
+    ) -> None:
         deadline_s = time.monotonic() + timeout_s
         name = self._keys.candidate(session)
-        self._succession().resign(name, token, run=run, deadline_s=deadline_s)
+        self._succession().resign(name, token, run=run, why=why, deadline_s=deadline_s)
 
     def _succession(self) -> Succession:
         """Made anew: one that we kept would keep us, and our connections, for a while after our

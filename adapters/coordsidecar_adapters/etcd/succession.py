@@ -87,12 +87,14 @@ class Succession:
                 return None
         raise UnreachableError(f"somebody keeps changing {self._keys.office}")
 
-    def resign(self, name: str, token: int | None, *, run: str, deadline_s: float) -> None:
+    def resign(
+        self, name: str, token: int | None, *, run: str, why: str, deadline_s: float
+    ) -> None:
         """Withdraw the candidate ``name``, and end its term under ``token``; see `Store.resign`."""
         seen = self._seen
         heir = self.find_heir(name, deadline_s=deadline_s) if token is not None else None
         for _ in range(_TRIES):
-            compare, change = self._resignation(name, token, heir, run=run)
+            compare, change = self._resignation(name, token, heir, run=run, why=why)
             answer = self._ask(
                 compare=compare,
                 success=change,
@@ -106,7 +108,7 @@ class Succession:
         raise UnreachableError(f"somebody keeps changing {self._keys.office}")
 
     def _resignation(
-        self, name: str, token: int | None, heir: Key | None, *, run: str
+        self, name: str, token: int | None, heir: Key | None, *, run: str, why: str
     ) -> tuple[list[Json], list[Json]]:
         """What must still be as we last saw it, and what is done then.
 
@@ -118,13 +120,13 @@ class Succession:
             token = office.led
         change: list[Json] = [{"request_delete_range": {"key": b64(name)}}] if ours else []
         compare = [created_at(name, created), value_is(self._keys.office, seen.record)]
-        left = office.resigned(token, run=run)
+        left = office.resigned(token, run=run, why=why)
         if left == office:
             return compare, change
         # What operators have ordered may have been found only when the heir was looked for.
         appoints = heir is not None and ours and not office.curbs
         if appoints and heir and (theirs := Heir.read(heir.value)) is not None:
-            left = theirs.appointed(left, lock=heir.created)
+            left = theirs.appointed(left, lock=heir.created, record=heir.text)
             compare += [created_at(heir.name, heir.created), value_is(heir.name, heir.value)]
             change.append(touch(heir.name))
         return compare, [*change, put(self._keys.office, left.encode())]

@@ -44,7 +44,10 @@ class KubernetesDirectory:
         if found is None:
             return Board(None, None)
         leader = Leader(found.leader_token, found.leader) if found.holder else None
-        return Board(leader, None, led=max(found.office.led, 0), curbs=found.office.curbs)
+        office = found.office
+        return Board(
+            leader, None, led=max(office.led, 0), curbs=office.curbs, history=office.history
+        )
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s

@@ -18,6 +18,7 @@ from coordsidecar.hints import Any
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Limits, Office, UnreachableError
+from coordsidecar.utc import utc
 from coordsidecar.value import Value, replace
 
 __all__ = [
@@ -117,9 +118,8 @@ class Lease(Value):
 
     def acquired_by(self, version: int) -> Lease:
         """As its holder knows it, whoever wrote it since: it was acquired by ``version``."""
-        office = self.office
-        if not self.office_written:
-            office = replace(office, led=version, lock=str(version))
+        # What was read may have been numbered by the version of a later write of somebody else's.
+        office = self.office if self.office_written else self.office.numbered(version)
         return replace(self, lock=version, office=office)
 
     def may_be_succeeded(self, floor: int) -> bool:
@@ -145,8 +145,9 @@ def acquisition(
         _LEADER: record[:_MOST_LEADER_CHARACTERS],
     }
     if run:
-        released = lease.office.released
-        office = Office(led=_BY_THIS_WRITE, released=released, run=run, limits=limits)
+        office = lease.office.taken_by_its_write(
+            _BY_THIS_WRITE, run=run, limits=limits, record=record
+        )
         annotations[_OFFICE] = office.encode()
     elif not lease.office_written:
         annotations[_OFFICE] = lease.office.encode()
@@ -220,15 +221,10 @@ def _term(holder: str, lock: int, replaced: int) -> str:
 
 def _now(lease: Lease) -> str:
     """A MicroTime, unlike the last one. To whoever waits only that says anything."""
-    now_us = time.time_ns() // 1000
-    while (now := _micro_time(now_us)) == lease.renewed:
-        now_us += 1
+    now_s = time.time()
+    while (now := utc(now_s, digits=6)) == lease.renewed:
+        now_s += 1e-6
     return now
-
-
-def _micro_time(time_us: int) -> str:
-    seconds, fraction = divmod(time_us, 1_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:06}Z"
 
 
 def _read(version: int, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Lease:
@@ -239,7 +235,7 @@ def _read(version: int, metadata: Mapping[str, Any], spec: Mapping[str, Any]) ->
     office_written = _OFFICE not in annotations or office.led != _BY_THIS_WRITE
     lock_written = lock != _BY_THIS_WRITE
     if not office_written:
-        office = replace(office, led=version, lock=str(version))
+        office = office.numbered(version)
     if not lock_written:
         lock = version
     leader = annotations.get(_LEADER) if lock is not None else holder

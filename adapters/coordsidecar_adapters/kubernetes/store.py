@@ -127,6 +127,7 @@ class KubernetesStore(NothingToPrepare):
         token: int,
         *,
         run: str,
+        record: str = "",
         floor: int = 0,
         limits: Limits | None = None,
         curbs: Curbs = NO_CURBS,
@@ -137,7 +138,9 @@ class KubernetesStore(NothingToPrepare):
         for _ in range(_TRIES):
             if lease.holder != session.handle or not lease.lock or lease.office.curbs != curbs:
                 return None
-            office = lease.office.taken(token, lock=lease.lock, run=run, floor=floor, limits=limits)
+            office = lease.office.taken(
+                token, lock=lease.lock, run=run, floor=floor, limits=limits, record=record
+            )
             if office is None:
                 return None
             taken = leases.in_office(lease, office, session.ttl_s)
@@ -148,13 +151,15 @@ class KubernetesStore(NothingToPrepare):
             lease = self._read(deadline_s)
         raise self._kept_changing("we took office")
 
-    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
+    def resign(
+        self, session: Session, token: int | None, *, run: str, why: str = "", timeout_s: float
+    ) -> None:
         deadline_s = time.monotonic() + timeout_s
         known, self._known = self._held_by(session), None
         for _ in range(_TRIES):
             lease, known = known or self._read(deadline_s), None
             ours = lease.holder == session.handle
-            office = lease.office.resigned(token, run=run)
+            office = lease.office.resigned(token, run=run, why=why)
             if not ours and office == lease.office:
                 return
             released = leases.release(lease, office, ours=ours)

@@ -54,10 +54,11 @@ class LocalDirectory:
         store = connect(self._url, election=election, environ=self._environ)
         leader = store.leader(timeout_s=timeout_s)
         try:
-            led = read_record(stem + _RECORD, existed=False).office.led
+            office = read_record(stem + _RECORD, existed=False).office
         except OSError as e:
             raise RefusedError(f"cannot read {stem}{_RECORD}: {e.strerror}") from e
-        return Board(leader, None, led=max(led, 0), curbs=OrderFiles(stem).curbs())
+        curbs = OrderFiles(stem).curbs()
+        return Board(leader, None, led=max(office.led, 0), curbs=curbs, history=office.history)
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         files = OrderFiles(os.path.join(self._folder, name))

@@ -10,14 +10,16 @@ import json
 import os
 import time
 
+from coordsidecar.store import history as terms
 from coordsidecar.store.protocol import Behind, Held, Limits, Office
+from coordsidecar.utc import utc
 from coordsidecar.value import Value, replace
 from coordsidecar_adapters.regular_file import open_regular
 
 __all__ = ["Record", "read_record", "write_record"]
 
 _MOST_LEADER_CHARACTERS = 4096
-_MOST_BYTES = 64 * 1024
+_MOST_BYTES = 256 * 1024  # Of as long a history as there may be, however JSON writes it.
 _MOST_TOKEN = 2**62
 
 
@@ -50,7 +52,8 @@ class Record(Value):
 
     def taken(self, led: int, *, lock: str, run: str, limits: Limits | None) -> Record:
         """The record once the holder has taken office with the token ``led``."""
-        office = replace(self.office, led=led, run=run, lock=lock, limits=limits)
+        history = terms.begun(self.office.history, led, self.leader, utc())
+        office = replace(self.office, led=led, run=run, lock=lock, limits=limits, history=history)
         return replace(self, token=led, office=office)
 
     def in_office_under(self, lock: str) -> bool:
@@ -78,9 +81,9 @@ class Record(Value):
             limits=self.office.limits if in_office else None,
         )
 
-    def resigned(self, token: int | None, *, run: str) -> Record:
+    def resigned(self, token: int | None, *, run: str, why: str) -> Record:
         """The record once the holder has given up the lock, and ``run`` the office of ``token``."""
-        return replace(self, holder="", office=self.office.resigned(token, run=run))
+        return replace(self, holder="", office=self.office.resigned(token, run=run, why=why))
 
 
 _LOST = Record(office=Office(led=-1), lost=True)

@@ -154,6 +154,7 @@ class LocalStore(NothingToPrepare):
         token: int,
         *,
         run: str,
+        record: str = "",
         floor: int = 0,
         limits: Limits | None = None,
         curbs: Curbs = NO_CURBS,
@@ -176,12 +177,14 @@ class LocalStore(NothingToPrepare):
                 self._orders.begin_term(curbs)
             return led
 
-    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
+    def resign(
+        self, session: Session, token: int | None, *, run: str, why: str = "", timeout_s: float
+    ) -> None:
         with translated(self._lock_path):
             try:
                 fd = lock.session_fd(session)
             except SessionLostError:
-                self._mend(token, run)
+                self._mend(token, run, why)
                 return
             known = self._known(session, fd)
             ours = (
@@ -190,10 +193,10 @@ class LocalStore(NothingToPrepare):
                 and lock.try_lock(fd)
             )
             if ours:
-                self._write_record(known.resigned(token, run=run))
+                self._write_record(known.resigned(token, run=run, why=why))
             lock.unlock(fd)  # Explicitly: others may still have a descriptor of it.
             if not ours:
-                self._mend(token, run)
+                self._mend(token, run, why)
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         with translated(self._lock_path):
@@ -240,7 +243,7 @@ class LocalStore(NothingToPrepare):
             behind = self._behind(read_record(self._record_path, existed=False), probe_fd)
             return Leader(token=behind.leader_token, record=behind.leader)
 
-    def _mend(self, token: int | None, run: str) -> None:
+    def _mend(self, token: int | None, run: str, why: str) -> None:
         """Record that the job of ``token`` is dead, if nobody holds the lock that is there now.
 
         Whoever holds it has read the record already, and replaces it on taking office.
@@ -251,7 +254,7 @@ class LocalStore(NothingToPrepare):
         try:
             if lock.try_lock(fd) and self._in_place(fd):
                 known = self._read_record(fd)
-                mended = known.resigned(token, run=run)
+                mended = known.resigned(token, run=run, why=why)
                 if mended.office != known.office:
                     self._write_record(mended)
         finally:

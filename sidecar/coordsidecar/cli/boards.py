@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from coordsidecar.core.election.candidate import leader_name
 from coordsidecar.duration import format_duration
 from coordsidecar.hints import Any
 from coordsidecar.log import json_safe, one_line
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board
+from coordsidecar.store.history import id_of as name_of
 
 __all__ = ["as_fields", "id_of", "leader_id", "leads", "ordered", "rows", "sentences"]
 
@@ -126,7 +126,7 @@ def _who(record: str) -> dict[str, Any]:
         name: value if isinstance(value := said.get(name), str | int) else None
         for name in ("host", "pid", "since")
     }
-    safe = json_safe({"id": leader_name(record), **known})
+    safe = json_safe({"id": name_of(record), **known})
     assert isinstance(safe, dict)
     return safe
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 
 from coordsidecar.cli import boards
@@ -13,7 +12,7 @@ from coordsidecar.cli.operate import Said, as_json_text
 from coordsidecar.settings.sources import UsageError
 from coordsidecar.store.directory import Board
 
-__all__ = ["REFUSED", "agreed", "alone", "now", "reason_of", "refused", "shown", "who_we_are"]
+__all__ = ["REFUSED", "agreed", "alone", "reason_of", "refused", "shown", "who_we_are"]
 
 REFUSED = 1
 _ANSWER_BYTES = 64
@@ -68,8 +67,3 @@ def who_we_are(environ: Mapping[str, str]) -> str:
     """For the record: nobody checks it."""
     user = environ.get("SUDO_USER") or environ.get("USER") or f"uid {os.getuid()}"
     return f"{user}@{socket.gethostname()}"
-
-
-def now() -> str:
-    """For people: no clock is ever compared with another."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -28,6 +28,7 @@ from coordsidecar.store.curbs import (
 )
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.protocol import RefusedError, StoreError
+from coordsidecar.utc import utc
 from coordsidecar.value import replace
 
 __all__ = ["cordon", "pause", "resume", "uncordon"]
@@ -49,7 +50,7 @@ def pause(
     if for_s is not None and not 0 < for_s <= LONGEST_PAUSE_S:
         raise UsageError("--for must be more than 0s, and 720h at most")
     reason = changing.reason_of(asked.values, LONGEST_REASON)
-    by, at = changing.who_we_are(environ), changing.now()
+    by, at = changing.who_we_are(environ), utc()
     ordered = Pause(os.urandom(8).hex(), for_s, by, at, reason)
 
     def paused(curbs: Curbs) -> Curbs:
@@ -119,7 +120,7 @@ def cordon(
     does not. Raises as `operate.status`."""
     asked = Asked.gather(flags, environ, CORDON_OPTIONS)
     reason = changing.reason_of(asked.values, LONGEST_REASON)
-    ordered = Cordon(read_at("ID", node_id, read_id), changing.who_we_are(environ), changing.now())
+    ordered = Cordon(read_at("ID", node_id, read_id), changing.who_we_are(environ), utc())
     ordered = replace(ordered, reason=reason)
 
     def cordoned(curbs: Curbs) -> Curbs:

@@ -16,6 +16,7 @@ from coordsidecar.hints import Any
 from coordsidecar.settings.questions import WATCH_OPTIONS
 from coordsidecar.store.directory import Board
 from coordsidecar.store.protocol import StoreError
+from coordsidecar.utc import utc
 
 __all__ = ["watch"]
 
@@ -69,7 +70,7 @@ def _token(board: Board) -> int | None:
 
 
 def _as_json(prefix: str, event: str, before: Board | None, board: Board, why: str) -> str:
-    fields: dict[str, Any] = {"event": event, "at": _now()}
+    fields: dict[str, Any] = {"event": event, "at": utc(digits=3)}
     fields |= boards.as_fields(prefix, board)
     fields["last_token_before"] = None if before is None else _last(before)
     fields["reason"] = why or None
@@ -81,7 +82,7 @@ def _last(board: Board) -> int:
 
 
 def _in_words(prefix: str, event: str, before: Board | None, board: Board, why: str) -> str:
-    at, (first, *rest) = _now(), boards.sentences(prefix, board).splitlines()
+    at, (first, *rest) = utc(digits=3), boards.sentences(prefix, board).splitlines()
     match event:
         case "away":
             return f"{at} {prefix}: the store cannot be asked: {why}\n"
@@ -96,8 +97,3 @@ def _in_words(prefix: str, event: str, before: Board | None, board: Board, why: 
             return f"{at} {first}; the last token before was {_last(before)}\n"
         case _:
             return f"{at} {first}\n"
-
-
-def _now() -> str:
-    seconds, fraction = divmod(time.time(), 1)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(fraction * 1000):03}Z"

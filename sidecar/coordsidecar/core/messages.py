@@ -134,12 +134,13 @@ class Ending(Value):
 class TreeGone(Value):
     """The job of ``token`` is over, its whole tree confirmed dead (or frozen): release (rule S4).
 
-    Campaign again after ``rest_s``, or never again if ``leave``.
+    Campaign again after ``rest_s``, or never again if ``leave``. ``why`` it is over.
     """
 
     token: int
     rest_s: float
     leave: bool
+    why: str = ""
 
 
 class Leave(Value):

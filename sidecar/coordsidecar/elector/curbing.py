@@ -15,6 +15,7 @@ from coordsidecar.elector.posted import Doorkeeper, NotTakenError
 from coordsidecar.elector.status import Orders
 from coordsidecar.store.curbs import LONGEST_REASON, MOST_CORDONS, Curbs
 from coordsidecar.store.protocol import RefusedError, StoreError
+from coordsidecar.utc import utc
 from coordsidecar.value import replace
 
 __all__ = ["Curbing"]
@@ -106,4 +107,4 @@ def _at_and_why(fields: _Fields) -> _Fields:
     reason = fields.get("reason", "")
     if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
         raise NotTakenError(400, f"reason is a text of at most {LONGEST_REASON} characters")
-    return {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "reason": reason}
+    return {"at": utc(), "reason": reason}

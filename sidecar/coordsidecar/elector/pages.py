@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +38,7 @@ from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.trees.process import is_stopped
+from coordsidecar.utc import utc
 
 __all__ = ["Served", "in_full", "pages", "serve_pages"]
 
@@ -150,7 +150,7 @@ def pages(snapshot: _Shown, health: _Shown, counts: Counts, news: News, *, store
 
 def in_full(snapshot: dict[str, Any], health: dict[str, Any], *, store: str) -> dict[str, Any]:
     """As ``/v1/status`` shows it."""
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(snapshot["since_unix_s"]))
+    since = utc(snapshot["since_unix_s"])
     return {"version": 1} | snapshot | {"since": since} | health | {"store": store}
 
 

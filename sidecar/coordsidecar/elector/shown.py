@@ -6,7 +6,6 @@ import json
 import math
 import os
 import socket
-import time
 
 from coordsidecar.core.election.phases import Claiming, Elector, Leading, token_of
 from coordsidecar.core.timing import Timing
@@ -14,6 +13,7 @@ from coordsidecar.hints import Any
 from coordsidecar.linux import boottime_s
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store import registry as stores
+from coordsidecar.utc import utc
 
 __all__ = ["health", "leads_by", "record", "snapshot", "where"]
 
@@ -86,7 +86,7 @@ def record(settings: Settings) -> str:
             "id": settings.id,
             "host": socket.gethostname(),
             "pid": os.getppid(),
-            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "since": utc(),
         }
     )
 

@@ -150,6 +150,7 @@ class Workers:
                 token_or_none = store.take_office(
                     session,
                     token,
+                    record=self._record,
                     run=self._run,
                     floor=floor,
                     limits=limits_of(session, self._timing),
@@ -161,8 +162,8 @@ class Workers:
                 # A renewal that comes due meanwhile shall not have to wait.
                 store.prepare(session, timeout_s=timeout_s / 4)
                 return Done()
-            case Resign(session, token):
-                store.resign(session, token, run=self._run, timeout_s=timeout_s)
+            case Resign(session, token, why):
+                store.resign(session, token, run=self._run, why=why, timeout_s=timeout_s)
                 return Done()
             case Close(session):
                 if math.isfinite(session.ttl_s):  # Else it is by this that the next gets the lock.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from coordsidecar.hints import Protocol
 from coordsidecar.store.curbs import NO_CURBS, Curbs
+from coordsidecar.store.history import History
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, Leader, RefusedError, Store
 from coordsidecar.value import Value
@@ -19,7 +20,7 @@ class Board(Value):
     ``waiting`` are the records of those who stand by, in the order in which they would lead where
     the store keeps one (``in_order``); None: the store does not know them. Records were written by
     anybody. ``led`` is the highest token under which anybody took office; 0 if nobody ever did.
-    ``curbs``: what operators have ordered to hold.
+    ``curbs``: what operators have ordered to hold. ``history``: the last terms.
     """
 
     leader: Leader | None
@@ -27,6 +28,7 @@ class Board(Value):
     in_order: bool = False
     led: int = 0
     curbs: Curbs = NO_CURBS
+    history: History = ()
 
 
 class Directory(Protocol):

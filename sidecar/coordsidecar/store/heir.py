@@ -41,10 +41,11 @@ class Heir(Value):
             return None
         return cls(run, limits)
 
-    def appointed(self, office: Office, *, lock: int) -> Office:
-        """The record once it has come into office by ``lock``, after whoever left ``office``."""
-        token = office.token_under(lock)
-        taken = office.taken(token, lock=lock, run=self.run, floor=0, limits=self.limits)
+    def appointed(self, office: Office, *, lock: int, record: str) -> Office:
+        """The record once it, who says ``record`` of itself, has come into office by ``lock``,
+        after whoever left ``office``."""
+        token, run = office.token_under(lock), self.run
+        taken = office.taken(token, lock=lock, run=run, floor=0, limits=self.limits, record=record)
         assert taken is not None, "it is the token of that lock"
         return taken
 

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import json
 
+from coordsidecar.store import history as terms
 from coordsidecar.store.curbs import NO_CURBS, Curbs
+from coordsidecar.store.history import History
+from coordsidecar.utc import utc
 from coordsidecar.value import Value, replace
 
 __all__ = ["Held", "Limits", "Office", "fit_for_run"]
@@ -19,7 +22,7 @@ __all__ = ["Held", "Limits", "Office", "fit_for_run"]
 _MOST_TOKEN = 2**62
 _MOST_BEATS = 2**62
 _LONGEST_TTL_S = 86400.0
-_CURBS = "curbs"
+_CURBS, _HISTORY = "curbs", "history"
 
 
 class Limits(Value):
@@ -85,7 +88,8 @@ class Office(Value):
     mark that every process of that run carries in its environment. ``lock`` names the lock under
     which ``led`` was led (a revision, an index, a file). ``limits``: of the term of ``led``; None:
     unknown. ``beat`` counts the renewals of the term, in stores where they leave no other trace.
-    ``curbs``: what operators have ordered; whoever writes the record anew keeps it.
+    ``curbs``: what operators have ordered, and ``history``: the last terms; whoever writes the
+    record anew keeps them.
     """
 
     led: int = 0
@@ -95,6 +99,7 @@ class Office(Value):
     limits: Limits | None = None
     beat: int = 0
     curbs: Curbs = NO_CURBS
+    history: History = ()
 
     @property
     def clean(self) -> bool:
@@ -124,9 +129,18 @@ class Office(Value):
         return self.led if self.led_under(lock) else lock
 
     def taken(
-        self, token: int, *, lock: int, run: str, floor: int, limits: Limits | None = None
+        self,
+        token: int,
+        *,
+        lock: int,
+        run: str,
+        floor: int,
+        limits: Limits | None = None,
+        record: str = "",
     ) -> Office | None:
         """The record of who holds ``lock`` and takes office; None: ``token`` is of another term.
+
+        ``record``: what it says of itself.
 
         How the one before left is kept for whoever reads it. Any `released` but our own token means
         "in office", so no record that a stranger wrote may have it so.
@@ -135,16 +149,39 @@ class Office(Value):
         if self.token_under(lock) not in (token, led):
             return None
         released = min(self.released, led - 1)
-        curbs = self.curbs.of_next_term
-        return Office(led, released, run, str(lock), limits, curbs=curbs)
+        curbs, history = self.curbs.of_next_term, self.history
+        if record:
+            history = terms.begun(history, led, record, utc())
+        return Office(led, released, run, str(lock), limits, curbs=curbs, history=history)
 
-    def resigned(self, token: int | None, *, run: str) -> Office:
+    def taken_by_its_write(
+        self, led: int, *, run: str, limits: Limits | None, record: str
+    ) -> Office:
+        """As `taken`, by a write that will number the term: until then ``led`` stands for it, and
+        then it is `numbered`."""
+        assert not self.curbs, "see `may_be_succeeded`"
+        history = terms.begun(self.history, led, record, utc())
+        return Office(led, self.released, run, limits=limits, history=history)
+
+    def numbered(self, led: int) -> Office:
+        """As it stands once the write that it was taken by has this number."""
+        history = self.history
+        if history and history[-1].token == self.led:
+            history = (*history[:-1], replace(history[-1], token=led))
+        return replace(self, led=led, lock=str(led), history=history)
+
+    def resigned(self, token: int | None, *, run: str, why: str | None = None) -> Office:
         """The record once the job of ``run`` under ``token`` is dead: the same, unless it led last.
 
         The token alone does not tell: after a loss of data another run may lead under that number.
+        ``why``: that it ended goes into the history.
         """
-        ours = token is not None and (self.led, self.run) == (token, run)
-        return replace(self, released=self.led) if ours else self
+        if token is None or (self.led, self.run) != (token, run):
+            return self
+        history = self.history
+        if why is not None:
+            history = terms.ended(history, token, why, utc())
+        return replace(self, released=self.led, history=history)
 
     def held(self, token: int, *, cursor: int, proven: bool = False) -> Held:
         """How things stand for who holds the election by ``token`` and finds this record.
@@ -177,6 +214,8 @@ class Office(Value):
             fields["beat"] = self.beat
         if self.curbs:
             fields[_CURBS] = self.curbs.as_fields()
+        if self.history:
+            fields[_HISTORY] = terms.as_list(self.history)
         return json.dumps(fields)
 
     @classmethod
@@ -217,4 +256,5 @@ class Office(Value):
         beat = fields.get("beat")
         if type(beat) is not int or not 0 <= beat < _MOST_BEATS:
             beat = 0  # It only has to change.
-        return cls(led, released, run, lock, limits, beat, Curbs.read(fields.get(_CURBS)))
+        curbs, history = Curbs.read(fields.get(_CURBS)), terms.read(fields.get(_HISTORY))
+        return cls(led, released, run, lock, limits, beat, curbs, history)

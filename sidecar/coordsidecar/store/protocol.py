@@ -227,6 +227,7 @@ class Store(Protocol):
         token: int,
         *,
         run: str,
+        record: str = "",
         floor: int = 0,
         limits: Limits | None = None,
         curbs: Curbs = NO_CURBS,
@@ -238,19 +239,21 @@ class Store(Protocol):
         above ``floor``, the highest that anybody here has ever seen. (Only a store that lost its
         data makes the two differ.) From now on `Held.token` is that. None: it is not ours, or what
         operators have ordered is no longer ``curbs``, by which we may lead. Safe to repeat.
-        ``limits`` go into the record, for whoever comes after us.
+        ``limits`` go into the record, for whoever comes after us, and who we are by ``record``.
         """
 
     def prepare(self, session: Session, *, timeout_s: float) -> None:
         """Find out what `resign` would ask first. Changes nothing; to fail costs time alone."""
 
-    def resign(self, session: Session, token: int | None, *, run: str, timeout_s: float) -> None:
+    def resign(
+        self, session: Session, token: int | None, *, run: str, why: str = "", timeout_s: float
+    ) -> None:
         """Give up our candidacy. Call it only once the job of ``token`` is confirmed dead.
 
         Records ``released = token`` where this ``run`` led last, under ``token``, in the
         transaction that gives the key up if it is still ours; if it no longer is, the record alone
         is mended. ``None``: we never took office, and if we were appointed meanwhile, it is given
-        back. Safe to repeat; does not raise `SessionLostError`.
+        back. Safe to repeat; does not raise `SessionLostError`. ``why`` it ended, for the history.
 
         Where the store can, the same transaction appoints whoever stands next: it takes office for
         that candidate, if it is one of ours and still stands there; but not where operators have

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_an_appointment_that_is_seen_too_late_is_given_back() -> None:
     state, effects = take(state, APPOINTED, 109.0)
 
     assert isinstance(state.phase, Resigning)
-    assert Call(Resign(SESSION, 9)) in effects
+    assert Call(Resign(SESSION, 9, ANY)) in effects
     assert not any(isinstance(message, msg.Leased) for message in told(effects))
 
 
@@ -77,7 +78,7 @@ def test_who_knows_what_the_one_before_did_not_gives_the_office_back(
     state, effects = take(standing_by(**changes), APPOINTED, 103.0)
 
     assert isinstance(state.phase, Resigning)
-    assert Call(Resign(SESSION, 9)) in effects
+    assert Call(Resign(SESSION, 9, ANY)) in effects
 
 
 @pytest.mark.parametrize("asked", [Look(SESSION), Campaign(SESSION)], ids=["look", "campaign"])

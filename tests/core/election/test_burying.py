@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import ANY
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import (
@@ -42,7 +43,7 @@ def test_a_dead_guard_is_buried_before_anything_is_released() -> None:
     state, then = take(state, TreeKilled(), 101.1)
 
     assert first == burying("the guard is dead")
-    assert then == [Call(Resign(SESSION, 7))]
+    assert then == [Call(Resign(SESSION, 7, ANY))]
     assert isinstance(state.phase, Resigning)
     assert state.phase.leave
 
@@ -73,7 +74,7 @@ def test_an_unkillable_guard_holds_the_lead_until_its_lease_is_over_and_no_longe
 
     assert early == []
     assert state.phase == Killing(7, until_s=113.0)
-    assert over == dead == [Call(Resign(SESSION, 7))]
+    assert over == dead == [Call(Resign(SESSION, 7, ANY))]
     assert isinstance(ended.phase, Resigning)
 
 
@@ -93,7 +94,7 @@ def test_a_buried_guard_that_comes_back_is_believed_and_spared() -> None:
 
     state, effects = take(elector(Killing(7, until_s=113.0)), HeardGuard(gone), 101.0)
 
-    assert effects == [Spare(), Call(Resign(SESSION, 7))]
+    assert effects == [Spare(), Call(Resign(SESSION, 7, ANY))]
     assert isinstance(state.phase, Resigning)
     assert (state.phase.token, state.phase.rest_s, state.phase.leave) == (7, 2.0, False)
 
@@ -127,7 +128,7 @@ def test_a_standby_whose_guard_died_ends_without_a_word_of_a_term() -> None:
 
     assert first == [KillTree()]
     assert told(then) == []
-    assert then == [Call(Resign(SESSION, None))]
+    assert then == [Call(Resign(SESSION, None, ANY))]
     assert Exit() not in then
     assert math.isfinite(state.phase.give_up_at_s)  # type: ignore[union-attr]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import ANY
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_office_with_no_more_left_than_grace_and_k_is_given_back(
 
     assert isinstance(good.phase, Leading)
     assert effects[0] == Report("too-late", "elected, but too little of the lease is left", 7)
-    assert effects[1:] == [TellGuard(msg.Released(0)), Call(Resign(SESSION, 7))]
+    assert effects[1:] == [TellGuard(msg.Released(0)), Call(Resign(SESSION, 7, ANY))]
     assert isinstance(late.phase, Resigning)
     assert not late.phase.leave
     assert late.phase.rest_s == AIMS.timing.renew_every_s, "others have to hear of it"
@@ -153,7 +154,7 @@ def test_a_claim_whose_session_is_lost_mends_the_record(call: object) -> None:
 
     state, effects = answer(state, Gone("expired"), 101.0)
 
-    assert effects == [TellGuard(msg.Released(0)), Call(Resign(SESSION, 7))]
+    assert effects == [TellGuard(msg.Released(0)), Call(Resign(SESSION, 7, ANY))]
     assert isinstance(state.phase, Resigning)
     assert not state.phase.leave
 
@@ -173,7 +174,7 @@ def test_who_leaves_and_took_no_office_has_none_to_release(found: object) -> Non
 
     state, effects = answer(elector(leaving, call=Campaign(SESSION)), found, 101.0)
 
-    assert effects == [Call(Resign(SESSION, None))]
+    assert effects == [Call(Resign(SESSION, None, ANY))]
     assert state.phase == leaving
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -48,7 +50,7 @@ def test_by_nothing_office_is_taken_at_once() -> None:
 @pytest.mark.parametrize("curbs", [CORDONED, TO_OTHER], ids=["cordoned", "transfer"])
 def test_who_may_not_lead_gives_its_place_back_and_rests(curbs: Curbs) -> None:
     state, effects = elected(curbs)
-    assert calls(effects) == [Resign(SESSION, 7)]
+    assert calls(effects) == [Resign(SESSION, 7, ANY)]
 
     state, effects = answer(state, Done(), 100.1, aims=ME)
     assert calls(effects) == [Close(SESSION)]
@@ -85,7 +87,7 @@ def test_a_transfer_in_vain_is_over_in_its_time_once_the_lead_is_free() -> None:
     _, early = answer(again, replace(ELECTED, curbs=TO_OTHER), 109.9, aims=ME)
     _, late = answer(again, replace(ELECTED, curbs=TO_OTHER), 110.1, aims=ME)
 
-    assert calls(effects) == calls(early) == [Resign(SESSION, 7)]
+    assert calls(effects) == calls(early) == [Resign(SESSION, 7, ANY)]
     assert calls(late) == [TakeOffice(SESSION, 7, 0, TO_OTHER)]
 
 
@@ -147,4 +149,4 @@ def test_in_a_pause_too_it_gives_its_place_back_lest_it_lead_once_that_is_over(
 ) -> None:
     _, effects = elected(replace(curbs, pause=FOR_10_S.pause))
 
-    assert calls(effects) == [Resign(SESSION, 7)]
+    assert calls(effects) == [Resign(SESSION, 7, ANY)]

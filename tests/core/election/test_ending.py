@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import ANY
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_lost_leader_releases_only_when_the_guard_confirms_and_mends_the_recor
     state, effects = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=False)), 104.1)
 
     assert quiet == []
-    assert effects == [Call(Resign(SESSION, 7))]
+    assert effects == [Call(Resign(SESSION, 7, ANY))]
 
 
 def test_who_is_elected_into_office_while_leaving_releases_it() -> None:
@@ -70,7 +71,7 @@ def test_who_is_elected_into_office_while_leaving_releases_it() -> None:
 
     state, effects = answer(state, replace(CLEAN, in_office=True), 100.1)
 
-    assert effects == [Call(Resign(SESSION, 7))]
+    assert effects == [Call(Resign(SESSION, 7, ANY))]
 
 
 def test_who_can_release_nothing_any_more_says_so_and_leaves() -> None:
@@ -110,8 +111,8 @@ def test_the_guard_says_what_becomes_of_us_after_the_release(state: Elector) -> 
 
     state, effects = take(state, gone, 101.0)
 
-    assert effects == [Call(Resign(SESSION, 7))]
-    assert state.phase == Resigning(7, 60.0, leave=False, give_up_at_s=115.0)
+    assert effects == [Call(Resign(SESSION, 7, ANY))]
+    assert state.phase == Resigning(7, 60.0, leave=False, give_up_at_s=115.0, why=ANY)
 
 
 @pytest.mark.parametrize("phase", [Leading(CLEAN), Losing(7, NEVER), Claiming(CLEAN, NEVER)])
@@ -129,7 +130,7 @@ def test_who_is_told_twice_answers_twice() -> None:
 
     state, effects = take(elector(Waiting(BEHIND)), gone, 101.0)
 
-    assert effects == [TellGuard(msg.Released(7)), FORGET_IT, Call(Resign(SESSION, None))]
+    assert effects == [TellGuard(msg.Released(7)), FORGET_IT, Call(Resign(SESSION, None, ANY))]
     assert isinstance(state.phase, Resigning)
     assert state.phase.leave
 
@@ -175,7 +176,7 @@ def test_resigning_is_bounded(leave: bool, session: Session | None, give_up_at_s
     if session is None:
         assert state.phase == Resting(101.0)  # There is nothing to give up.
     else:
-        assert state.phase == Resigning(7, 0.0, leave, give_up_at_s)
+        assert state.phase == Resigning(7, 0.0, leave, give_up_at_s, why=ANY)
 
 
 def test_who_resigns_already_can_be_made_to_leave_and_gains_no_time_by_it() -> None:
@@ -186,7 +187,7 @@ def test_who_resigns_already_can_be_made_to_leave_and_gains_no_time_by_it() -> N
     asked, effects = take(resting, HeardGuard(msg.Leave()), 101.0)
     still, _ = take(leaving, again, 101.0)
 
-    assert asked.phase == Resigning(7, 60.0, leave=True, give_up_at_s=105.0)
+    assert asked.phase == Resigning(7, 60.0, leave=True, give_up_at_s=105.0, why=ANY)
     assert effects == []
     assert still.phase == leaving.phase
 
@@ -240,7 +241,7 @@ def test_a_resignation_is_sent_at_once_whatever_failed_before() -> None:
 
     state, effects = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=False)), 101.0)
 
-    assert effects == [Call(Resign(SESSION, 7))]
+    assert effects == [Call(Resign(SESSION, 7, ANY))]
     assert state.failures == 0
 
 

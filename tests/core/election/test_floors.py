@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import ANY
 
 import pytest
 
@@ -168,7 +169,7 @@ def test_a_term_that_was_refused_is_released_though_it_was_never_begun() -> None
 
     _, effects = take(elector(Leading(CLEAN)), HeardGuard(refused), 101.0)
 
-    assert effects == [Call(Resign(SESSION, 7))]
+    assert effects == [Call(Resign(SESSION, 7, ANY))]
 
 
 # ── a store that may have lost its data between two sessions ───────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import ANY
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_an_election_into_office_with_too_little_of_the_lease_left_is_given_back
 
     _, effects = answer(elector(Waiting(BEHIND), call=Campaign(SESSION)), elected, 108.0)
 
-    assert effects[-1] == Call(Resign(SESSION, 7))
+    assert effects[-1] == Call(Resign(SESSION, 7, ANY))
 
 
 def test_an_election_won_with_too_little_of_the_lease_left_is_given_back() -> None:
@@ -89,7 +90,7 @@ def test_an_election_won_with_too_little_of_the_lease_left_is_given_back() -> No
 
     state, effects = answer(state, Took(7), 108.0)
 
-    assert effects[-1] == Call(Resign(SESSION, 7))
+    assert effects[-1] == Call(Resign(SESSION, 7, ANY))
     assert not any(isinstance(effect, TellGuard) and effect.message == LEASED for effect in effects)
     assert isinstance(state.phase, Resigning)
 
@@ -191,7 +192,7 @@ def test_of_a_job_that_ends_at_once_nothing_is_asked_beforehand() -> None:
 
     _, effects = take(state, HeardGuard(msg.TreeGone(7, 0.0, leave=True)), 101.0005)
 
-    assert effects == [Call(Resign(SESSION, 7))]
+    assert effects == [Call(Resign(SESSION, 7, ANY))]
 
 
 @pytest.mark.parametrize("result", [DOWN, Refused("no right to ask")])
@@ -203,7 +204,7 @@ def test_what_cannot_be_found_out_beforehand_is_no_failure(result: Silent | Refu
 
     assert effects == []
     assert state.failures == 0
-    assert Call(Resign(SESSION, 7)) in released
+    assert Call(Resign(SESSION, 7, ANY)) in released
 
 
 def test_a_renewal_comes_before_what_it_takes_to_resign() -> None:

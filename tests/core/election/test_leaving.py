@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -62,8 +64,8 @@ def test_who_has_ended_asks_nothing_of_a_store_any_more(event: object) -> None:
 def test_a_standby_that_is_told_to_leave_gives_its_place_up() -> None:
     state, effects = take(elector(Waiting(BEHIND)), HeardGuard(msg.Leave()), 101.0)
 
-    assert effects == [FORGET_IT, Call(Resign(SESSION, None))]
-    assert state.phase == Resigning(None, 0.0, leave=True, give_up_at_s=105.0)
+    assert effects == [FORGET_IT, Call(Resign(SESSION, None, ANY))]
+    assert state.phase == Resigning(None, 0.0, leave=True, give_up_at_s=105.0, why=ANY)
 
 
 def test_who_has_no_session_and_is_told_to_leave_goes_at_once() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -70,8 +72,8 @@ def test_a_candidate_who_is_not_told_where_it_stands_makes_way_when_a_session_wo
     assert due_s == 116.0  # From the sending of the first question, for the TTL that was granted.
     assert early.phase == phase
     token = 7 if phase == CLAIMING else None
-    assert state.phase == Resigning(token, 15.0, leave=False, give_up_at_s=120.0)
-    assert effects == [TellGuard(msg.Released(0)), Call(Resign(SESSION, token))]
+    assert state.phase == Resigning(token, 15.0, leave=False, give_up_at_s=120.0, why=ANY)
+    assert effects == [TellGuard(msg.Released(0)), Call(Resign(SESSION, token, ANY))]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_who_is_elected_again_and_again_but_never_leads_makes_way() -> None:
 
     assert due_s == 131.0  # First elected at 101, then the delay, and the TTL that was granted.
     assert early.phase == Joining()
-    assert state.phase == Resigning(None, 15.0, leave=False, give_up_at_s=145.0)
+    assert state.phase == Resigning(None, 15.0, leave=False, give_up_at_s=145.0, why=ANY)
     assert any(isinstance(one, Report) and "elected, but" in one.message for one in effects)
 
 

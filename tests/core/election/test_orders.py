@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -73,7 +75,7 @@ REST = HeardGuard(msg.TreeGone(token=7, rest_s=20.0, leave=False))
 def test_one_that_follows_an_elector_that_rested_rests_too(phase: Phase) -> None:
     state, effects = take(elector(phase), REST, 100.0)
 
-    assert state.phase == Resigning(None, 20.0, leave=False, give_up_at_s=115.0)
+    assert state.phase == Resigning(None, 20.0, leave=False, give_up_at_s=115.0, why=ANY)
     assert told(effects) == [msg.Released(7), msg.Released(0)]
 
 
@@ -83,7 +85,7 @@ def test_one_that_has_no_session_yet_rests_and_gives_up_what_it_had_asked_for() 
     giving_up, effects = answer(resting, SESSION, 101.0)
 
     assert resting.phase == Resting(120.0)
-    assert giving_up.phase == Resigning(None, 19.0, leave=False, give_up_at_s=116.0)
+    assert giving_up.phase == Resigning(None, 19.0, leave=False, give_up_at_s=116.0, why=ANY)
     assert msg.Holding not in [type(message) for message in told(effects)]
 
 

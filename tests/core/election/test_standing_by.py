@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import ANY
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_session_that_opens_while_we_leave_is_closed() -> None:
 
     state, effects = answer(state, SESSION, 100.0)
 
-    assert effects[-1] == Call(Resign(SESSION, None))
+    assert effects[-1] == Call(Resign(SESSION, None, ANY))
     assert state.phase == leaving
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable
+from unittest.mock import ANY
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import step as core
@@ -27,8 +28,8 @@ PLAN = Plan(timing=TIMING, stop_signal=signal.SIGTERM, stop_timeout_s=25.0)
 LEASE = msg.Leased(token=7, step_down_at_s=108.0, run_until_s=113.0)  # Renewed at 100.
 LONGER = msg.Leased(token=7, step_down_at_s=111.0, run_until_s=116.0)
 ENDING = Tell(msg.Ending(7))
-RELEASE = Tell(msg.TreeGone(token=7, rest_s=0.0, leave=False))
-RELEASE_AND_LEAVE = Tell(msg.TreeGone(token=7, rest_s=0.0, leave=True))
+RELEASE = Tell(msg.TreeGone(token=7, rest_s=0.0, leave=False, why=ANY))
+RELEASE_AND_LEAVE = Tell(msg.TreeGone(token=7, rest_s=0.0, leave=True, why=ANY))
 
 
 def at(phase: object, now_s: float = 100.0) -> Guard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from unittest.mock import ANY
 
 import pytest
 
@@ -47,7 +48,7 @@ CLEARED = replace(PLAN, has_post_stop=True, hook_timeout_s=5.0)
 BOTH = replace(GATED, has_post_stop=True)
 GATE = Hook(LEASE, "pre-start", 105.0, Lead(gated=True))
 CLEAR = Hook(LEASE, "post-stop", 105.0, Rejoin())
-RESTING = Tell(msg.TreeGone(token=7, rest_s=30.0, leave=False))
+RESTING = Tell(msg.TreeGone(token=7, rest_s=30.0, leave=False, why=ANY))
 TERM = Signalled(signal.SIGTERM)
 
 
@@ -192,7 +193,7 @@ def test_after_the_job_is_gone_and_before_the_lead_is_comes_post_stop() -> None:
 
     assert first == [StartHook("post-stop", 7)]
     assert then == [KillTree()]
-    assert last == [Tell(msg.TreeGone(7, 0.0, leave=True))]
+    assert last == [Tell(msg.TreeGone(7, 0.0, leave=True, why=ANY))]
     assert isinstance(guard.phase, Leaving)
     assert guard.phase.exit_code == 3, "the job's, whatever became of the hook"
 
@@ -214,7 +215,7 @@ def test_post_stop_does_not_run_where_nothing_ran() -> None:
 
     _, effects = take(waiting, TreeEmpty(), 101.1, CLEARED)
 
-    assert effects == [Tell(msg.TreeGone(7, 0.0, leave=True))]
+    assert effects == [Tell(msg.TreeGone(7, 0.0, leave=True, why=ANY))]
 
 
 def test_nor_between_two_starts_of_the_job() -> None:
@@ -251,7 +252,7 @@ def test_nor_where_the_job_took_all_the_time_there_was() -> None:
 
     _, effects = take(stopping, TreeEmpty(), 108.0, CLEARED)
 
-    assert effects == [Tell(msg.TreeGone(7, 0.0, leave=True))]
+    assert effects == [Tell(msg.TreeGone(7, 0.0, leave=True, why=ANY))]
 
 
 def test_a_post_stop_that_hangs_is_killed_in_time() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from coordsidecar.core import messages as msg
@@ -35,7 +37,7 @@ from coordsidecar.value import replace
 from tests.core.guard.guards import ENDING, LEASE, LONGER, PLAN, at, take, take_aloud
 
 ORDER = Heard(msg.StepDown(token=7, rest_s=30.0, why="ann ordered to step down"))
-RESTING = Tell(msg.TreeGone(token=7, rest_s=30.0, leave=False))
+RESTING = Tell(msg.TreeGone(token=7, rest_s=30.0, leave=False, why=ANY))
 
 
 def test_the_job_is_stopped_and_the_lead_given_up_once_its_tree_is_empty() -> None:
@@ -102,7 +104,7 @@ def test_an_elector_that_follows_one_that_died_is_told_how_long_to_rest() -> Non
     _, during = take(resting, ElectorExited(), 111.5)
     _, after = take(resting, ElectorExited(), 131.6)
 
-    left = Tell(msg.TreeGone(token=7, rest_s=20.0, leave=False))
+    left = Tell(msg.TreeGone(token=7, rest_s=20.0, leave=False, why=ANY))
     assert before == [StartElector(7, 0.0, 7), left]
     assert during == [StartElector(None, 0.0, 7), left]
     assert after == [StartElector(None, 0.0, 7)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+from unittest.mock import ANY
 
 import pytest
 
@@ -178,7 +179,7 @@ def test_a_token_at_or_below_what_was_seen_is_refused_aloud_and_released(token: 
     why = f"token {token} is not above 7, which was seen here; releasing it"
     assert effects == [
         Report("token-refused", why, token),
-        Tell(msg.TreeGone(token, 0.0, leave=False)),
+        Tell(msg.TreeGone(token, 0.0, leave=False, why=ANY)),
     ]
     assert guard.phase == Idle()
 
@@ -221,7 +222,7 @@ def test_what_the_elector_saw_in_office_raises_the_floor_and_nothing_lowers_it()
     _, effects = take(kept, Heard(replace(LEASE, token=40)), 100.3)
 
     assert risen.token_floor == kept.token_floor == 40
-    assert effects == [Tell(msg.TreeGone(40, 0.0, leave=False))]
+    assert effects == [Tell(msg.TreeGone(40, 0.0, leave=False, why=ANY))]
 
 
 @pytest.mark.parametrize("phase", [Idle(), Running(LEASE), Backoff(LEASE, 500.0)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+from unittest.mock import ANY
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_job_that_fails_too_often_steps_down_and_sits_out() -> None:
     guard, _ = take(guard, JobExited(1), now_s, plan)
     guard, effects = take(guard, TreeEmpty(), now_s, plan)
 
-    assert effects == [Tell(msg.TreeGone(7, rest_s=60.0, leave=False))]
+    assert effects == [Tell(msg.TreeGone(7, rest_s=60.0, leave=False, why=ANY))]
     assert guard.phase == Idle()
 
 

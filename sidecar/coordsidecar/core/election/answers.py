@@ -40,6 +40,7 @@ from coordsidecar.core.election.phases import (
     token_of,
 )
 from coordsidecar.hints import assert_never
+from coordsidecar.store.history import id_of
 from coordsidecar.store.protocol import Absent, Behind, Held, Session, Standing, Vacant
 from coordsidecar.value import replace
 
@@ -263,7 +264,7 @@ def _not_ours(
         case None:
             return replace(elector, renew_at_s=now_s), []  # Asked before we led: ask again.
         case Behind(leader=record):
-            why = f"{candidate.leader_name(record)} holds the election now"
+            why = f"{id_of(record)} holds the election now"
         case Held():
             why = "our key was written anew by somebody else"
         case _:

@@ -73,8 +73,8 @@ def wanted(elector: Elector) -> list[tuple[Callable[[], Op], float]]:
         case Killing():
             # With its proof, so that it is seen: who cannot be killed keeps the lead.
             return [(lambda: Renew(session, look=True), elector.renew_at_s)]
-        case Resigning(token, resigned=False):
-            return [(lambda: Resign(session, token), elector.retry_at_s)]
+        case Resigning(token, resigned=False, why=why):
+            return [(lambda: Resign(session, token, why), elector.retry_at_s)]
         case Resigning():
             return [(lambda: Close(session), -math.inf)]
         case Losing() | Resting() | Ended():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 from coordsidecar.core import messages as msg
@@ -10,10 +9,11 @@ from coordsidecar.core.election import curbing, making_way, rules, sight
 from coordsidecar.core.election.moves import Aims, Effect, TellGuard
 from coordsidecar.core.election.phases import Elector, Joining, Leading, Rival, Waiting
 from coordsidecar.hints import assert_never
+from coordsidecar.store.history import id_of
 from coordsidecar.store.protocol import Absent, Behind, Held, Standing, Vacant
 from coordsidecar.value import replace
 
-__all__ = ["RETRY_FIRST_S", "leader_name", "stand", "watching"]
+__all__ = ["RETRY_FIRST_S", "stand", "watching"]
 
 Step = tuple[Elector, list[Effect]]
 
@@ -55,7 +55,7 @@ def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, 
             if not in_office:
                 # Whoever is about to lead may die before we hear of it: our watch is on one key.
                 see_at_s = min(see_at_s, now_s + aims.timing.renew_every_s)
-            name = leader_name(record)
+            name = id_of(record)
             effects = []
             if name != elector.following or floor != was.floor:
                 rival = elector.rival and elector.rival.limits
@@ -88,13 +88,3 @@ def watching(elector: Elector, found: Waiting | Leading, now_s: float, aims: Aim
         # The watch said that something had changed, and would say so again and again.
         watch_at_s += aims.timing.renew_every_s / 4
     return replace(elector.to(found), watch_at_s=watch_at_s)
-
-
-def leader_name(record: str) -> str:
-    """A short name for whoever wrote ``record``, which may be anybody."""
-    try:
-        fields = json.loads(record)
-        name = fields["id"] if isinstance(fields, dict) else record
-    except (ValueError, KeyError, RecursionError):
-        name = record
-    return str(name)[:200] or "somebody"

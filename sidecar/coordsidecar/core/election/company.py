@@ -157,25 +157,29 @@ def tree_killed(elector: Elector, guard_lives: bool, now_s: float, aims: Aims) -
     if guard_lives and now_s < elector.phase.until_s:
         return elector, []  # It might wake up, and start its job again: we look again.
     report = Report("released", "the job is confirmed dead; releasing", elector.phase.token)
+    why = "its guard was dead, or stood still"
     elector, effects = rules.resign(
-        elector, elector.phase.token, 0.0, leave=True, now_s=now_s, aims=aims
+        elector, elector.phase.token, 0.0, leave=True, now_s=now_s, aims=aims, why=why
     )
     assert isinstance(elector.phase, Resigning)
     return elector.to(replace(elector.phase, buried=True)), [report, *effects]
 
 
-def tree_gone(
-    elector: Elector, token: int, rest_s: float, leave: bool, now_s: float, aims: Aims
-) -> Step:
+def tree_gone(elector: Elector, gone: msg.TreeGone, now_s: float, aims: Aims) -> Step:
     """The guard confirms that nothing of the job is left: only now may we release (rule S4)."""
+    token, rest_s, leave, why = gone.token, gone.rest_s, gone.leave, gone.why
     match elector.phase:
         case Killing() if token_of(elector.phase) == token:
             # It was not dead but slow; and of its own tree it knows more than we do.
-            elector, _ = rules.resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
+            elector, _ = rules.resign(
+                elector, token, rest_s, leave=leave, now_s=now_s, aims=aims, why=why
+            )
             return elector, [Spare()]
         case Leading() | Losing() | Claiming() | Adopting() if token_of(elector.phase) == token:
             # The guard knows what is to be released, so our successor may adopt the session for it.
-            elector, _ = rules.resign(elector, token, rest_s, leave=leave, now_s=now_s, aims=aims)
+            elector, _ = rules.resign(
+                elector, token, rest_s, leave=leave, now_s=now_s, aims=aims, why=why
+            )
             return elector, []
         case _:
             # That term is long over, or has no session any more that we could end.

@@ -71,7 +71,9 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         why = "the store answers, but none of our renewals; making way for others"
     report = Report("making-way", why, token_of(elector.phase))
     rest_s = aims.timing.ttl_s
-    elector, effects = rules.resign(elector, None, rest_s, leave=False, now_s=now_s, aims=aims)
+    elector, effects = rules.resign(
+        elector, None, rest_s, leave=False, now_s=now_s, aims=aims, why=why
+    )
     return elector, [report, *effects]
 
 

@@ -117,8 +117,11 @@ class Prepare(Value):
 
 
 class Resign(Value):
+    """``why``: for the history."""
+
     session: Session
     token: int | None
+    why: str = ""
 
 
 class Close(Value):

@@ -123,7 +123,7 @@ class Killing(Value):
 class Resigning(Value):
     """The tree is confirmed dead: give the election up, close the session, then rest or leave.
 
-    ``buried``: we have killed what the guard left, so its death is no news.
+    ``buried``: we have killed what the guard left, so its death is no news. ``why`` the term ended.
 
     Ends at ``give_up_at_s``, whether or not the store answers: two calls, or the session's end.
     """
@@ -134,6 +134,7 @@ class Resigning(Value):
     give_up_at_s: float
     resigned: bool = False
     buried: bool = False
+    why: str = ""
 
 
 class Resting(Value):

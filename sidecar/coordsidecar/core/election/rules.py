@@ -156,9 +156,9 @@ def appointed(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         elector = replace(elector, rival=None)  # It has left in order, as the record says.
     if known and math.isfinite(elector.behind_from_s) and isinstance(elector.phase, Waiting):
         return lead(replace(elector, renewed_at_s=elector.behind_from_s), held, now_s, aims)
-    report = Report("resigning", "elected, but nothing tells since when", held.token)
-    elector, more = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
-    return elector, [report, *more]
+    why = "elected, but nothing tells since when"
+    elector, more = resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims, why=why)
+    return elector, [Report("resigning", why, held.token), *more]
 
 
 def vacant_since(elector: Elector, last_led: int, now_s: float) -> tuple[Elector, float]:
@@ -191,11 +191,14 @@ def lead(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
         elector = replace(elector, renewed_at_s=from_s)
     elector = replace(elector, floor=max(elector.floor, held.token))
     if now_s >= elector.term_until_s(timing):
-        report = Report("too-late", "elected, but too little of the lease is left", held.token)
+        why = "elected, but too little of the lease is left"
+        report = Report("too-late", why, held.token)
         # Where there is no queue we would be elected again before anybody else has heard of it, and
         # for ever, if it is our renewals that fail.
         rest_s = timing.renew_every_s
-        elector, effects = resign(elector, held.token, rest_s, leave=False, now_s=now_s, aims=aims)
+        elector, effects = resign(
+            elector, held.token, rest_s, leave=False, now_s=now_s, aims=aims, why=why
+        )
         return elector, [report, *effects]
     renew_at_s = min(elector.renew_at_s, elector.renewed_at_s + timing.renew_every_s)
     if now_s + _JOB_FIRST_S + 2 * timing.rpc_timeout_s < elector.term_until_s(timing):
@@ -238,7 +241,7 @@ def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
         case Claiming(held):
             elector = replace(elector, lost_in_a_row=elector.lost_in_a_row + 1)
             # Office may have been recorded, though no job ran: mend the record.
-            return resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims)
+            return resign(elector, held.token, 0.0, leave=False, now_s=now_s, aims=aims, why=why)
         case Adopting() | Joining() | Waiting():
             lost_in_a_row = elector.lost_in_a_row + 1
             elector = replace(
@@ -251,9 +254,16 @@ def session_lost(elector: Elector, why: str, now_s: float, aims: Aims) -> Step:
 
 
 def resign(
-    elector: Elector, token: int | None, rest_s: float, *, leave: bool, now_s: float, aims: Aims
+    elector: Elector,
+    token: int | None,
+    rest_s: float,
+    *,
+    leave: bool,
+    now_s: float,
+    aims: Aims,
+    why: str = "it left before its job started",
 ) -> Step:
-    """Give up the election, or our place in the queue."""
+    """Give up the election, or our place in the queue. ``why``: for the history."""
     timing = aims.timing
     give_up_at_s = now_s + 2 * timing.rpc_timeout_s
     if elector.session is not None and not leave:
@@ -267,7 +277,7 @@ def resign(
             return elector, []
         case _ as phase:
             token = token if token is not None else token_of(phase)
-            elector = elector.to(Resigning(token, rest_s, leave, give_up_at_s))
+            elector = elector.to(Resigning(token, rest_s, leave, give_up_at_s, why=why))
             # Nobody may go on with this session: our request to end it may arrive late.
             effects: list[Effect] = []
             if elector.session is not None and not isinstance(phase, Killing):

@@ -220,8 +220,8 @@ def _is_news(elector: Elector, handle: str, appointed: Held) -> bool:
 def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) -> Step:
     """A message from the guard."""
     match message:
-        case msg.TreeGone(token, rest_s, leave):
-            return company.tree_gone(elector, token, rest_s, leave, now_s, aims)
+        case msg.TreeGone():
+            return company.tree_gone(elector, message, now_s, aims)
         case msg.Ending(token):
             if isinstance(elector.phase, Leading) and token_of(elector.phase) == token:
                 elector = replace(elector, prepare_at_s=now_s + _SOON_OVER_S)

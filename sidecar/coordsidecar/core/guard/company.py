@@ -5,6 +5,7 @@ from __future__ import annotations
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard.moves import Effect, Plan, Report, Tell
 from coordsidecar.core.guard.phases import Guard
+from coordsidecar.store.history import LONGEST_WHY
 from coordsidecar.value import replace
 
 Step = tuple[Guard, list[Effect]]
@@ -37,9 +38,15 @@ def refuse_term(guard: Guard, offer: msg.Leased) -> Step:
     if offer.token == guard.unreleased:
         return guard, []  # It was on its way when the term was given back.
     why = f"token {offer.token} is not above {guard.token_floor}, which was seen here; releasing it"
-    release = release_effects(offer.token, 0.0, leave=False)
+    refused = because(replace(guard, why=""), "its token was seen before")
+    release = release_effects(refused, offer.token, 0.0, leave=False)
     return guard, [Report("token-refused", why, offer.token), *release]
 
 
-def release_effects(token: int, rest_s: float, *, leave: bool) -> list[Effect]:
-    return [Tell(msg.TreeGone(token, rest_s, leave))]
+def because(guard: Guard, why: str) -> Guard:
+    """Note why the lead ends, unless something else came first."""
+    return guard if guard.why else replace(guard, why=why[:LONGEST_WHY])
+
+
+def release_effects(guard: Guard, token: int, rest_s: float, *, leave: bool) -> list[Effect]:
+    return [Tell(msg.TreeGone(token, rest_s, leave, guard.why))]

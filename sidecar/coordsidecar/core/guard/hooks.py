@@ -19,6 +19,7 @@ two jobs do not.
 from __future__ import annotations
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.company import because
 from coordsidecar.core.guard.moves import Effect, KillTree, Plan, Report, ShowRole, StartHook, Tell
 from coordsidecar.core.guard.phases import After, Guard, Hook, Lead, Quit, Rejoin, Stopping
 from coordsidecar.value import replace
@@ -102,6 +103,7 @@ def _failed(guard: Guard, hook: Hook, what: str, now_s: float, plan: Plan) -> St
         hook = replace(hook, after=Rejoin(plan.gate_rest_s))
         effects = [Tell(msg.Ending(hook.lease.token))]
     report = Report(f"{hook.name}-failed", what, hook.lease.token)
+    guard = because(guard, f"{hook.name}: {what}")
     guard, more = _kill_rest(guard, hook, now_s)
     return guard, [*effects, *more, report]
 

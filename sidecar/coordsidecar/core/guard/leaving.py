@@ -19,7 +19,7 @@ def leave(guard: Guard, code: int, lease: msg.Leased | None, now_s: float, plan:
     tell: list[Effect] = [Tell(msg.Leave())]
     if lease is not None:
         guard = given_back(guard, lease, plan)
-        tell = release_effects(lease.token, 0.0, leave=True)
+        tell = release_effects(guard, lease.token, 0.0, leave=True)
     guard = guard.to(Leaving(code, give_up_at_s))
     if guard.elector_start_at_s is None:
         return guard, tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import rules
+from coordsidecar.core.guard.company import because
 from coordsidecar.core.guard.deadlines import kill_at_latest_s
 from coordsidecar.core.guard.moves import Effect, Plan
 from coordsidecar.core.guard.phases import (
@@ -44,8 +45,9 @@ def step_down(guard: Guard, order: msg.StepDown, now_s: float, plan: Plan) -> St
                 guard, lease, stopping, plan.stop_signal, _EVENT, order.why, now_s, plan
             )
         case Stopping(after=Lead() | Rerun()) as phase:
-            return guard.to(replace(phase, after=after)), []
+            return because(guard, order.why).to(replace(phase, after=after)), []
         case Backoff():
+            guard = because(guard, order.why)
             guard, effects = rules.over(guard, lease, after, None, now_s, plan)
             report = rules.transition(_EVENT, order.why, lease, now_s)
             return guard, [report, *effects]

@@ -139,6 +139,8 @@ def _start(guard: Guard, now_s: float, plan: Plan) -> Step:
         guard = replace(guard, release_due_s=company.release_due_s(guard, now_s, plan))
         effects = [
             StartElector(unreleased, 0.0, *seen),
-            Tell(msg.TreeGone(unreleased, rest_s, leave=isinstance(guard.phase, Leaving))),
+            *company.release_effects(
+                guard, unreleased, rest_s, leave=isinstance(guard.phase, Leaving)
+            ),
         ]
     return guard, [*effects, Report("elector-replaced", "started a new elector", token)]

@@ -6,7 +6,7 @@ import math
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import deadlines, hooks, leaving
-from coordsidecar.core.guard.company import given_back, release_effects
+from coordsidecar.core.guard.company import because, given_back, release_effects
 from coordsidecar.core.guard.deadlines import kill_at_latest_s, must_not_run
 from coordsidecar.core.guard.moves import (
     AwaitObedience,
@@ -68,8 +68,10 @@ def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, pla
     """Leadership is ours: wake the job that was kept, or clear what stood by and start the job."""
     if now_s >= lease.step_down_at_s:
         # Rule S5: the yes came too late to be safe.
-        return given_back(guard, lease, plan), release_effects(lease.token, 0.0, leave=False)
-    guard = replace(guard, leader=None)
+        guard = because(replace(guard, why=""), "the lead came too late to be safe")
+        release = release_effects(guard, lease.token, 0.0, leave=False)
+        return given_back(guard, lease, plan), release
+    guard = replace(guard, leader=None, why="")
     if idle.tree in ("frozen", "held"):
         guard = replace(guard, token_floor=lease.token).to(Running(lease))
         wake: Effect = ThawTree() if idle.tree == "frozen" else SignalJob(plan.lead_signal)
@@ -95,6 +97,7 @@ def lose(
     kill_at_s = now_s + plan.timing.lost_grace_s
     is_hook = isinstance(guard.phase, Hook)
     report = transition("lost", why, lease, now_s)
+    guard = because(guard, why)
     after = Quit(LOST_EXIT_CODE) if plan.exit_on_lost else Rejoin()
     guard = replace(guard, to_clear=None)  # No time for it, and another may lead any moment now.
     match guard.phase:
@@ -134,7 +137,7 @@ def stop(
     """The job of a leader is asked to stop, and the lead kept until its tree is gone (rule S13)."""
     left = format_duration(max(deadlines.kill_due_s(stopping.kill_at_s, lease, plan) - now_s, 0.0))
     report = transition(event, f"{why}; SIGKILL follows in {left}", lease, now_s)
-    guard, ending = guard.to(stopping), Tell(msg.Ending(lease.token))
+    guard, ending = because(guard, why).to(stopping), Tell(msg.Ending(lease.token))
     return guard, [show("stopping", lease, guard), StopTree(signum), ending, report]
 
 
@@ -149,6 +152,7 @@ def give_way(
     rest_s: float = 0.0,
 ) -> Step:
     """Hand over, but keep the job for the next time: frozen, or told to stand by."""
+    guard = because(guard, report.message)
     if plan.while_standby == "freeze":
         guard = guard.to(Yielding(lease, kill_at_s, rest_s))
         return guard, [show("stopping", lease, guard), FreezeTree(), report]
@@ -163,7 +167,7 @@ def give_way(
 
 def _hand_back(guard: Guard, lease: msg.Leased, plan: Plan, rest_s: float) -> Step:
     """Release, keeping the job for the next time."""
-    effects = release_effects(lease.token, rest_s, leave=False)
+    effects = release_effects(guard, lease.token, rest_s, leave=False)
     kept = "frozen" if plan.while_standby == "freeze" else "held"
     guard, more = enter_idle(given_back(guard, lease, plan, rest_s), plan, tree=kept)
     return guard, effects + more
@@ -215,12 +219,13 @@ def _after_end(
     guard: Guard, exit_code: int, lease: msg.Leased | None, now_s: float, plan: Plan
 ) -> tuple[Guard, Quit | Rerun | Rejoin]:
     """What `--restart` says about a job that ended by itself."""
+    ends = because(guard, f"the job ended; exit code {exit_code}")
     if plan.restart == "never" or (plan.restart == "on-failure" and exit_code == 0):
-        return guard, Quit()
+        return ends, Quit()
     since_s = now_s - plan.max_restarts_window_s
     recent = tuple(at_s for at_s in guard.restarts_s if at_s > since_s)
     if len(recent) >= plan.max_restarts:
-        guard = replace(guard, restarts_s=())
+        guard = replace(ends if lease else guard, restarts_s=())
         rest_s = plan.max_restarts_window_s
         return guard, Rejoin(rest_s) if lease else Rerun(rest_s)
     guard = replace(guard, restarts_s=(*recent, now_s))
@@ -266,7 +271,7 @@ def over(
             assert lease is not None, "only a leader has something to release"
             rest_s = after.rest_s if isinstance(after, Rejoin) else 0.0
             guard, effects = enter_idle(given_back(guard, lease, plan, rest_s), plan)
-            return guard, release_effects(lease.token, rest_s, leave=False) + effects
+            return guard, release_effects(guard, lease.token, rest_s, leave=False) + effects
         case _:
             assert_never(after)
 

@@ -6,6 +6,7 @@ import signal
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import hooks, rules
+from coordsidecar.core.guard.company import because
 from coordsidecar.core.guard.deadlines import kill_at_latest_s, must_not_run
 from coordsidecar.core.guard.leaving import finish, leave
 from coordsidecar.core.guard.moves import (
@@ -48,6 +49,7 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
         case Idle("none") if signum in _ENDING_WITHOUT_JOB:
             return leave(guard, quit_code, None, now_s, plan)
         case Backoff(lease) if signum in _ENDING_WITHOUT_JOB:
+            guard = because(guard, signal.Signals(signum).name)
             return rules.over(guard, lease, Quit(quit_code), None, now_s, plan, asked=True)
         case Hook(name="post-stop") as hook if signum in _ENDING_WITHOUT_JOB:
             return hooks.stopped(guard, hook, quit_code, now_s)
@@ -60,7 +62,7 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
         case phase if signum in _ENDING_WITHOUT_JOB and must_not_run(phase, plan):
             lease = lease_of(phase)
             phase = Stopping(lease, now_s, Quit(quit_code), killing=True, asked=True)
-            return guard.to(phase), [KillTree()]
+            return because(guard, signal.Signals(signum).name).to(phase), [KillTree()]
         case Idle(tree) if signum in _ASKING_TO_STOP and tree != "none":
             phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(quit_code), asked=True)
             return guard.to(phase), [StopTree(plan.stop_signal)]
@@ -74,6 +76,7 @@ def signalled(guard: Guard, signum: int, now_s: float, plan: Plan) -> Step:
             if phase.asked:
                 return guard.to(replace(phase, killing=True)), [KillTree()]
             after = phase.after if isinstance(phase.after, Quit) else Quit(quit_code)
+            guard = because(guard, signal.Signals(signum).name)
             return guard.to(replace(phase, asked=True, after=after)), []
         case Leaving(exit_code) if signum in _ASKING_TO_STOP:
             return finish(guard, exit_code)
