@@ -174,12 +174,7 @@ class ConsulStore(NothingToPrepare):
             if lock is None or lock.session != session.handle or known.office.curbs != curbs:
                 return None
             office = known.office.taken(
-                token,
-                lock=lock.modify_index,
-                run=run,
-                floor=floor,
-                limits=limits,
-                record=record,
+                token, lock=lock.modify_index, run=run, floor=floor, limits=limits, record=record
             )
             if office is None:
                 return None

@@ -148,7 +148,7 @@ class EtcdElection:
         self._seen.run = run
         seen = self._seen.office
         if run and self._seen.created and seen.led >= floor and not seen.curbs:
-            standing = self._succeed(name, record, run, limits, deadline_s)
+            standing = self._succeed(name, record, run, floor, limits, deadline_s)
             if standing != Absent():
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
         reads = self._keys.reads(name, self._seen.created)
@@ -170,30 +170,33 @@ class EtcdElection:
         return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
 
     def _succeed(
-        self, name: str, record: str, run: str, limits: Limits | None, deadline_s: float
+        self, name: str, record: str, run: str, floor: int, limits: Limits | None, deadline_s: float
     ) -> Standing | None:
         """We were in the queue: take office, if we are first and our predecessor left in order.
 
-        How the office record looks then is known beforehand. Else say where we stand.
+        Else say where we stand.
         """
         limits = self._leases.judgeable(limits, timeout_s=(deadline_s - time.monotonic()) / 2)
-        last = self._seen.office.resigned(self._seen.office.led, run=self._seen.office.run)
-        released, token = last.encode().encode(), last.token_under(self._seen.created)
-        lock = self._seen.created
-        ours = last.taken(token, lock=lock, run=run, floor=0, limits=limits, record=record)
+        seen, lock = self._seen, self._seen.created
+        reads = self._keys.reads(name, lock)
+        if not seen.office.may_be_succeeded(floor):
+            # When it was seen last, its leader had not left.
+            left_s = deadline_s - time.monotonic()
+            standing = seen.judge(self._txn(success=reads, timeout_s=left_s))
+            if not isinstance(standing, Held) or not seen.office.may_be_succeeded(floor):
+                return standing
+        token, known = seen.office.token_under(lock), seen.record
+        ours = seen.office.taken(token, lock=lock, run=run, floor=0, limits=limits, record=record)
         assert ours is not None
         answer = self._txn(
-            compare=[
-                *self._keys.leads(name, self._seen.created),
-                value_is(self._keys.office, None if self._seen.record is None else released),
-            ],
+            compare=[*self._keys.leads(name, lock), value_is(self._keys.office, known)],
             success=[put(self._keys.office, ours.encode()), touch(name)],
-            failure=self._keys.reads(name, self._seen.created),
+            failure=reads,
             timeout_s=deadline_s - time.monotonic(),
         )
         if not answer.succeeded:
-            return self._seen.judge(answer)
-        self._seen.took(name, ours)
+            return seen.judge(answer)
+        seen.took(name, ours)
         return Held(ours.led, clean=True, last_run="", cursor=answer.revision, in_office=True)
 
     def standing(self, session: Session, *, timeout_s: float) -> Standing:

@@ -5,9 +5,8 @@ takes it once nobody has written it for its duration. That is leadership by sigh
 is a beat. The fencing token is the version of the object that the acquiring write made
 (resourceVersion): etcd's revision, so it only ever grows, unless etcd is restored from a backup;
 then the office record counts. (leaseTransitions is no token: it stands still when the same holder
-takes it again.) All writes compare the version that they replace.
-
-A candidate has no queue to stand in: of those who watch, the first to write gets it.
+takes it again.) All writes compare the version that they replace. A candidate has no queue to stand
+in: of those who watch, the first to write gets it.
 """
 
 from __future__ import annotations
@@ -143,8 +142,7 @@ class KubernetesStore(NothingToPrepare):
             )
             if office is None:
                 return None
-            taken = leases.in_office(lease, office, session.ttl_s)
-            written = self._write(lease, taken, deadline_s)
+            written = self._write(lease, leases.in_office(lease, office, session.ttl_s), deadline_s)
             if written is not None:
                 self._term = (session.handle, lease.lock, office.led)
                 return office.led
@@ -162,8 +160,7 @@ class KubernetesStore(NothingToPrepare):
             office = lease.office.resigned(token, run=run, why=why)
             if not ours and office == lease.office:
                 return
-            released = leases.release(lease, office, ours=ours)
-            if self._write(lease, released, deadline_s) is not None:
+            if self._write(lease, leases.release(lease, office, ours=ours), deadline_s) is not None:
                 self._known = None
                 return
         raise self._kept_changing("we resigned")

@@ -9,6 +9,8 @@ from coordsidecar.hints import Any
 from coordsidecar.log import json_safe, one_line
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board
+from coordsidecar.store.history import Term, state_of
+from coordsidecar.store.history import as_fields as as_terms
 from coordsidecar.store.history import id_of as name_of
 
 __all__ = ["as_fields", "id_of", "leader_id", "leads", "ordered", "rows", "sentences"]
@@ -19,11 +21,15 @@ def as_fields(prefix: str, board: Board) -> dict[str, Any]:
     leader = board.leader
     waiting, curbs = board.waiting, json_safe(board.curbs.as_fields())
     assert isinstance(curbs, dict)
+    terms = json_safe(as_terms(board.history, board.led_now))
+    assert isinstance(terms, list)
     return {
         "election": prefix,
         "leader": None
         if leader is None
         else _who(leader.record) | {"token": leader.token, "in_office": leader.token == board.led},
+        "since": terms[-1]["began"] if terms and terms[-1]["state"] == "lasts" else None,
+        "last_ended": next((term for term in terms[::-1] if term["state"] != "lasts"), None),
         "last_token": max(board.led, leader.token if leader else 0),
         "waiting": None if waiting is None else [_who(record) for record in waiting],
         "in_order": board.in_order,
@@ -59,6 +65,7 @@ def sentences(prefix: str, board: Board) -> str:
         lines = [f"{prefix}: nobody leads; {_shown(leader.record)} is elected, and waits"]
     else:
         lines = [f"{prefix}: led by {_shown(leader.record)}, token {leader.token}"]
+    lines += _last_change(board)
     if waiting is None:
         lines.append("  who stands by, this store does not tell")
     for place, record in enumerate(waiting or ()):
@@ -81,6 +88,25 @@ def ordered(curbs: Curbs) -> list[str]:
     if curbs.transfer is not None:
         lines.append(f"  TRANSFER to {curbs.transfer.to}: {curbs.transfer.why}")
     return [one_line(line) for line in lines]
+
+
+def _last_change(board: Board) -> list[str]:
+    """Since when it is led, and how the term before ended."""
+    *before, last = board.history or (None,)
+    if last is None:
+        return []
+    if state_of(last, board.led_now) == "lasts":
+        told = [f"since {last.began}"]
+        if before and before[-1] is not None:
+            told.append(f"before it {_in_words(before[-1])}")
+    else:
+        told = [f"last led: {_in_words(last)}"]
+    return [one_line(f"  {'; '.join(told)}")]
+
+
+def _in_words(term: Term) -> str:
+    end = f"until {term.ended}: {term.why}" if term.ended else "which ended without a word"
+    return f"{term.id}, token {term.token}, {end}"
 
 
 def rows(boards: dict[str, Board]) -> str:

@@ -279,7 +279,7 @@ def _write(fd: int, text: str) -> int:
 
 
 _OPERATORS = {
-    *("list", "status", "wait", "watch"),
+    *("list", "status", "wait", "watch", "history"),
     *("step-down", "transfer", "pause", "resume", "cordon", "uncordon"),
 }
 _QUESTIONS = {

@@ -43,6 +43,10 @@ def ask(question: str, words: list[str], *, show: Callable[[str], bool]) -> Said
             return operate.status(arguments[0], flags=flags, environ=environ, as_json=as_json)
         case "wait":
             return operate.wait(arguments[0], flags=flags, environ=environ, as_json=as_json)
+        case "history":
+            from coordsidecar.cli.history import history
+
+            return history(arguments[0], flags=flags, environ=environ, as_json=as_json)
         case _:
             from coordsidecar.cli.watching import watch
 

@@ -56,6 +56,19 @@ Exit codes:
 """
 
 
+_HISTORY = """\
+Usage: coordsidecar history [OPTIONS] [--json] NAME
+
+Shows who led the election NAME last, from when to when, and why not any more;
+the oldest first. The last 16 terms are kept.
+  coordsidecar history --store etcd://etcd1:2379 nightly
+  coordsidecar history --json --since 24h nightly | jq '.terms[].why'
+
+Exit codes:
+  0  shown    2  bad usage    125  the store cannot be asked
+"""
+
+
 _STEP_DOWN = """\
 Usage: coordsidecar step-down [OPTIONS] [--yes] [--json] NAME
 
@@ -152,6 +165,7 @@ _PAGES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "status": (_STATUS, []),
     "wait": (_WAIT, []),
     "watch": (_WATCH, []),
+    "history": (_HISTORY, []),
     "step-down": (_STEP_DOWN, [_YES]),
     "transfer": (_TRANSFER, [_YES]),
     "pause": (_PAUSE, [_YES]),

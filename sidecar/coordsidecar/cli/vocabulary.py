@@ -95,6 +95,7 @@ COMMANDS = (
     _asked("status", "Show who leads an election"),
     _asked("wait", "Wait until an election stands as asked"),
     _asked("watch", "Show each change of an election"),
+    _asked("history", "Show who led last, and why it ended"),
     _asked("step-down", "Have the leader hand over", _YES),
     _asked("transfer", "Have the leader hand over to one instance", _YES),
     _asked("pause", "Let nobody new take over", _YES),

@@ -1,15 +1,16 @@
 """What the status server shows: who leads, since when, and why, for probes, load balancers,
 Prometheus and people.
 
-=============  ===================================================================================
-``/``          JSON. ``name`` is the leader, as Kubernetes' old leader-elector sidecar told it
-``/leader``    200 while this instance leads, else 503: what a load balancer asks
-``/standby``   200 while it stands by, else 503
-``/healthz``   200 while guard and elector both work, 503 if one has not stepped for a while; JSON
-``/v1/status`` JSON: all that there is to say; its keys stay as long as ``version`` does
-``/v1/events`` the same JSON at once, and again at each change (`coordsidecar.elector.events`)
-``/metrics``   for Prometheus
-=============  ===================================================================================
+==============  ==================================================================================
+``/``           JSON. ``name`` is the leader, as Kubernetes' old leader-elector sidecar told it
+``/leader``     200 while this instance leads, else 503: what a load balancer asks
+``/standby``    200 while it stands by, else 503
+``/healthz``    200 while guard and elector both work, 503 if one has not stepped for a while; JSON
+``/v1/status``  JSON: all that there is to say; its keys stay as long as ``version`` does
+``/v1/events``  the same JSON at once, and again at each change (`coordsidecar.elector.events`)
+``/v1/history`` JSON: who led last, and why each term ended (`coordsidecar.elector.past`)
+``/metrics``    for Prometheus
+==============  ==================================================================================
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from coordsidecar.elector.events import News, feed
 from coordsidecar.elector.listening import Listening
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.ordering import Ordering
+from coordsidecar.elector.past import Past
 from coordsidecar.elector.posted import Doorkeeper
 from coordsidecar.elector.status import Answer, Pages, Stream, serve
 from coordsidecar.log import Log, json_safe
@@ -37,6 +39,7 @@ from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
 from coordsidecar.store.curbs import Curbs
+from coordsidecar.store.directory import Board, Directory
 from coordsidecar.trees.process import is_stopped
 from coordsidecar.utc import utc
 
@@ -98,15 +101,22 @@ def serve_pages(
     def all_of_it() -> dict[str, Any]:
         return in_full(snapshot(), health(), store=store)
 
-    def curb(change: Callable[[Curbs], Curbs]) -> Curbs:
-        election, timeout_s = settings.election, settings.timing.rpc_timeout_s
+    election, timeout_s = settings.election, settings.timing.rpc_timeout_s
+
+    def there() -> Directory:
         # Anew each time: those of the election's own calls are of one thread each.
-        there = stores.directory(settings.store, namespace=election.namespace, environ=os.environ)
-        return there.curb(election.name, change, timeout_s=timeout_s)
+        return stores.directory(settings.store, namespace=election.namespace, environ=os.environ)
+
+    def curb(change: Callable[[Curbs], Curbs]) -> Curbs:
+        return there().curb(election.name, change, timeout_s=timeout_s)
+
+    def board() -> Board:
+        return there().board(election.name, timeout_s=timeout_s)
 
     ordering = Ordering(all_of_it, lambda order: inbox.put(Ordered(order)), doorkeeper)
     orders = {**ordering.orders(), **Curbing(all_of_it, curb, doorkeeper).orders()}
-    shows = pages(snapshot, health, counts, news, store=store)
+    history = Past(election.prefix, board)
+    shows = {**pages(snapshot, health, counts, news, store=store), "/v1/history": history.page}
     try:
         listening = Listening(settings.http)
         try:

@@ -7,6 +7,7 @@ from coordsidecar.settings.options import CHECK_OPTIONS, Option, read_id, read_n
 
 __all__ = [
     "CORDON_OPTIONS",
+    "HISTORY_OPTIONS",
     "LIST_OPTIONS",
     "OPTIONS_OF",
     "PAUSE_OPTIONS",
@@ -26,6 +27,12 @@ def _read_token(text: str) -> int:
     return int(text)
 
 
+def _read_count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text)):
+        raise ValueError(f"{text[:40]!r} is no number of terms, such as 5")
+    return int(text)
+
+
 LIST_OPTIONS = tuple(option for option in CHECK_OPTIONS if option.name != "name")
 WAIT_OPTIONS = (
     *LIST_OPTIONS,
@@ -35,6 +42,11 @@ WAIT_OPTIONS = (
     ),
     Option("timeout", _GROUP, "TIME", parse_duration, "For how long at most. Default: for ever"),
 )  # fmt: skip
+HISTORY_OPTIONS = (
+    *LIST_OPTIONS,
+    Option("limit", _GROUP, "N", _read_count, "The last N terms only. Default: all that are kept"),
+    Option("since", _GROUP, "TIME", parse_duration, "Of the last TIME only, such as 24h."),
+)
 WATCH_OPTIONS = (
     *LIST_OPTIONS,
     Option("timeout", _GROUP, "TIME", parse_duration, "For how long. Default: until it is ended"),
@@ -83,6 +95,7 @@ OPTIONS_OF: dict[str, tuple[Option, ...]] = {
     "status": LIST_OPTIONS,
     "wait": WAIT_OPTIONS,
     "watch": WATCH_OPTIONS,
+    "history": HISTORY_OPTIONS,
     "step-down": STEP_DOWN_OPTIONS,
     "transfer": TRANSFER_OPTIONS,
     "pause": PAUSE_OPTIONS,

@@ -30,6 +30,11 @@ class Board(Value):
     curbs: Curbs = NO_CURBS
     history: History = ()
 
+    @property
+    def led_now(self) -> int:
+        """The token under which somebody is in office; 0: nobody is."""
+        return self.led if self.leader is not None and self.leader.token == self.led else 0
+
 
 class Directory(Protocol):
     """The elections of one namespace. Every method may raise any `StoreError`."""

@@ -17,11 +17,13 @@ __all__ = [
     "MOST_TERMS",
     "History",
     "Term",
+    "as_fields",
     "as_list",
     "begun",
     "ended",
     "id_of",
     "read",
+    "state_of",
 ]
 
 MOST_TERMS = 16
@@ -65,6 +67,27 @@ def ended(history: History, token: int, why: str, at: str) -> History:
 def as_list(history: History) -> list[list[object]]:
     """For a record, which is read and written often; `read` reads it."""
     return [[term.token, term.id, term.began, term.ended, term.why] for term in history]
+
+
+def state_of(term: Term, led_now: int) -> str:
+    """``lasts``, ``over``, or ``unknown``: it is over, but nobody could say so. ``led_now``: the
+    token under which somebody is in office; 0: nobody is."""
+    return "over" if term.ended else "lasts" if term.token == led_now else "unknown"
+
+
+def as_fields(history: History, led_now: int) -> list[dict[str, Any]]:
+    """For ``--json`` and ``/v1/history``; new fields may come, none of these changes."""
+    return [
+        {
+            "token": term.token,
+            "id": term.id,
+            "began": term.began,
+            "ended": term.ended or None,
+            "why": term.why or None,
+            "state": state_of(term, led_now),
+        }
+        for term in history
+    ]
 
 
 def read(listed: object) -> History:

@@ -97,13 +97,13 @@ def lost(guard: Guard, hook: Hook, after: After, kill_at_s: float) -> Guard:
 
 def _failed(guard: Guard, hook: Hook, what: str, now_s: float, plan: Plan) -> Step:
     effects: list[Effect] = []
+    guard = because(guard, f"{hook.name}: {what}")
     if hook.name == "pre-start":
         what += "; the job is not started, another instance may lead"
         # Or the same one would be elected, again and again, while another stands by.
         hook = replace(hook, after=Rejoin(plan.gate_rest_s))
         effects = [Tell(msg.Ending(hook.lease.token))]
     report = Report(f"{hook.name}-failed", what, hook.lease.token)
-    guard = because(guard, f"{hook.name}: {what}")
     guard, more = _kill_rest(guard, hook, now_s)
     return guard, [*effects, *more, report]
 
