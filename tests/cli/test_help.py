@@ -99,6 +99,8 @@ def test_guard_and_elector_import_no_store_and_nothing_slow() -> None:
     slow = {"logging", "importlib.metadata", "tomllib", "difflib", "shlex", "subprocess"}
     slow |= {"http.client", "ssl", "asyncio", "urllib.request", "coordsidecar_adapters", "psutil"}
     slow |= {"coordsidecar.guard.hooks", "coordsidecar.children.hook_runner"}  # None are wanted.
+    slow |= {"coordsidecar.guard.health", "coordsidecar.guard.helper"}
+    slow |= {"coordsidecar.children.health_prober", "coordsidecar.children.one_command"}
     slow |= {"click", "typing", "threading", "queue", "dataclasses", "inspect"}
     assert not slow & set(process.stdout.split())
 

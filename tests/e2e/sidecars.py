@@ -20,7 +20,7 @@ import psutil
 STAMP_JOB = Path(__file__).parent / "jobs" / "stamp.py"
 MARK = "SIDECAR_UNDER_TEST"
 _PATIENCE_S = 60.0
-HELPERS = ("job-fuse", "job-to-be", "hook-runner")
+HELPERS = ("job-fuse", "job-to-be", "hook-runner", "health-prober")
 PROCESS_ONE = "process-one"
 
 

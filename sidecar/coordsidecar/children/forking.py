@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from coordsidecar.value import Value
 
-__all__ = ["Dispositions", "all_signals_blocked", "detach"]
+__all__ = ["Dispositions", "all_signals_blocked", "close_all_but", "detach"]
 
 
 class Dispositions(Value):
@@ -47,6 +47,14 @@ def all_signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def close_all_but(*kept: int) -> None:
+    """In a fork: close what is not its business, a lock above all."""
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2 and fd not in kept:
+            with contextlib.suppress(OSError):  # The folder itself was among them.
+                os.close(fd)
 
 
 def detach() -> None:

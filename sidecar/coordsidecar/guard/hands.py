@@ -46,6 +46,7 @@ from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
 
 if TYPE_CHECKING:
+    from coordsidecar.guard.health import HealthWatch
     from coordsidecar.guard.hooks import Hooks
     from coordsidecar.trees.app import App
 
@@ -68,13 +69,12 @@ class Hands:
         elector: ElectorProcess,
         fuse: Fuse,
         app: App | None,
-        hooks: Hooks | None,
+        helpers: tuple[Hooks | None, HealthWatch | None],
     ) -> None:
         self.exit_code: int | None = None
-        self._settings = settings
-        self._log = log
+        self._settings, self._log = settings, log
         self._role_file = RoleFile(settings, log)
-        self._hooks = hooks
+        self._hooks, self._health = helpers
         self.elector = elector
         self._fuse = fuse
         self._fuse.elector_is(elector.pid or 0)
@@ -117,8 +117,9 @@ class Hands:
         self.job.child_is_gone(pid)
         self.elector.abandoned.discard(pid)
         self._fuse.was_reaped(pid)
-        if self._hooks is not None:
-            self._hooks.was_reaped(pid)
+        for helper in (self._hooks, self._health):
+            if helper is not None:
+                helper.was_reaped(pid)
         if pid == self._fuse.pid:
             self._fuse.is_gone()
 
@@ -246,9 +247,9 @@ class Hands:
 
     def _helpers(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
-        runner = self._hooks.runner_pid if self._hooks is not None else None
-        ours = (self.elector.pid, self._fuse.pid, self.job.prefork_pid, runner)
-        return (*ours, *self.elector.abandoned)
+        beside = (helper.pid for helper in (self._hooks, self._health) if helper is not None)
+        ours = (self.elector.pid, self._fuse.pid, self.job.prefork_pid)
+        return (*ours, *beside, *self.elector.abandoned)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore

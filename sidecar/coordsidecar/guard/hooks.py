@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 
-from coordsidecar.children.forking import Dispositions, all_signals_blocked
-from coordsidecar.children.hook_runner import LAST_S, NEWS_BYTES_MAX, HookRunner, close_all_but
+from coordsidecar.children.forking import Dispositions
+from coordsidecar.children.hook_runner import LAST_S, NEWS_BYTES_MAX, HookRunner
 from coordsidecar.core.guard.moves import Effect, Report, ShowRole, StartJob
-from coordsidecar.guard.job_env import job_environment, token_variable
-from coordsidecar.linux import forking_as, uninterrupted
+from coordsidecar.guard.helper import Helper
+from coordsidecar.guard.job_env import environment_beside_job, token_variable
 from coordsidecar.log import Log, one_line
-from coordsidecar.refusals import asking_for, refusal
+from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
-from coordsidecar.trees.mark import RUN_VARIABLE
 
 __all__ = ["Hooks"]
 
-_WHY_A_LEAD_ENDS = ("lost", "stopping", "stepping-down", "job-ended")
+_WHY_A_LEAD_ENDS = ("lost", "stopping", "stepping-down", "unhealthy", "job-ended")
 _LONGEST_REASON, _LONGEST_LEADER = 500, 200
 # Its last hooks, and what it takes to kill them.
 _RUNNER_ENDS_WITHIN_S = LAST_S + 1.0
@@ -40,10 +36,9 @@ class Hooks:
     def __init__(
         self, settings: Settings, log: Log, dispositions: Dispositions, *, guard_pidfd: int
     ) -> None:
-        self.runner_pid: int | None = None
+        self._runner = Helper("hook-runner", guard_pidfd=guard_pidfd)
         self._settings, self._log, self._dispositions = settings, log, dispositions
         self._guard_pidfd = guard_pidfd
-        self._link: socket.socket | None = None
         self._news: list[tuple[str, dict[str, str]]] = []
         self._role = self._told = ""
         self._led: int | None = None
@@ -119,7 +114,7 @@ class Hooks:
         """Hand on what is new. What cannot be said at once is not said: the hook is not run."""
         news, self._news = self._news, []
         for hook, variables in news:
-            if self.runner_pid is None:
+            if self.pid is None:
                 self._start_runner()
             packet = json.dumps([hook, variables]).encode()
             assert len(packet) <= NEWS_BYTES_MAX, "texts are cut to size where they enter"
@@ -127,81 +122,40 @@ class Hooks:
                 self._log.event(hook, "the hook was not run: the process that runs them is stuck")
 
     def _send(self, packet: bytes) -> bool:
-        if self._link is not None:
-            with suppress(OSError):
-                return self._link.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) > 0
-        return False
+        return self._runner.send(packet)
 
     def _start_runner(self) -> None:
-        self._close_link()
-        environ = self._environment()
+        environ = environment_beside_job(os.environ, self._settings)
         try:
-            with asking_for("socketpair"):
-                self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs, all_signals_blocked(), forking_as("hook-runner"):
-                with asking_for("fork"):
-                    pid = os.fork()
-                if pid == 0:
-                    self._be_the_runner(theirs, environ)
+            self._runner.start(lambda link: self._be_the_runner(link, environ), self._own_log)
         except OSError as error:
             self._log.once("hooks", f"no process to run hooks: {refusal(error)}")
-            return
-        self.runner_pid = pid
 
     def _be_the_runner(self, link: socket.socket, environ: Mapping[str, str]) -> None:
-        settings = self._settings
-        try:
-            close_all_but(link.fileno(), self._guard_pidfd)
-            prefix = settings.election.prefix
-            self._log = Log(fmt=settings.log_format, election=prefix, node_id=settings.id)
-            HookRunner(
-                self._log,
-                self._dispositions,
-                settings.told,
-                environ,
-                link=link,
-                guard_pidfd=self._guard_pidfd,
-                timeout_s=settings.hook_timeout_s,
-            ).serve()
-        except Exception as error:  # noqa: BLE001  # Said; then there will be another.
-            why = refusal(error) or f"{type(error).__name__}: {error}"
-            self._log.event("hooks", f"the process that runs hooks ends: {why}")
-        finally:
-            os._exit(0)
+        HookRunner(
+            self._own_log(),
+            self._dispositions,
+            self._settings.told,
+            environ,
+            link=link,
+            guard_pidfd=self._guard_pidfd,
+            timeout_s=self._settings.hook_timeout_s,
+        ).serve()
 
-    def _environment(self) -> dict[str, str]:
-        """As the job's, but for the mark of its tree, which they do not belong to."""
+    def _own_log(self) -> Log:
         settings = self._settings
-        environ = job_environment(os.environ, settings, run="", role="", ack_path=None)
-        marks = environ.pop(RUN_VARIABLE).strip(":")
-        return environ | ({RUN_VARIABLE: marks} if marks else {})
+        prefix = settings.election.prefix
+        return Log(fmt=settings.log_format, election=prefix, node_id=settings.id)
+
+    @property
+    def pid(self) -> int | None:
+        return self._runner.pid
 
     def was_reaped(self, pid: int) -> None:
-        """From now on the pid may be anybody's; the next news get another process."""
-        if pid == self.runner_pid:
-            self.runner_pid = None
+        """The next news get another process."""
+        self._runner.was_reaped(pid)
 
     def tidy(self) -> None:
         """We end: hooks get a last moment, and then nothing is left of them."""
         self.tell()
-        self._send_end()
-        if self.runner_pid is None:
-            return
-        with suppress(OSError):
-            pidfd = os.pidfd_open(self.runner_pid)
-            poll = select.poll()
-            poll.register(pidfd, select.POLLIN)
-            poll.poll(_RUNNER_ENDS_WITHIN_S * 1000)
-        # Not reaped yet, so the pid is still its own.
-        uninterrupted(os.kill, self.runner_pid, signal.SIGKILL)
-
-    def _send_end(self) -> None:
-        # A fork of ours may have the link as well, so that to close it would say nothing.
-        with suppress(OSError):
-            if self._link is not None:
-                self._link.shutdown(socket.SHUT_RDWR)
-
-    def _close_link(self) -> None:
-        if self._link is not None:
-            self._link.close()
-        self._link = None
+        self._runner.end(within_s=_RUNNER_ENDS_WITHIN_S)

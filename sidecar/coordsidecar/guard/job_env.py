@@ -8,7 +8,7 @@ from coordsidecar.settings.settings import Settings
 from coordsidecar.store.registry import public_url
 from coordsidecar.trees.mark import RUN_VARIABLE
 
-__all__ = ["job_environment", "token_variable"]
+__all__ = ["environment_beside_job", "job_environment", "token_variable"]
 
 _OURS = "COORDSIDECAR_"
 _SECRETS = frozenset(
@@ -58,6 +58,14 @@ def job_environment(
     if ack_path is not None:
         job["COORDSIDECAR_ACK"] = ack_path
     return job
+
+
+def environment_beside_job(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """For what is told of the job, or looks after it: as the job's, but for the mark of its tree,
+    which that does not belong to."""
+    ours = job_environment(environ, settings, run="", role="", ack_path=None)
+    marks = ours.pop(RUN_VARIABLE).strip(":")
+    return ours | ({RUN_VARIABLE: marks} if marks else {})
 
 
 def token_variable(token: int | None) -> dict[str, str]:

@@ -48,6 +48,7 @@ from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 
 if TYPE_CHECKING:
+    from coordsidecar.guard.health import HealthWatch
     from coordsidecar.guard.hooks import Hooks
     from coordsidecar.trees.app import App
 
@@ -75,6 +76,7 @@ def plan_of(settings: Settings) -> Plan:
         has_pre_start=settings.pre_start is not None,
         has_post_stop=settings.post_stop is not None,
         hook_timeout_s=settings.hook_timeout_s,
+        unhealthy=settings.health.unhealthy if settings.health else "step-down",
     )
 
 
@@ -87,6 +89,17 @@ def hooks_of(
     from coordsidecar.guard.hooks import Hooks
 
     return Hooks(settings, log, dispositions, guard_pidfd=elector.guard_pidfd)
+
+
+def health_of(
+    settings: Settings, log: Log, dispositions: Dispositions, elector: ElectorProcess
+) -> HealthWatch | None:
+    """Nor of health checks."""
+    if settings.health is None:
+        return None
+    from coordsidecar.guard.health import HealthWatch
+
+    return HealthWatch(settings, log, dispositions, guard_pidfd=elector.guard_pidfd)
 
 
 class Guard:
@@ -110,7 +123,9 @@ class Guard:
         self._signals_fd, self._signs = signals_fd, signs
         self._timer = BootTimer()
         self._hooks = hooks_of(settings, log, dispositions, elector)
-        self._hands = Hands(settings, log, dispositions, elector, fuse, app, self._hooks)
+        self._health = health_of(settings, log, dispositions, elector)
+        helpers = (self._hooks, self._health)
+        self._hands = Hands(settings, log, dispositions, elector, fuse, app, helpers)
         self._service = Service(os.environ, log)
         self._reports: list[Report] = []
         self._brought = Brought()
@@ -143,6 +158,8 @@ class Guard:
         self._write_reports()
         if self._hooks is not None:
             self._hooks.tidy()
+        if self._health is not None:
+            self._health.tidy()
         return exit_code
 
     def _wait(self) -> list[int]:
@@ -150,9 +167,13 @@ class Guard:
         self._write_reports()
         self._service.lives()
         wake_s = min(core.next_wake_s(self._state, self._plan), self._service.due_s)
+        if self._health is not None:
+            self._health.sees(self._state)
+            wake_s = min(wake_s, self._health.due_s)
         self._timer.arm(wake_s)
         poll = select.poll()
-        for fd in (self._signals_fd, self._timer.fd, *self._hands.fds):
+        health_fd = self._health.fd if self._health is not None else None
+        for fd in (self._signals_fd, self._timer.fd, health_fd, *self._hands.fds):
             if fd is not None:
                 poll.register(fd, select.POLLIN)
         timeout_s = 0.0 if self._must_reap else self._hands.chore_every_s
@@ -205,6 +226,8 @@ class Guard:
         yield from self._messages()
         yield from self._signals()
         yield from self._hands.chores()
+        if self._health is not None:
+            yield from self._health.verdicts()
 
     def _messages(self) -> Iterator[Event]:
         for message in self._hands.messages():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from coordsidecar.settings.health_options import PROBE_OPTIONS
 from coordsidecar.settings.options import OPTIONS, Choice, Option
 from coordsidecar.settings.settings import Settings, settings_of
 from coordsidecar.settings.sources import Sources, UsageError
@@ -18,6 +19,7 @@ _OF_A_COMMAND = frozenset(
     {
         *("standby", "while-standby", "lead-signal", "standby-signal", "standby-timeout"),
         *("pass-env", "restart", "pre-start", "post-stop"),
+        *(option.name for option in PROBE_OPTIONS),
     }
 )
 

@@ -1,4 +1,4 @@
-"""What an option is."""
+"""What an option is, and what more than one kind of them needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,24 @@ from collections.abc import Callable
 from coordsidecar.hints import Any
 from coordsidecar.value import Value
 
-__all__ = ["Option"]
+__all__ = ["Choice", "Option", "quoted"]
+
+
+def quoted(text: str) -> str:
+    """What was given, to be named in a sentence about it."""
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+class Choice:
+    """Reads one of a few words."""
+
+    def __init__(self, *allowed: str) -> None:
+        self.allowed = allowed
+
+    def __call__(self, text: str) -> str:
+        if text not in self.allowed:
+            raise ValueError(f"{quoted(text)} is not one of {', '.join(self.allowed)}")
+        return text
 
 
 class Option(Value):

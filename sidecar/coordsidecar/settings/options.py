@@ -11,8 +11,9 @@ import signal
 
 from coordsidecar.duration import parse_duration
 from coordsidecar.hints import TYPE_CHECKING
+from coordsidecar.settings.health_options import PROBE_OPTIONS
 from coordsidecar.settings.hook_options import HOOK_OPTIONS
-from coordsidecar.settings.one_option import Option
+from coordsidecar.settings.one_option import Choice, Option, quoted
 
 if TYPE_CHECKING:
     from coordsidecar.settings.serving import Where
@@ -24,7 +25,7 @@ def read_name(text: str) -> str:
     """Check the name of an election or namespace: it becomes part of keys and of file names."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", text):
         raise ValueError(
-            f"{_quoted(text)} is not allowed: 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
+            f"{quoted(text)} is not allowed: 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
         )
     return text
 
@@ -32,7 +33,7 @@ def read_name(text: str) -> str:
 def read_id(text: str) -> str:
     """Check a display name."""
     if not 1 <= len(text) <= 200 or not text.isprintable():
-        raise ValueError(f"{_quoted(text)} is not allowed: 1 to 200 printable characters")
+        raise ValueError(f"{quoted(text)} is not allowed: 1 to 200 printable characters")
     return text
 
 
@@ -41,18 +42,6 @@ def _read_store(text: str) -> str:
 
     check_scheme(text)
     return text
-
-
-class Choice:
-    """Reads one of a few words."""
-
-    def __init__(self, *allowed: str) -> None:
-        self.allowed = allowed
-
-    def __call__(self, text: str) -> str:
-        if text not in self.allowed:
-            raise ValueError(f"{_quoted(text)} is not one of {', '.join(self.allowed)}")
-        return text
 
 
 def read_signal(text: str) -> int:
@@ -67,7 +56,7 @@ def read_signal(text: str) -> int:
         number = getattr(signal.Signals.__members__.get("SIG" + name), "value", None)
     if number not in signal.valid_signals():
         raise ValueError(
-            f"{_quoted(text)} is not a signal; write a name such as TERM or USR1, or a number"
+            f"{quoted(text)} is not a signal; write a name such as TERM or USR1, or a number"
         )
     return number
 
@@ -75,24 +64,24 @@ def read_signal(text: str) -> int:
 def _read_stop_signal(text: str) -> int:
     number = read_signal(text)
     if number in (signal.SIGSTOP, signal.SIGCONT):
-        raise ValueError(f"{_quoted(text)} cannot end a job; use TERM, INT, QUIT, KILL, ...")
+        raise ValueError(f"{quoted(text)} cannot end a job; use TERM, INT, QUIT, KILL, ...")
     return number
 
 
 def _read_role_signal(text: str) -> int:
     number = read_signal(text)
     if number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT):
-        raise ValueError(f"{_quoted(text)} cannot be caught by a job; use USR1, USR2, HUP, ...")
+        raise ValueError(f"{quoted(text)} cannot be caught by a job; use USR1, USR2, HUP, ...")
     return number
 
 
 def _read_max_restarts(text: str) -> tuple[int, float]:
     count, slash, window = text.strip().partition("/")
     if not slash or not re.fullmatch(r"[0-9]{1,9}", count.strip()):
-        raise ValueError(f"{_quoted(text)} is not N/TIME; write for example 3/60s")
+        raise ValueError(f"{quoted(text)} is not N/TIME; write for example 3/60s")
     window_s = parse_duration(window)
     if int(count) < 1 or window_s <= 0:
-        raise ValueError(f"{_quoted(text)} allows no restart; to have none, use --restart never")
+        raise ValueError(f"{quoted(text)} allows no restart; to have none, use --restart never")
     return int(count), window_s
 
 
@@ -114,7 +103,7 @@ def _read_standby(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ValueError(f"{_quoted(text)}: {str(error).lower()}") from error
+        raise ValueError(f"{quoted(text)}: {str(error).lower()}") from error
     if not words:
         raise ValueError("the command is empty")
     return words
@@ -130,7 +119,7 @@ def _read_pass_env(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"{_quoted(name)} is not the name of an environment variable")
+            raise ValueError(f"{quoted(name)} is not the name of an environment variable")
     return names
 
 
@@ -138,10 +127,6 @@ def _read_role_file(text: str) -> str:
     from coordsidecar.settings.serving import read_role_file
 
     return read_role_file(text)
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 _ELECTION = "Which election"
@@ -217,6 +202,7 @@ OPTIONS = (
         "When the lead is lost: rejoin the election, or exit with code 123. Default: rejoin",
     ),
     *HOOK_OPTIONS,
+    *PROBE_OPTIONS,
     Option(
         "standby", _STANDBY, "COMMAND", _read_standby,
         "What to run while another instance leads, as one word: \"python serve.py --ro\"",

@@ -12,6 +12,7 @@ from coordsidecar.core.timing import Timing
 from coordsidecar.hints import TYPE_CHECKING, Any, Literal
 from coordsidecar.log import one_line
 from coordsidecar.settings import container
+from coordsidecar.settings.health_options import HealthCheck, take_health_check
 from coordsidecar.settings.options import OPTIONS, read_id, read_name
 from coordsidecar.settings.sources import Sources, UsageError, read_at
 from coordsidecar.store.protocol import Election
@@ -63,6 +64,7 @@ class Settings(Value, kw_only=True):
     on_standby: str | None = None
     on_lead_lost: str | None = None
     hook_timeout_s: float = 10.0
+    health: HealthCheck | None = None
     standby: tuple[str, ...] = ()
     while_standby: Literal["stop", "signal", "freeze"] = "stop"
     lead_signal: int | None = None
@@ -164,6 +166,10 @@ def settings_of(
         remarks += _fit_into_container(values, environ, remarks)
     name = values.pop("name", None)
     _refuse_what_is_of_the_job_around(sources, environ)
+    try:
+        health = take_health_check(values)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     if "max-restarts" in values:
         values["max-restarts"], values["max-restarts-window-s"] = values["max-restarts"]
     return Settings(
@@ -173,6 +179,7 @@ def settings_of(
         ),
         id=values.pop("id", None) or id_of_host(container.host_name(environ)),
         timing=timing,
+        health=health,
         name_was_derived=name is None,
         remarks=tuple(remarks),
         **{_field(option): value for option, value in values.items()},

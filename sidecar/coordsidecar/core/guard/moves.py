@@ -19,6 +19,7 @@ __all__ = [
     "Event",
     "Finish",
     "FreezeTree",
+    "Health",
     "Heard",
     "JobExited",
     "JobNotStarted",
@@ -65,6 +66,7 @@ class Plan(Value, kw_only=True):
     has_post_stop: bool = False
     hook_timeout_s: float = 10.0
     gate_rest_s: float = 30.0
+    unhealthy: Literal["step-down", "restart"] = "step-down"
 
 
 # ── events ─────────────────────────────────────────────────────────────────────────────────────
@@ -109,6 +111,14 @@ class TreeHeld(Value):
     """Every process of the tree is stopped, or the job has said that it stands by."""
 
 
+class Health(Value):
+    """What checks have found of the job of this ``run`` (`Guard.runs`), and why."""
+
+    run: int
+    healthy: bool
+    why: str
+
+
 class Signalled(Value):
     """Somebody sent us a signal."""
 
@@ -132,6 +142,7 @@ Event = (
     | JobExited
     | TreeEmpty
     | TreeHeld
+    | Health
     | Signalled
     | TerminalStop
     | Continued

@@ -144,6 +144,7 @@ class Guard(Value):
     ``elector_due_s``: by when the elector was to step, as it said last.
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
     ``to_clear``: a token under which something of ours has run that `--post-stop` is to clean up.
+    ``runs``: how often `Running` has begun; by it a verdict on an earlier job is known.
     ``why``: the first reason for which the last lead was, or is, to end; for the history.
     ``rest_until_s``: so long no elector of ours shall stand again. ``elector_killed``: by us.
     ``elector_new``: it has not yet said a word. ``woke_at_s``: when we last stepped after so long a
@@ -167,9 +168,11 @@ class Guard(Value):
     restarts_s: tuple[float, ...] = ()
     leader: str | None = None
     why: str = ""
+    runs: int = 0
 
     def to(self, phase: Phase) -> Guard:
-        return replace(self, phase=phase)
+        begins = isinstance(phase, Running) and not isinstance(self.phase, Running)
+        return replace(self, phase=phase, runs=self.runs + begins)
 
 
 def lease_of(phase: Phase) -> Leased | None:

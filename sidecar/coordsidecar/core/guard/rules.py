@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard import deadlines, hooks, leaving
+from coordsidecar.core.guard import deadlines, hooks, leaving, restarting
 from coordsidecar.core.guard.company import because, given_back, release_effects
 from coordsidecar.core.guard.deadlines import kill_at_latest_s, must_not_run
 from coordsidecar.core.guard.moves import (
@@ -44,7 +44,6 @@ from coordsidecar.value import replace
 Step = tuple[Guard, list[Effect]]
 
 LOST_EXIT_CODE = 123
-_RESTART_FIRST_S = 0.1
 
 
 def show(role: Role, lease: msg.Leased | None, guard: Guard) -> ShowRole:
@@ -198,11 +197,11 @@ def job_ended(
     report = transition("job-ended", f"{why}; exit code {exit_code}", lease, now_s)
     match guard.phase:
         case phase if must_not_run(phase, plan):
-            guard, after = _after_end(guard, exit_code, lease, now_s, plan)
+            guard, after = restarting.after_end(guard, exit_code, lease, now_s, plan)
             phase = Stopping(lease, now_s, after, killing=True, job_code=exit_code)
             return guard.to(phase), [report, KillTree()]
         case Running() | Yielding() | Idle("held"):
-            guard, after = _after_end(guard, exit_code, lease, now_s, plan)
+            guard, after = restarting.after_end(guard, exit_code, lease, now_s, plan)
         case Idle("standby"):
             return guard.to(Idle()), [report, KillTree()]
         case Stopping() as phase:
@@ -213,23 +212,6 @@ def job_ended(
     guard = guard.to(Stopping(lease, kill_at_s, after, job_code=exit_code))
     ending = [Tell(msg.Ending(lease.token))] if lease and not isinstance(after, Rerun) else []
     return guard, [*ending, report, show("stopping", lease, guard), StopTree(plan.stop_signal)]
-
-
-def _after_end(
-    guard: Guard, exit_code: int, lease: msg.Leased | None, now_s: float, plan: Plan
-) -> tuple[Guard, Quit | Rerun | Rejoin]:
-    """What `--restart` says about a job that ended by itself."""
-    ends = because(guard, f"the job ended; exit code {exit_code}")
-    if plan.restart == "never" or (plan.restart == "on-failure" and exit_code == 0):
-        return ends, Quit()
-    since_s = now_s - plan.max_restarts_window_s
-    recent = tuple(at_s for at_s in guard.restarts_s if at_s > since_s)
-    if len(recent) >= plan.max_restarts:
-        guard = replace(ends if lease else guard, restarts_s=())
-        rest_s = plan.max_restarts_window_s
-        return guard, Rejoin(rest_s) if lease else Rerun(rest_s)
-    guard = replace(guard, restarts_s=(*recent, now_s))
-    return guard, Rerun(_RESTART_FIRST_S * 2 ** min(len(recent), 10))
 
 
 def tree_empty(guard: Guard, now_s: float, plan: Plan) -> Step:

@@ -27,6 +27,7 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import (
     company,
     deadlines,
+    health,
     hooks,
     leaving,
     ordered,
@@ -40,6 +41,7 @@ from coordsidecar.core.guard.moves import (
     ElectorExited,
     ElectorStopped,
     Event,
+    Health,
     Heard,
     JobExited,
     JobNotStarted,
@@ -170,6 +172,8 @@ def _take(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
             return rules.tree_empty(guard, now_s, plan)
         case TreeHeld():
             return rules.tree_held(guard, plan)
+        case Health():
+            return health.judged(guard, event, now_s, plan)
         case Signalled(signum):
             return signals.signalled(guard, signum, now_s, plan)
         case TerminalStop():

@@ -1,19 +1,19 @@
-"""What a hook prints, line by line to our log, and no more of it than anybody would read.
+"""What a command of the user's prints, line by line, and no more of it than anybody would read.
 
-Part of the process ``hook-runner``; it must never wait for a hook to print, or to be read.
+Part of `one_command`; it must never wait for a command to print, or to be read.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from coordsidecar.linux import boottime_s
-from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for
 
-__all__ = ["HookOutput"]
+__all__ = ["CommandOutput"]
 
 _LINE_BYTES_MAX = 500
 _LINES_A_SECOND = 20
@@ -22,18 +22,18 @@ _READ_BYTES = 65536
 _PAUSE_S = 0.02
 
 
-class HookOutput:
-    """A pipe: one end is the hook's standard output and error, we read the other."""
+class CommandOutput:
+    """A pipe: one end is the command's standard output and error, we read the other."""
 
-    def __init__(self, log: Log, name: str) -> None:
-        """Raises `OSError`."""
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """``say`` gets each line, cut to size, and not all of a flood. Raises `OSError`."""
         with asking_for("pipe"):
             self.fd, self._theirs = os.pipe()
         os.set_blocking(self.fd, False)
         self.dropped = 0
-        """How many lines were not logged."""
+        """How many lines were not said."""
         self.muted_until_s = -math.inf
-        self._log, self._name = log, name
+        self._tell = say
         self._rest = b""
         self._rest_is_cut = False
         self._second_s, self._lines = -math.inf, 0
@@ -44,17 +44,17 @@ class HookOutput:
         return not self._at_end and boottime_s() >= self.muted_until_s
 
     def become_ours(self) -> None:
-        """In the hook's process, before its exec."""
+        """In the command's process, before its exec."""
         os.dup2(self._theirs, 1)
         os.dup2(self._theirs, 2)
 
     def is_theirs(self) -> None:
-        """The hook has its end."""
+        """The command has its end."""
         os.close(self._theirs)
         self._theirs = -1
 
     def read(self) -> None:
-        """Log what there is, a bounded part of it at a time."""
+        """Say what there is, a bounded part of it at a time."""
         try:
             data = os.read(self.fd, _READ_BYTES)
         except BlockingIOError:
@@ -85,7 +85,7 @@ class HookOutput:
             self.dropped += 1
             return
         text = line[:_LINE_BYTES_MAX].decode(errors="backslashreplace")
-        self._log.event(self._name, text + ("..." if len(line) > _LINE_BYTES_MAX else ""))
+        self._tell(text + ("..." if len(line) > _LINE_BYTES_MAX else ""))
 
     def close(self) -> None:
         """The last line may lack its end."""

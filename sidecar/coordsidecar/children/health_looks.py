@@ -1,0 +1,74 @@
+"""One look at the job: each runs in a fork of its own, prints why the job is not well, and ends.
+
+None of them minds the time: who started it does, and kills it. So a name that is not resolved, or a
+server that answers a byte at a time, takes no longer than it may.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping
+
+__all__ = ["Look", "by_command", "by_http", "by_tcp"]
+
+Look = Callable[[int], None]
+"""Is given the token under which the job runs; does not return."""
+
+_STATUS_LINE_BYTES_MAX = 1024
+
+
+def by_command(command: str, environ: Mapping[str, str]) -> Look:
+    """Exit code 0: well."""
+
+    def look(token: int) -> None:
+        words = ["/bin/sh", "-c", command]
+        os.execve(words[0], words, {**environ, "COORDSIDECAR_TOKEN": str(token)})
+
+    return look
+
+
+def by_http(host: str, port: int, authority: str, path: str) -> Look:
+    """A status from 200 to 399: well. No redirect is followed, and no more is read than it."""
+    lines = (
+        f"GET {path} HTTP/1.1",
+        *(f"Host: {authority}", "User-Agent: coordsidecar", "Accept: */*", "Connection: close"),
+    )
+    request = "\r\n".join((*lines, "", "")).encode()
+
+    def ask(server: socket.socket) -> str:
+        server.sendall(request)
+        answer = b""
+        while b"\n" not in answer and len(answer) < _STATUS_LINE_BYTES_MAX:
+            if not (some := server.recv(_STATUS_LINE_BYTES_MAX)):
+                break
+            answer += some
+        status_line = answer.partition(b"\n")[0].strip()
+        match = re.match(rb"HTTP/1\.[0-9] ([0-9]{3})(?: |$)", status_line)
+        if match is None:
+            return "the answer is not HTTP" if answer else "the connection ended without an answer"
+        if 200 <= int(match[1]) < 400:
+            return ""
+        return status_line.decode("latin-1")
+
+    return _connected(host, port, ask)
+
+
+def by_tcp(host: str, port: int) -> Look:
+    """A connection: well."""
+    return _connected(host, port, lambda _: "")
+
+
+def _connected(host: str, port: int, ask: Callable[[socket.socket], str]) -> Look:
+    def look(_token: int) -> None:
+        try:
+            # As bytes, or Python imports all that it takes to resolve names that are not ASCII.
+            with socket.create_connection((host.encode(), port)) as server:  # type: ignore[arg-type]
+                why = ask(server)
+        except OSError as error:
+            why = error.strerror or str(error)
+        os.write(1, why.encode(errors="backslashreplace"))
+        os._exit(1 if why else 0)
+
+    return look

@@ -1,0 +1,182 @@
+"""The guard's handle on what looks at the job's health (`children.health_prober`).
+
+It is told which run of the job there is to look at, and what it says becomes an event of the core,
+which decides. Nothing waits for it. One that dies, says nothing for too long, or could not be
+forked is replaced, after a pause that grows: meanwhile nothing is known of the job's health, and
+that is no reason to stop it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+from collections.abc import Iterator, Mapping
+
+from coordsidecar.children.forking import Dispositions
+from coordsidecar.children.health_looks import Look, by_command, by_http, by_tcp
+from coordsidecar.children.health_prober import NOTHING, PACKET_BYTES_MAX, HealthProber
+from coordsidecar.children.one_command import KILLS_AT_MOST_S
+from coordsidecar.core.guard.moves import Health
+from coordsidecar.core.guard.phases import Guard, Running
+from coordsidecar.guard.helper import Helper
+from coordsidecar.guard.job_env import environment_beside_job
+from coordsidecar.linux import boottime_s
+from coordsidecar.log import Log, one_line
+from coordsidecar.refusals import refusal
+from coordsidecar.settings.health_options import HealthCheck
+from coordsidecar.settings.settings import Settings
+
+__all__ = ["HealthWatch"]
+
+_NAME = "health-prober"
+_PAUSE_FIRST_S, _PAUSE_LONGEST_S = 1.0, 60.0
+# Beyond what a check may take: for a host that is busy.
+_PATIENCE_S = 5.0
+# Who notices a silence so late has slept itself, perhaps with all of this host.
+_LATE_S = 1.0
+_ENDS_WITHIN_S = 1.0
+
+
+class HealthWatch:
+    """There is one only where a health check is configured."""
+
+    def __init__(
+        self, settings: Settings, log: Log, dispositions: Dispositions, *, guard_pidfd: int
+    ) -> None:
+        assert settings.health is not None
+        self._settings, self._log, self._dispositions = settings, log, dispositions
+        self._check = settings.health
+        self._guard_pidfd = guard_pidfd
+        self._prober = Helper(_NAME, guard_pidfd=guard_pidfd)
+        self._told = NOTHING
+        self._verdict: tuple[int, bool | None] = (0, None)
+        self._silent_at_s = math.inf
+        self._start_at_s = -math.inf
+        self._failures = 0
+        self._start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._prober.pid
+
+    @property
+    def fd(self) -> int | None:
+        """What to wait for: what it has found."""
+        return self._prober.fd
+
+    @property
+    def due_s(self) -> float:
+        """When `sees` must be called at the latest."""
+        return self._start_at_s if self.pid is None else self._silent_at_s
+
+    def sees(self, guard: Guard) -> None:
+        """Have the run of the job looked at that there is now; and look after who does it."""
+        now_s = boottime_s()
+        if self.pid is not None and now_s >= self._silent_at_s:
+            self._is_silent(now_s)
+        if self.pid is None and now_s >= self._start_at_s:
+            self._start()
+        wanted = NOTHING
+        if isinstance(guard.phase, Running):
+            wanted = (guard.runs, guard.phase.lease.token)
+        if self.pid is not None and wanted != self._told:
+            self._tell(wanted, now_s)
+
+    def verdicts(self) -> Iterator[Health]:
+        """What it has found since. Who is sick stays so until the core has heard of it."""
+        while (packet := self._prober.receive(PACKET_BYTES_MAX)) is not None:
+            if not packet:  # It ends, or has ended: that is seen when it is reaped.
+                self._prober.close_link()
+                self._prober.kill()
+                return
+            run, healthy, why = json.loads(packet)
+            if run == self._told[0]:
+                self._silent_at_s = self._patient_until_s(boottime_s())
+                self._failures = 0
+                self._log.may_repeat(_NAME)
+            is_news = (run, healthy) != self._verdict
+            self._verdict = (run, healthy)
+            if healthy is False:
+                failed = f"{self._check.fall} checks failed, the last: {one_line(why)}"
+                yield Health(run, healthy=False, why=failed)
+            elif healthy and is_news:
+                yield Health(run, healthy=True, why="the job is well")
+
+    def was_reaped(self, pid: int) -> None:
+        """Another follows, though not at once."""
+        if self._prober.was_reaped(pid):
+            self._log.once(_NAME, "what looks at the job's health has ended; another follows")
+            self._is_gone()
+
+    def tidy(self) -> None:
+        """We end: there is no job any more, and nothing is left of who looked at it."""
+        self._prober.end(within_s=_ENDS_WITHIN_S)
+
+    def _is_silent(self, now_s: float) -> None:
+        if now_s >= self._silent_at_s + _LATE_S:
+            self._silent_at_s = self._patient_until_s(now_s)
+            return
+        self._silent_at_s = math.inf
+        self._log.once(_NAME, "what looks at the job's health says nothing; it is replaced")
+        self._prober.kill()
+
+    def _patient_until_s(self, now_s: float) -> float:
+        check = self._check
+        return now_s + check.interval_s + check.timeout_s + KILLS_AT_MOST_S + _PATIENCE_S
+
+    def _tell(self, wanted: tuple[int, int], now_s: float) -> None:
+        if self._prober.send(json.dumps(wanted).encode()):
+            self._told = wanted
+            self._silent_at_s = math.inf if wanted == NOTHING else self._patient_until_s(now_s)
+        elif math.isinf(self._silent_at_s):
+            # It is said again at the next look, or to its successor.
+            self._silent_at_s = self._patient_until_s(now_s)
+
+    def _is_gone(self) -> None:
+        self._prober.close_link()
+        self._told, self._silent_at_s = NOTHING, math.inf
+        pause_s = min(_PAUSE_FIRST_S * 2.0 ** min(self._failures, 10), _PAUSE_LONGEST_S)
+        self._failures += 1
+        self._start_at_s = boottime_s() + pause_s
+
+    def _start(self) -> None:
+        environ = environment_beside_job(os.environ, self._settings)
+        environ["COORDSIDECAR_ROLE"] = "leader"
+        look = _look(self._check, environ)
+        try:
+            self._prober.start(lambda link: self._be_the_prober(link, look), self._own_log)
+        except OSError as error:
+            self._log.once(_NAME, f"nobody looks at the job's health: {refusal(error)}")
+            self._is_gone()
+
+    def _be_the_prober(self, link: socket.socket, look: Look) -> None:
+        check = self._check
+        HealthProber(
+            self._own_log(),
+            self._dispositions,
+            look,
+            link=link,
+            guard_pidfd=self._guard_pidfd,
+            interval_s=check.interval_s,
+            timeout_s=check.timeout_s,
+            rise=check.rise,
+            fall=check.fall,
+            start_period_s=check.start_period_s,
+        ).serve()
+
+    def _own_log(self) -> Log:
+        settings = self._settings
+        prefix = settings.election.prefix
+        return Log(fmt=settings.log_format, election=prefix, node_id=settings.id)
+
+
+def _look(check: HealthCheck, environ: Mapping[str, str]) -> Look:
+    match check.kind:
+        case "cmd":
+            return by_command(check.target, environ)
+        case "http":
+            return by_http(*check.address, *check.authority_and_path)
+        case "tcp":
+            return by_tcp(*check.address)
