@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from coordsidecar.core.timing import Timing
+from coordsidecar.settings.health_options import HealthCheck
 from coordsidecar.settings.settings import build_settings
 from tests.sim.mutants import MUTANTS
 from tests.sim.mutants_of_succession import OF_SUCCESSION
@@ -107,6 +108,7 @@ def test_the_times_are_those_of_the_default_ttl() -> None:
         "`--stop-timeout` + K": SETTINGS.stop_timeout_s + timing.kill_reserve_s,
         "`--hook-timeout` + K": SETTINGS.hook_timeout_s + timing.kill_reserve_s,
         "`--hook-timeout`": SETTINGS.hook_timeout_s,
+        "`--health-timeout`": HealthCheck(kind="tcp", target="h:1").timeout_s,
         "D + K": timing.step_down_after_s + timing.kill_reserve_s,
         "as when cut off": timing.ttl_s - timing.margin_s,
         **ours,
