@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election.moves import Op, Watch
-from coordsidecar.core.guard.moves import Effect, Plan
+from coordsidecar.core.guard.moves import Effect, Health, Plan
+from coordsidecar.core.guard.phases import Guard
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
 from tests.sim.tree import Tree
@@ -95,6 +96,9 @@ class Sidecar(Protocol):
 
     def revived(self, lease: msg.Leased) -> None:
         """For the referee: the job runs on, though its lease had lapsed."""
+
+    def judged(self, verdict: Health, before: Guard, now_s: float) -> None:
+        """For the referee: the guard, as it was before, has heard of a job's health."""
 
     def decided(self, effects: list[Effect]) -> None:
         """For the referee."""

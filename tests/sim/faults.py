@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.sim.fault_curbs import CurbFaults, curbs_by_chance, lift
+from tests.sim.fault_health import verdicts_by_chance
 from tests.sim.fault_orders import OrderFaults, orders_by_chance
 from tests.sim.fault_others import JobFaults, StoreFaults
 from tests.sim.fault_processes import ProcessFaults
@@ -66,7 +67,8 @@ class FaultsByChance(_Faults):
         self._faults = [fault for fault, _ in self._kinds]
         # Each seed has its favourites, so that faults which need each other meet.
         self._weights = [weight * self._world.rng.random() ** 2 for _, weight in self._kinds]
-        for at_s, order in (*orders_by_chance(faulty), *curbs_by_chance(faulty)):
+        by_chance = (orders_by_chance, curbs_by_chance, verdicts_by_chance)
+        for at_s, order in (each for some in by_chance for each in some(faulty)):
             self._world.at(at_s, lambda order=order: self._strike(order))  # type: ignore[misc]
         self._later()
 

@@ -29,6 +29,7 @@ class GuardProcess(Process):
         self.sidecar = sidecar
         self.plan = sidecar.plan
         self.signals: list[int] = []
+        self.verdicts: list[moves.Health] = []
         self.exit_code: int | None = None
         self.session: Session | None = None
         self.job: Tree | None = None
@@ -46,6 +47,11 @@ class GuardProcess(Process):
 
     def send(self, signum: int) -> None:
         self.signals.append(signum)
+        self.poke()
+
+    def hear(self, verdict: moves.Health) -> None:
+        """Of the job's health."""
+        self.verdicts.append(verdict)
         self.poke()
 
     def turn(self) -> Iterator[None]:
@@ -89,7 +95,10 @@ class GuardProcess(Process):
     def _decide(self, event: Event) -> list[Effect]:
         if self.exit_code is not None:
             return []
-        self.state, effects = core.step(self.state, event, self.host.clock_s(), self.plan)
+        before, now_s = self.state, self.host.clock_s()
+        self.state, effects = core.step(self.state, event, now_s, self.plan)
+        if isinstance(event, moves.Health):
+            self.sidecar.judged(event, before, now_s)
         if self.world.trace and (effects or not isinstance(event, moves.Tick)):
             shown = [e for e in effects if not isinstance(e, moves.ShowRole)]
             self.world.say(self.name, f"{event} -> {self.state.phase} {shown}")
@@ -116,7 +125,9 @@ class GuardProcess(Process):
         # As in the loop, one that is not due is left out: it changes nothing
         # (`test_an_early_tick_changes_nothing`).
         tick = self._tick()
-        if self.host.clock_s() >= self._timer_s or not (self.inbox or self.signals):
+        if self.host.clock_s() >= self._timer_s or not (
+            self.inbox or self.signals or self.verdicts
+        ):
             yield tick
         if self.inbox:
             yield from self._messages()
@@ -127,6 +138,9 @@ class GuardProcess(Process):
         yield from self._reap()
         if self._chore is not None or self._to_thaw:
             yield from self._chores()
+        if self.verdicts:
+            verdicts, self.verdicts = self.verdicts, []
+            yield from verdicts
 
     def _messages(self) -> Iterator[Event]:
         inbox, self.inbox = self.inbox, []

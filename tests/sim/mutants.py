@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.sim import mutants_of_curbs as curbs
 from tests.sim import mutants_of_deadlines as deadlines
+from tests.sim import mutants_of_health as health
 from tests.sim import mutants_of_hooks as hooks
 from tests.sim import mutants_of_terms as terms
 from tests.sim.breaking import Mutant
@@ -36,6 +37,8 @@ MUTANTS: dict[str, Mutant] = {
         curbs.a_pause_ends_when_somebody_comes_anew,
         hooks.a_hook_is_not_waited_for,
         hooks.a_job_starts_beside_what_its_gate_left,
+        health.a_sick_job_is_not_waited_for,
+        health.a_late_verdict_is_believed,
     )
 }
 

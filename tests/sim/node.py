@@ -9,7 +9,7 @@ from coordsidecar.core.election.moves import Aims, Op, Watch
 from coordsidecar.core.election.phases import Adopting, Killing, Leading
 from coordsidecar.core.guard import moves as guard_moves
 from coordsidecar.core.guard.moves import Effect, Plan
-from coordsidecar.core.guard.phases import Running, lease_of
+from coordsidecar.core.guard.phases import Guard, Running, lease_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.protocol import Session
 from tests.sim.around import Signs
@@ -235,6 +235,10 @@ class Sidecar:
 
     def revived(self, lease: msg.Leased) -> None:
         self.node.referee.revived(self, lease)
+
+    def judged(self, verdict: guard_moves.Health, before: Guard, now_s: float) -> None:
+        if verdict.run != before.runs:
+            self.node.referee.judged_late(self, before.phase, self.guard.state.phase, now_s)
 
     # ── for the elector ────────────────────────────────────────────────────────────────────────
 

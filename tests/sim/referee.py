@@ -18,6 +18,7 @@
    instead of whom a transfer is for. What ends by itself may not end early, but for a fast clock.
 9. Nothing is started as the leader, a job or a hook in its place, while anything of the sidecar's
    that was started before lives. (All that holds of a job holds of such a hook.)
+10. What checks have found of an earlier job stops no later one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from coordsidecar.core.guard.phases import Phase, Running
 from coordsidecar.core.messages import Leased
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.curbs import Curbs
@@ -163,6 +165,14 @@ class Referee:
     def revived(self, runner: Runner, lease: Leased) -> None:
         """Property 6."""
         self._fail(f"{runner.name} goes on with token {lease.token}, whose lease had lapsed")
+
+    def judged_late(self, runner: Runner, before: Phase, after: Phase, now_s: float) -> None:
+        """Property 10."""
+        match before:
+            case Running(lease) if now_s < lease.step_down_at_s and not isinstance(after, Running):
+                self._fail(f"{runner.name} stops a job for the health of one before it")
+            case _:
+                pass
 
     def gave_up_guard(self, runner: Runner, token: int, *, silent_s: float) -> None:
         """An elector is about to end the job of a guard that was not stopped when it looked."""

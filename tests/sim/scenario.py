@@ -13,6 +13,7 @@ from typing import Literal
 from coordsidecar.core.guard.moves import Plan
 from coordsidecar.core.timing import Timing
 from coordsidecar.value import replace
+from tests.sim.fault_health import watched
 from tests.sim.faults import FaultsByChance, FaultsBySchedule
 from tests.sim.faulty import Faulty
 from tests.sim.network import Network
@@ -108,6 +109,8 @@ class _Story:
         self.plan = _plan(world, self.timing)
         if schedule is None:
             self.plan = _hooked(self.plan, Random(f"hooked {world.seed}"))
+        plan = watched(self.plan, world.seed) if schedule is None else None
+        self.watched, self.plan = plan is not None, plan or self.plan
         temper = Temper(
             life_s=rng.choice((math.inf, math.inf, ttl_s / 2, 2 * ttl_s)),
             stop_timeout_s=self.plan.stop_timeout_s,
@@ -184,6 +187,7 @@ class _Story:
         # A gate that hangs, a rest, another gate; and what cleans up after the job.
         hooks_s = 3 * (plan.hook_timeout_s + timing.kill_reserve_s) + plan.gate_rest_s
         job_s += hooks_s if plan.has_pre_start or plan.has_post_stop else 0.0
+        job_s += plan.gate_rest_s if self.watched else 0.0
         again_s = 5.0 * 1.5 + 4 * timing.rpc_timeout_s
         curbs = self.store.office.curbs
         if curbs.pause is not None and curbs.pause.for_s is not None:
