@@ -1,0 +1,184 @@
+"""The guard's handle on what looks at the job's health: it waits for nothing, and blames nobody."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from coordsidecar.children.forking import Dispositions
+from coordsidecar.core import messages as msg
+from coordsidecar.core.guard.moves import Health
+from coordsidecar.core.guard.phases import Guard, Idle, Running
+from coordsidecar.guard import health
+from coordsidecar.guard.health import HealthWatch
+from coordsidecar.log import Log
+from coordsidecar.settings.health_options import HealthCheck
+from coordsidecar.settings.settings import Settings
+from coordsidecar.store.protocol import Election
+
+_SETTINGS = Settings(
+    command=("job",),
+    election=Election(namespace="default", name="db"),
+    id="one",
+    health=HealthCheck(kind="tcp", target="127.0.0.1:1"),
+)
+_IDLE = Guard(phase=Idle(), elector_due_s=0.0, last_step_s=0.0)
+_RUNNING = _IDLE.to(Running(msg.Leased(7, 108.0, 113.0)))
+_SILENT_AFTER_S = 25.0
+
+
+class FakeHelper:
+    """One that says what it is given to say, and keeps what it is told."""
+
+    def __init__(self, _name: str, *, guard_pidfd: int) -> None:
+        self.pid: int | None = None
+        self.fd = None
+        self.refused = self.full = False
+        self.told: list[list[int]] = []
+        self.says: list[bytes] = []
+        self.started = self.killed = 0
+
+    def start(self, *_: object) -> None:
+        if self.refused:
+            raise OSError(11, "no process", "fork")
+        self.started += 1
+        self.pid = 1000 + self.started
+
+    def send(self, packet: bytes) -> bool:
+        if not self.full:
+            self.told.append(json.loads(packet))
+        return not self.full
+
+    def receive(self, _: int) -> bytes | None:
+        return self.says.pop(0) if self.says else None
+
+    def kill(self) -> None:
+        self.killed += 1
+
+    def was_reaped(self, pid: int) -> bool:
+        was_ours, self.pid = pid == self.pid, None
+        return was_ours
+
+    def close_link(self) -> None:
+        pass
+
+
+class Bench:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        monkeypatch.setattr(health, "boottime_s", lambda: self.now_s)
+        monkeypatch.setattr(health, "Helper", FakeHelper)
+        log = Log(fmt="text", election="e", node_id="one")
+        untouched = Dispositions(ignored=frozenset(), blocked=frozenset())
+        self.watch = HealthWatch(_SETTINGS, log, untouched, guard_pidfd=-1)
+        helper = self.watch._prober
+        assert isinstance(helper, FakeHelper)
+        self.helper = helper
+
+    def hear(self, *packets: tuple[int, bool | None, str]) -> list[Health]:
+        self.helper.says += [json.dumps(packet).encode() for packet in packets]
+        return list(self.watch.verdicts())
+
+    def dies(self) -> None:
+        assert self.helper.pid is not None
+        self.watch.was_reaped(self.helper.pid)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def test_it_is_told_which_run_there_is_and_when_there_is_none(bench: Bench) -> None:
+    for guard in (_IDLE, _RUNNING, _RUNNING, _IDLE):
+        bench.watch.sees(guard)
+
+    assert bench.helper.told == [[1, 7], [0, 0]]
+
+
+def test_that_a_job_is_well_is_said_once_and_that_it_is_sick_until_it_is_heard(
+    bench: Bench,
+) -> None:
+    bench.watch.sees(_RUNNING)
+
+    heard = bench.hear(
+        (1, None, ""), (1, True, ""), (1, True, ""), (1, False, "no"), (1, False, "no")
+    )
+
+    sick = Health(1, healthy=False, why="3 checks failed, the last: no")
+    assert heard == [Health(1, healthy=True, why="the job is well"), sick, sick]
+
+
+def test_silence_is_no_verdict_but_a_reason_for_another(bench: Bench) -> None:
+    bench.watch.sees(_RUNNING)
+    due_s = bench.watch.due_s
+    bench.now_s = due_s - 0.1
+    bench.watch.sees(_RUNNING)
+    early = bench.helper.killed
+
+    bench.now_s = due_s
+    bench.watch.sees(_RUNNING)
+    due = bench.helper.killed
+    bench.dies()
+    bench.now_s = bench.watch.due_s
+    bench.watch.sees(_RUNNING)
+
+    assert (due_s, early, due) == (100.0 + _SILENT_AFTER_S, 0, 1)
+    assert bench.helper.started == 2
+    assert bench.helper.told == [[1, 7], [1, 7]], "it knows nothing of what the first one knew"
+    assert bench.hear() == []
+
+
+def test_a_word_that_cannot_be_said_counts_as_silence_from_the_first_try_on(bench: Bench) -> None:
+    bench.helper.full = True
+    for bench.now_s in (100.0, 103.0, 106.0):
+        bench.watch.sees(_RUNNING)
+
+    assert bench.watch.due_s == 100.0 + _SILENT_AFTER_S
+
+
+def test_a_guard_that_slept_itself_looks_twice(bench: Bench) -> None:
+    bench.watch.sees(_RUNNING)
+
+    bench.now_s = 1000.0
+    bench.watch.sees(_RUNNING)
+
+    assert bench.helper.killed == 0
+    assert bench.watch.due_s == 1000.0 + _SILENT_AFTER_S
+
+
+def test_who_has_nothing_to_look_at_may_be_silent(bench: Bench) -> None:
+    bench.watch.sees(_RUNNING)
+    bench.watch.sees(_IDLE)
+
+    assert bench.watch.due_s == math.inf
+
+
+def test_those_who_die_are_followed_later_each_time_until_one_has_looked(bench: Bench) -> None:
+    pauses_s = []
+    for _ in range(8):
+        bench.dies()
+        pauses_s.append(bench.watch.due_s - bench.now_s)
+        bench.now_s = bench.watch.due_s
+        bench.watch.sees(_RUNNING)
+    bench.hear((1, True, ""))
+    bench.dies()
+
+    assert pauses_s == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert bench.watch.due_s - bench.now_s == 1
+
+
+def test_one_that_cannot_be_forked_is_tried_again(bench: Bench) -> None:
+    bench.dies()
+    bench.helper.refused = True
+    bench.now_s = bench.watch.due_s
+    bench.watch.sees(_RUNNING)
+    assert bench.watch.due_s == bench.now_s + 2
+
+    bench.helper.refused = False
+    bench.now_s = bench.watch.due_s
+    bench.watch.sees(_RUNNING)
+
+    assert bench.helper.told == [[1, 7]]
