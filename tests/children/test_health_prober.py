@@ -137,12 +137,12 @@ def test_a_check_that_could_not_be_started_says_nothing_of_the_job(bench: Bench)
 
 
 def test_what_was_found_of_one_run_is_forgotten_in_the_next(bench: Bench) -> None:
-    check = ended(1)
-    bench.judge(check)
+    assert bench.judge(ended(1)) == [[3, False, "exit code 1"]]
 
     bench.tell(4, 7)
 
-    assert bench.judge(ended(0)) == [[4, True, "exit code 0"]]
+    bench.now_s = 200.0
+    assert bench.judge(Check()) == [[4, None, ""]], "of this one nothing is known yet"
 
 
 def test_it_looks_away_at_once_when_no_job_runs_any_more(bench: Bench) -> None:

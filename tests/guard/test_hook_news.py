@@ -99,6 +99,21 @@ def test_the_reason_is_the_first_that_was_given(hooks: Hooks) -> None:
     assert told["COORDSIDECAR_TOKEN"] == "7"
 
 
+@pytest.mark.parametrize("starts_again", [False, True], ids=["moves", "starts-again"])
+def test_that_a_job_is_sick_is_why_it_moves_but_not_if_it_starts_again(
+    starts_again: bool, hooks: Hooks
+) -> None:
+    again = (*_LEADS, *_STOPS) if starts_again else ()
+    seen(hooks, *_LEADS)
+    sick, ordered = Report("unhealthy", "no answer", 7), Report("stepping-down", "ann", 7)
+    for effect in (*_STOPS, sick, *again, ordered, _STANDS_BY):
+        hooks.saw(effect)
+
+    ((_, told),) = hooks._news
+
+    assert told["COORDSIDECAR_REASON"] == ("ann" if starts_again else "no answer")
+
+
 def test_whatever_others_say_fits_into_a_packet_and_an_environment(hooks: Hooks) -> None:
     seen(hooks, *_LEADS)
     wordy = "\U0001f600\n\0\udcff" * 5000
