@@ -81,14 +81,15 @@ def health(
 
 def record(settings: Settings) -> str:
     """What others are shown of us in the store."""
-    return json.dumps(
-        {
-            "id": settings.id,
-            "host": socket.gethostname(),
-            "pid": os.getppid(),
-            "since": utc(),
-        }
-    )
+    told = {
+        "id": settings.id,
+        "host": socket.gethostname(),
+        "pid": os.getppid(),
+        "since": utc(),
+    }
+    if settings.priority:
+        told["priority"] = settings.priority
+    return json.dumps(told)
 
 
 def where(settings: Settings) -> str:

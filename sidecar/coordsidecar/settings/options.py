@@ -96,6 +96,12 @@ def _read_max_restarts(text: str) -> tuple[int, float]:
     return int(count), window_s
 
 
+def _read_priority(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip(), re.ASCII):
+        raise ValueError(f"{_quoted(text)} is no priority; write a number such as 10")
+    return int(text)
+
+
 def _read_http(text: str) -> Where:
     from coordsidecar.settings.serving import read_http
 
@@ -193,6 +199,15 @@ OPTIONS = (
     Option(
         "wait", _TIMING, "TIME", parse_duration,
         "Give up, with exit code 124, if not leading by then; 0 tries once. Default: for ever",
+    ),
+    Option(
+        "priority", _CHANGES, "N", _read_priority,
+        "Which instance is to lead rather, the higher the rather; with --preempt. Default: 0",
+    ),
+    Option(
+        "preempt", _CHANGES, "TIME", parse_duration,
+        "Have an instance of lower priority hand over to this one, once it has led for that long. "
+        "Default: never",
     ),
     Option(
         "stop-signal", _CHANGES, "SIGNAL", _read_stop_signal,

@@ -63,6 +63,8 @@ class Settings(Value, kw_only=True):
     on_standby: str | None = None
     on_lead_lost: str | None = None
     hook_timeout_s: float = 10.0
+    priority: int = 0
+    preempt_s: float | None = None
     standby: tuple[str, ...] = ()
     while_standby: Literal["stop", "signal", "freeze"] = "stop"
     lead_signal: int | None = None
@@ -97,6 +99,10 @@ class Settings(Value, kw_only=True):
         if self.http_token_file is not None and not isinstance(self.http, tuple):
             why = "at a unix socket the file's mode says who may" if self.http else "there is none"
             raise UsageError(f"--http-token-file has a meaning only with a port to --http: {why}")
+        if self.preempt_s is not None and self.priority == 0:
+            raise UsageError("--preempt takes the lead from a lower priority: give --priority, too")
+        if self.preempt_s is not None and self.preempt_s < self.timing.ttl_s:
+            raise UsageError(f"--preempt must be at least the --ttl, {self.timing.ttl_s:g}s")
         self._check_standby()
         if self.while_standby != "stop" and (self.pre_start or self.post_stop):
             flag = "--pre-start" if self.pre_start else "--post-stop"
