@@ -150,7 +150,7 @@ def _who(record: str) -> dict[str, Any]:
     said = fields if isinstance(fields, dict) else {}
     known = {
         name: value if isinstance(value := said.get(name), str | int) else None
-        for name in ("host", "pid", "since", "priority")
+        for name in ("host", "pid", "since", "version", "http", "priority")
     }
     safe = json_safe({"id": name_of(record), **known})
     assert isinstance(safe, dict)

@@ -7,6 +7,7 @@ import math
 import os
 import socket
 
+from coordsidecar import __version__
 from coordsidecar.core.election.phases import Claiming, Elector, Leading, token_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.hints import Any
@@ -86,7 +87,12 @@ def record(settings: Settings) -> str:
         "host": socket.gethostname(),
         "pid": os.getppid(),
         "since": utc(),
+        "version": __version__,
     }
+    if settings.http is not None:
+        from coordsidecar.settings import serving  # Late: it was loaded to read that.
+
+        told["http"] = serving.shown(settings.http)
     if settings.priority:
         told["priority"] = settings.priority
     return json.dumps(told)
