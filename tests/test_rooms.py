@@ -20,7 +20,7 @@ FOLDERS = sorted(
     for path in (top / package).rglob("__init__.py")
     if path.parent != top / package
 )
-SHARED = {"linux", "log", "duration", "value", "hints", "refusals", "signs", "wire"}
+SHARED = {"linux", "log", "duration", "utc", "value", "hints", "refusals", "signs", "wire"}
 SHARED |= {"__init__", "__main__"}
 PURE = {"time", "random", "socket", "os", "select", "logging", "threading", "subprocess"}
 NETWORK = {"ssl", "_ssl", "http", "urllib", "socketserver", "asyncio", "email"}

@@ -106,6 +106,7 @@ def test_what_is_done_twice_stands_there_once(candidate: NewCandidate, history: 
     assert history() == ended
 
 
+@pytest.mark.stores("etcd", "consul", "local")  # A Lease is taken from its holder by sight.
 def test_an_end_that_nobody_could_tell_of_stays_open(
     candidate: NewCandidate, history: Read
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -57,10 +58,12 @@ def test_status_tells_who_leads_and_who_would_next(start: Start, space: list[str
 
     assert (nobody.status, nobody.out.splitlines()[0]) == (3, f"{space[-1]}/nightly: nobody leads")
     assert waited.status == both.status == 0
-    assert [line.split(" (")[0] for line in both.out.splitlines()] == [
+    first, since, behind = both.out.splitlines()
+    assert (first.split(" (")[0], behind.split(" (")[0]) == (
         f"{space[-1]}/nightly: led by one",
         "  next two",
-    ]
+    )
+    assert re.fullmatch(r"  since [0-9T:Z-]+", since)
     assert (told["version"], told["election"]) == (1, f"{space[-1]}/nightly")
     assert (told["leader"]["id"], told["waiting"][0]["id"], told["in_order"]) == (
         "one",

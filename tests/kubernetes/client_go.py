@@ -68,6 +68,9 @@ class ClientGo:
         asked_ns = time.monotonic_ns()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=_WAIT_S)
+        # On a busy host it may have been renewing after all: then the Lease names it for longer.
+        free = f"the Lease not to name {self.name}"
+        wait_for(lambda: lease.holder() != self.name, free, within_s=2 * DURATION_S)
         return asked_ns
 
     def kill(self) -> None:

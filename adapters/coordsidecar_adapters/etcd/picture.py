@@ -33,13 +33,17 @@ class Picture:
         self.heir: Key | None = None
         self.vouched: Key | None = None
         self.vouched_at_s = -math.inf
+        # It is looked at often, and seldom another: with each renewal it is read.
+        self._read: tuple[bytes | None, Office] = (None, Office.decode(None))
         # The key by which we took office, when it was created, and the token: whoever writes into
         # the record cannot change what it is, as long as the key is ours.
         self._term = ("", 0, 0)
 
     @property
     def office(self) -> Office:
-        return Office.decode(self.record)
+        if self._read[0] != self.record:
+            self._read = self.record, Office.decode(self.record)
+        return self._read[1]
 
     def took(self, name: str, office: Office) -> None:
         """We wrote this record; by our key ``name``."""

@@ -64,8 +64,7 @@ class KubernetesStore(NothingToPrepare):
         self._client = calls
         self._watcher = Watcher(watches)
         self._name = name
-        # As we last found it. A guess, which saves a request: no write is carried out unless it is
-        # still so.
+        # As last found. A guess, which saves a request: only what is still so is written over.
         self._known: Lease | None = None
         # The holder and version by which we acquired it last: that stands in it only from the first
         # renewal on, and somebody may write it before.

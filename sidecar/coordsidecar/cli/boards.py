@@ -150,7 +150,7 @@ def _who(record: str) -> dict[str, Any]:
     said = fields if isinstance(fields, dict) else {}
     known = {
         name: value if isinstance(value := said.get(name), str | int) else None
-        for name in ("host", "pid", "since")
+        for name in ("host", "pid", "since", "version", "http", "priority")
     }
     safe = json_safe({"id": name_of(record), **known})
     assert isinstance(safe, dict)
@@ -161,5 +161,6 @@ def _shown(record: str) -> str:
     who = _who(record)
     told = [f"host {who['host']}"] if who["host"] else []
     told += [f"pid {who['pid']}"] if who["pid"] else []
+    told += [f"priority {who['priority']}"] if who["priority"] else []
     told += [f"a candidate since {who['since']}"] if who["since"] else []
     return one_line(f"{who['id']} ({', '.join(told)})" if told else str(who["id"]))

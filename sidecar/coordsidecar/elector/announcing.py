@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from coordsidecar.core.election.phases import Elector
+from coordsidecar.elector.shown import leads_by
 from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Announcing", "start"]
 
 
-def start(settings: Settings, log: Log, token: Callable[[], int | None]) -> Announcing | None:
-    """If the store's URL asks for it; for ``token`` see `Announcing`.
+def start(settings: Settings, log: Log, look: Callable[[], Elector]) -> Announcing | None:
+    """If the store's URL asks for it. ``look``: at the elector's state.
 
     Raises `RuntimeError` if there is no thread to be had, and `ValueError` as the store does.
     """
@@ -29,7 +31,11 @@ def start(settings: Settings, log: Log, token: Callable[[], int | None]) -> Anno
         return None
     timing = settings.timing
     started = Announcing(
-        announcer, log, token, again_s=timing.ttl_s, timeout_s=timing.rpc_timeout_s
+        announcer,
+        log,
+        lambda: leads_by(look()),
+        again_s=timing.ttl_s,
+        timeout_s=timing.rpc_timeout_s,
     )
     started.start()
     return started
@@ -61,9 +67,10 @@ class Announcing:
         """Raises `RuntimeError` if there is no thread to be had."""
         self._thread.start()
 
-    def may_differ(self) -> None:
-        """Whether we lead may have changed."""
-        self._may_differ.set()
+    def stepped(self, was: Elector, state: Elector) -> None:
+        """Called by the loop after each step of the core."""
+        if leads_by(was) != leads_by(state):
+            self._may_differ.set()
 
     def _run(self) -> None:
         while True:

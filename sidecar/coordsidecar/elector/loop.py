@@ -35,7 +35,7 @@ from coordsidecar.core.election.moves import (
     Watch,
 )
 from coordsidecar.core.election.phases import token_of
-from coordsidecar.elector import announcing, shown
+from coordsidecar.elector import beside, shown
 from coordsidecar.elector.chores import Chores
 from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.elector.workers import Workers
@@ -99,9 +99,9 @@ def run(
             return
         log.event("status", f"{error}; going on without the status page")
     try:
-        elector.announce()
+        elector.begin_beside()
     except RuntimeError as error:  # No thread.
-        log.event("announcing", f"nobody is told who leads: {error}")
+        log.event("beside", f"neither is anybody told who leads, nor preempted: {error}")
     elector.run(failures)
 
 
@@ -129,7 +129,7 @@ class Elector:
         self._over = self._guard_died = False
         self._orders: list[Op | Watch] = []
         self._ready: set[int] | None = None  # None: whatever there is may be.
-        self._announcing: announcing.Announcing | None = None
+        self._beside: list[beside.Beside] = []
         self._served: Served | None = None
         self._since_unix_s = time.time()
         wait_s = settings.wait_s
@@ -185,11 +185,9 @@ class Elector:
             )
             self._workers.heard = self._served.heard
 
-    def announce(self) -> None:
-        """Tell others who leads, if that was asked for. Raises `RuntimeError`, `ValueError`."""
-        self._announcing = announcing.start(
-            self._settings, self._log, lambda: shown.leads_by(self._state)
-        )
+    def begin_beside(self) -> None:
+        """What else was asked for. Raises `RuntimeError`, `ValueError`."""
+        self._beside = beside.begin(self._settings, self._log, lambda: self._state)
 
     def run(self, failures: Sequence[sys.UnraisableHookArgs]) -> None:
         while not self._over:
@@ -249,8 +247,8 @@ class Elector:
         elif self._chores.every_s is None and any(isinstance(e, TellGuard) for e in effects):
             # Whom a message wakes looks by when we are to step: it shall not wake again for that.
             self._signs.elector_due_s = core.next_wake_s(self._state, self._aims)
-        if self._announcing and shown.leads_by(self._state) != shown.leads_by(was):
-            self._announcing.may_differ()
+        for one in self._beside:
+            one.stepped(was, self._state)
         brought = [found for effect in effects if (found := self._do(effect)) is not None]
         if self._served is not None:
             self._served.stepped(event, was, self._state)

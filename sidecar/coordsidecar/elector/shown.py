@@ -7,6 +7,7 @@ import math
 import os
 import socket
 
+from coordsidecar import __version__
 from coordsidecar.core.election.phases import Claiming, Elector, Leading, token_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.hints import Any
@@ -81,14 +82,20 @@ def health(
 
 def record(settings: Settings) -> str:
     """What others are shown of us in the store."""
-    return json.dumps(
-        {
-            "id": settings.id,
-            "host": socket.gethostname(),
-            "pid": os.getppid(),
-            "since": utc(),
-        }
-    )
+    told = {
+        "id": settings.id,
+        "host": socket.gethostname(),
+        "pid": os.getppid(),
+        "since": utc(),
+        "version": __version__,
+    }
+    if settings.http is not None:
+        from coordsidecar.settings import serving  # Late: it was loaded to read that.
+
+        told["http"] = serving.shown(settings.http)
+    if settings.priority:
+        told["priority"] = settings.priority
+    return json.dumps(told)
 
 
 def where(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.settings.health_options import PROBE_OPTIONS
 from coordsidecar.settings.hook_options import HOOK_OPTIONS
 from coordsidecar.settings.one_option import Choice, Option, quoted
+from coordsidecar.settings.priority_options import PRIORITY_OPTIONS
 
 if TYPE_CHECKING:
     from coordsidecar.settings.serving import Where
@@ -203,6 +204,7 @@ OPTIONS = (
     ),
     *HOOK_OPTIONS,
     *PROBE_OPTIONS,
+    *PRIORITY_OPTIONS,
     Option(
         "standby", _STANDBY, "COMMAND", _read_standby,
         "What to run while another instance leads, as one word: \"python serve.py --ro\"",

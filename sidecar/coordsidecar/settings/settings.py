@@ -14,6 +14,7 @@ from coordsidecar.log import one_line
 from coordsidecar.settings import container
 from coordsidecar.settings.health_options import HealthCheck, take_health_check
 from coordsidecar.settings.options import OPTIONS, read_id, read_name
+from coordsidecar.settings.priority_options import check_preemption
 from coordsidecar.settings.sources import Sources, UsageError, read_at
 from coordsidecar.store.protocol import Election
 from coordsidecar.value import Value
@@ -65,6 +66,8 @@ class Settings(Value, kw_only=True):
     on_lead_lost: str | None = None
     hook_timeout_s: float = 10.0
     health: HealthCheck | None = None
+    priority: int = 0
+    preempt_s: float | None = None
     standby: tuple[str, ...] = ()
     while_standby: Literal["stop", "signal", "freeze"] = "stop"
     lead_signal: int | None = None
@@ -99,6 +102,10 @@ class Settings(Value, kw_only=True):
         if self.http_token_file is not None and not isinstance(self.http, tuple):
             why = "at a unix socket the file's mode says who may" if self.http else "there is none"
             raise UsageError(f"--http-token-file has a meaning only with a port to --http: {why}")
+        try:
+            check_preemption(self.priority, self.preempt_s, ttl_s=self.timing.ttl_s)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
         self._check_standby()
         if self.while_standby != "stop" and (self.pre_start or self.post_stop):
             flag = "--pre-start" if self.pre_start else "--post-stop"

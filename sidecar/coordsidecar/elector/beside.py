@@ -1,0 +1,51 @@
+"""What an elector may do beside its election, each in a thread of its own that nothing waits for:
+tell others who leads, and take the lead over from a lower priority."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from coordsidecar.core.election.phases import Elector
+from coordsidecar.hints import Protocol
+from coordsidecar.log import Log
+from coordsidecar.settings.settings import Settings
+
+__all__ = ["Beside", "begin"]
+
+
+class Beside(Protocol):
+    """Has begun; does what it does when the election moves."""
+
+    def stepped(self, was: Elector, state: Elector) -> None:
+        """Called by the loop after each step of the core: it must return at once."""
+
+
+def begin(settings: Settings, log: Log, look: Callable[[], Elector]) -> list[Beside]:
+    """Begin what was asked for. ``look``: at the elector's state, an immutable object.
+
+    Raises `RuntimeError` if there is no thread to be had, and `ValueError` as the store does.
+    """
+    from coordsidecar.elector import announcing
+
+    found: list[Beside] = []
+    if (announcer := announcing.start(settings, log, look)) is not None:
+        found.append(announcer)
+    if settings.preempt_s is not None:
+        found.append(_preempting(settings, log, look))
+    return found
+
+
+def _preempting(settings: Settings, log: Log, look: Callable[[], Elector]) -> Beside:
+    from coordsidecar.elector.preempting import Change, Preempting  # Late: few ask for this.
+    from coordsidecar.store import registry as stores
+
+    def curb(change: Change) -> object:
+        election, timeout_s = settings.election, settings.timing.rpc_timeout_s
+        # By a connection of its own, which ends with the order.
+        there = stores.directory(settings.store, namespace=election.namespace, environ=os.environ)
+        return there.curb(election.name, change, timeout_s=timeout_s)
+
+    preempting = Preempting(settings, log, look, curb)
+    preempting.start()
+    return preempting
