@@ -9,11 +9,11 @@ import pytest
 
 from coordsidecar.cli.words import split
 from coordsidecar.core.timing import Timing
+from coordsidecar.settings.derived_name import derived_name
 from coordsidecar.settings.options import OPTIONS
 from coordsidecar.settings.settings import (
     Settings,
     build_settings,
-    derived_name,
     id_of_host,
 )
 from coordsidecar.settings.sources import UsageError
