@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from coordsidecar.cli.table import table
 from coordsidecar.duration import format_duration
 from coordsidecar.hints import Any
 from coordsidecar.log import json_safe, one_line
@@ -111,10 +112,10 @@ def _in_words(term: Term) -> str:
 
 def rows(boards: dict[str, Board]) -> str:
     """A table of many."""
-    table = [("NAME", "LEADER", "TOKEN", "STANDING BY", "ORDERED")]
+    told = [("NAME", "LEADER", "TOKEN", "STANDING BY", "ORDERED")]
     for name, board in boards.items():
         leader, waiting = board.leader, board.waiting
-        table.append(
+        told.append(
             (
                 one_line(name),
                 one_line(leader_id(board) or "-"),
@@ -123,12 +124,7 @@ def rows(boards: dict[str, Board]) -> str:
                 _in_short(board.curbs),
             )
         )
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    )
-    return "\n".join(lines) + "\n"
+    return table(told)
 
 
 def _in_short(curbs: Curbs) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from coordsidecar.cli.operate import Said, about, as_json_text, directory_of
+from coordsidecar.cli.table import table
 from coordsidecar.log import json_safe, one_line
 from coordsidecar.settings.questions import HISTORY_OPTIONS
 from coordsidecar.store.history import Term, as_fields, state_of
@@ -38,15 +39,10 @@ def history(
 
 
 def _table(terms: tuple[Term, ...], led_now: int) -> str:
-    table = [("TOKEN", "LEADER", "FROM", "TO", "WHY IT ENDED")]
+    rows = [("TOKEN", "LEADER", "FROM", "TO", "WHY IT ENDED")]
     for term in terms:
         lasts = state_of(term, led_now) == "lasts"
         to = term.ended or ("-" if lasts else "?")
         why = term.why or ("it leads" if lasts else "not told: it died, hung, or was cut off")
-        table.append((str(term.token), one_line(term.id), term.began, to, one_line(why)))
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]) - 1)]
-    lines = (
-        "  ".join([*(cell.ljust(n) for cell, n in zip(row, widths, strict=False)), row[-1]])
-        for row in table
-    )
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+        rows.append((str(term.token), one_line(term.id), term.began, to, one_line(why)))
+    return table(rows)

@@ -3,7 +3,6 @@ tell others who leads, and take the lead over from a lower priority."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from coordsidecar.core.election.phases import Elector
@@ -37,15 +36,9 @@ def begin(settings: Settings, log: Log, look: Callable[[], Elector]) -> list[Bes
 
 
 def _preempting(settings: Settings, log: Log, look: Callable[[], Elector]) -> Beside:
-    from coordsidecar.elector.preempting import Change, Preempting  # Late: few ask for this.
-    from coordsidecar.store import registry as stores
+    from coordsidecar.elector.as_operator import AsOperator  # Late: few ask for this.
+    from coordsidecar.elector.preempting import Preempting
 
-    def curb(change: Change) -> object:
-        election, timeout_s = settings.election, settings.timing.rpc_timeout_s
-        # By a connection of its own, which ends with the order.
-        there = stores.directory(settings.store, namespace=election.namespace, environ=os.environ)
-        return there.curb(election.name, change, timeout_s=timeout_s)
-
-    preempting = Preempting(settings, log, look, curb)
+    preempting = Preempting(settings, log, look, AsOperator(settings).curb)
     preempting.start()
     return preempting

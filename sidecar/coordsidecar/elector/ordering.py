@@ -10,7 +10,6 @@ from typing import Any
 
 from coordsidecar.elector.posted import Doorkeeper, NotTakenError, Post, fields_of
 from coordsidecar.elector.status import Answer, Orders
-from coordsidecar.log import json_safe
 from coordsidecar.store.orders import LONGEST_REASON, STEP_DOWN, Order
 
 __all__ = ["Ordering", "know_all_of", "taking"]
@@ -72,9 +71,7 @@ def taking(
             status, shows = carry_out(fields_of(post), post.by)
         except NotTakenError as refused:
             status, shows = refused.status, {"refused": refused.why}
-        text = json.dumps(json_safe({"version": 1} | shows), ensure_ascii=False)
-        data = text.encode("utf-8", "backslashreplace") + b"\n"
-        return Answer(status, "application/json", data)
+        return Answer.of_json({"version": 1} | shows, status=status)
 
     return take
 

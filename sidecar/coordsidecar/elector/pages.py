@@ -15,8 +15,6 @@ Prometheus and people.
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +22,7 @@ from typing import Any
 from coordsidecar.core.election.moves import Event, Ordered
 from coordsidecar.core.election.phases import Elector
 from coordsidecar.elector import metrics, shown
+from coordsidecar.elector.as_operator import AsOperator
 from coordsidecar.elector.counts import Counts
 from coordsidecar.elector.curbing import Curbing
 from coordsidecar.elector.events import News, feed
@@ -33,13 +32,11 @@ from coordsidecar.elector.ordering import Ordering
 from coordsidecar.elector.past import Past
 from coordsidecar.elector.posted import Doorkeeper
 from coordsidecar.elector.status import Answer, Pages, Stream, serve
-from coordsidecar.log import Log, json_safe
+from coordsidecar.log import Log
 from coordsidecar.settings import serving
 from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
-from coordsidecar.store.curbs import Curbs
-from coordsidecar.store.directory import Board, Directory
 from coordsidecar.trees.process import is_stopped
 from coordsidecar.utc import utc
 
@@ -101,21 +98,10 @@ def serve_pages(
     def all_of_it() -> dict[str, Any]:
         return in_full(snapshot(), health(), store=store)
 
-    election, timeout_s = settings.election, settings.timing.rpc_timeout_s
-
-    def there() -> Directory:
-        # Anew each time: those of the election's own calls are of one thread each.
-        return stores.directory(settings.store, namespace=election.namespace, environ=os.environ)
-
-    def curb(change: Callable[[Curbs], Curbs]) -> Curbs:
-        return there().curb(election.name, change, timeout_s=timeout_s)
-
-    def board() -> Board:
-        return there().board(election.name, timeout_s=timeout_s)
-
+    there = AsOperator(settings)
     ordering = Ordering(all_of_it, lambda order: inbox.put(Ordered(order)), doorkeeper)
-    orders = {**ordering.orders(), **Curbing(all_of_it, curb, doorkeeper).orders()}
-    history = Past(election.prefix, board)
+    orders = {**ordering.orders(), **Curbing(all_of_it, there.curb, doorkeeper).orders()}
+    history = Past(settings.election.prefix, there.board)
     shows = {**pages(snapshot, health, counts, news, store=store), "/v1/history": history.page}
     try:
         listening = Listening(settings.http)
@@ -136,7 +122,7 @@ def pages(snapshot: _Shown, health: _Shown, counts: Counts, news: News, *, store
 
     def healthz() -> Answer:
         found = health()
-        return _json(found, status=200 if found.get("healthy") is True else 503)
+        return Answer.of_json(found, status=200 if found.get("healthy") is True else 503)
 
     def all_of_it() -> dict[str, Any]:
         return in_full(snapshot(), health(), store=store)
@@ -146,11 +132,11 @@ def pages(snapshot: _Shown, health: _Shown, counts: Counts, news: News, *, store
         return Answer(200, metrics.CONTENT_TYPE, text.encode("utf-8", "backslashreplace"))
 
     return {
-        "/": lambda: _json(snapshot()),
+        "/": lambda: Answer.of_json(snapshot()),
         "/leader": lambda: _yes_or_no(snapshot(), "leader", b"not the leader\n"),
         "/standby": lambda: _yes_or_no(snapshot(), "standby", b"not standing by\n"),
         "/healthz": healthz,
-        "/v1/status": lambda: _json(all_of_it()),
+        "/v1/status": lambda: Answer.of_json(all_of_it()),
         "/v1/events": lambda: Stream(
             "text/event-stream", lambda connection: feed(connection, news, all_of_it)
         ),
@@ -168,9 +154,3 @@ def _yes_or_no(snapshot: dict[str, Any], role: str, no: bytes) -> Answer:
     if snapshot.get("role") == role:
         return Answer(200, "text/plain", f"{role}\n".encode())
     return Answer(503, "text/plain", no)
-
-
-def _json(shows: dict[str, Any], *, status: int = 200) -> Answer:
-    text = json.dumps(json_safe(shows), ensure_ascii=False)
-    body = text.encode("utf-8", "backslashreplace") + b"\n"
-    return Answer(status, "application/json", body)

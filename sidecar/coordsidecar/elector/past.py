@@ -7,14 +7,12 @@ clients there are, the store hears of one at a time.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
 from collections.abc import Callable
 
 from coordsidecar.elector.status import Answer
-from coordsidecar.log import json_safe
 from coordsidecar.store.directory import Board
 from coordsidecar.store.history import as_fields
 from coordsidecar.store.protocol import StoreError
@@ -45,10 +43,5 @@ class Past:
         try:
             board = self._look()
         except StoreError as error:
-            return _json(503, told | {"refused": str(error)})
-        return _json(200, told | {"terms": as_fields(board.history, board.led_now)})
-
-
-def _json(status: int, shows: dict[str, object]) -> Answer:
-    text = json.dumps(json_safe(shows), ensure_ascii=False)
-    return Answer(status, "application/json", text.encode("utf-8", "backslashreplace") + b"\n")
+            return Answer.of_json(told | {"refused": str(error)}, status=503)
+        return Answer.of_json(told | {"terms": as_fields(board.history, board.led_now)})

@@ -6,6 +6,7 @@ in `ordering`.
 
 from __future__ import annotations
 
+import json
 import socket
 import socketserver
 import struct
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from coordsidecar.elector.posted import Post
 from coordsidecar.linux import LEAST_OPEN_FILES, RLIMIT_NOFILE, soft_limit
+from coordsidecar.log import json_safe
 
 __all__ = ["Answer", "Orders", "Pages", "Stream", "serve"]
 
@@ -36,6 +38,13 @@ class Answer(NamedTuple):
     status: int
     content_type: str
     body: bytes
+
+    @classmethod
+    def of_json(cls, shows: dict[str, Any], *, status: int = 200) -> Answer:
+        """What it ``shows`` may have been written by anybody."""
+        text = json.dumps(json_safe(shows), ensure_ascii=False)
+        body = text.encode("utf-8", "backslashreplace") + b"\n"
+        return cls(status, "application/json", body)
 
 
 class Stream(NamedTuple):
