@@ -12,7 +12,7 @@ import pytest
 
 from coordsidecar.children import health_prober
 from coordsidecar.children.forking import Dispositions
-from coordsidecar.children.health_prober import HealthProber
+from coordsidecar.children.health_prober import NOTHING, STANDBY, HealthProber
 from coordsidecar.log import Log
 
 
@@ -34,7 +34,7 @@ class Check:
 class Bench:
     """A prober without a process: a check, a clock, and the guard's end of the link."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, start_period_s: float = 0.0) -> None:
         self.now_s = 100.0
         monkeypatch.setattr(health_prober, "boottime_s", lambda: self.now_s)
         self.guards, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -49,12 +49,12 @@ class Bench:
             timeout_s=5.0,
             rise=1,
             fall=1,
-            start_period_s=0.0,
+            start_period_s=start_period_s,
         )
         self.tell(3, 7)
 
-    def tell(self, run: int, token: int) -> None:
-        self.guards.send(json.dumps([run, token]).encode())
+    def tell(self, run: int, token: int, began_s: float = 100.0) -> None:
+        self.guards.send(json.dumps([run, token, began_s]).encode())
         self.prober._hear()
 
     def judge(self, check: Check, *, printed: str = "") -> list[Any]:
@@ -149,7 +149,25 @@ def test_it_looks_away_at_once_when_no_job_runs_any_more(bench: Bench) -> None:
     check = Check()
     bench.prober._command = check  # type: ignore[assignment]
 
-    bench.tell(0, 0)
+    bench.tell(*NOTHING)
 
     assert not check.runs
     assert bench.prober._next_s == float("inf")
+
+
+def test_it_looks_on_where_it_is_to_look_while_no_job_leads(bench: Bench) -> None:
+    bench.tell(STANDBY, 0)
+
+    assert bench.prober._next_s == 110.0
+    assert bench.judge(ended(1)) == [[STANDBY, False, "exit code 1"]]
+
+
+def test_the_start_period_is_that_of_the_job_whoever_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that follows another begins none anew: else who keeps dying would find nobody sick."""
+    bench = Bench(monkeypatch, start_period_s=60.0)
+    bench.now_s = 161.0
+    bench.tell(4, 7, began_s=100.0)
+
+    assert bench.judge(ended(1)) == [[4, False, "exit code 1"]]
+    bench.guards.close()
+    bench.theirs.close()

@@ -33,8 +33,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Metric]]:
     """All of a leader: no family is absent."""
     folder, page = tmp_path_factory.mktemp("served"), Scraped()
     with sidecars(folder) as start:
-        start("--store", f"local:{folder}", *page.option, "--", "sleep", "60")
+        check = ("--health-cmd", "true", "--health-interval", "100ms")
+        start("--store", f"local:{folder}", *page.option, *check, "--", "sleep", "60")
         wait_for(lambda: page.value("job_starts_total") == 1, "the job to start")
+        wait_for(lambda: page.value("healthy") == 1, "it to be found well")
         text = get(page.port, "/metrics")[2].decode()
         yield list(text_string_to_metric_families(text))
 

@@ -27,6 +27,7 @@ LEADING: dict[str, Any] = {
     "since_unix_s": 0.0,
     "paused": None,
     "cordoned": False,
+    "health": None,
 }
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 

@@ -47,7 +47,7 @@ def test_the_file_has_its_mode_whatever_the_umask_is(where: UnixSocket, mode: in
 )
 def test_every_page_is_there_too(where: UnixSocket, path: str) -> None:
     shown = {"role": "leader", "id": "a", "election": "e", "token": 7, "deadline_left_s": 1.0}
-    shown |= {"paused": None, "cordoned": False}
+    shown |= {"paused": None, "cordoned": False, "health": None}
     serve_at(where, lambda: shown | {"since_unix_s": 0.0})
 
     status, body = ask(where, f"GET {path} HTTP/1.0\r\n\r\n".encode())

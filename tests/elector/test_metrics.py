@@ -22,6 +22,7 @@ LEADING: dict[str, Any] = {
     "deadline_left_s": 3.25,
     "paused": None,
     "cordoned": False,
+    "health": None,
     "id": "host1",
     "election": "default/nightly",
 }
@@ -140,3 +141,12 @@ def test_how_long_the_store_has_been_silent_is_known_once_it_has_answered() -> N
     silent_s = value(text(counts), "store_heard_seconds")
     assert silent_s is not None
     assert silent_s >= 0
+
+
+@pytest.mark.parametrize(
+    ("health", "shown"), [("well", 1), ("sick", 0), ("unknown", None), (None, None)]
+)
+def test_the_health_of_which_nobody_knows_is_absent(
+    health: str | None, shown: float | None
+) -> None:
+    assert value(text(health=health), "healthy") == shown

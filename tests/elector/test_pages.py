@@ -28,6 +28,7 @@ LEADING: dict[str, Any] = {
     "deadline_left_s": 3.25,
     "paused": None,
     "cordoned": False,
+    "health": None,
     "reason": "elected",
 }
 

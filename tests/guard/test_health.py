@@ -7,8 +7,6 @@ import shlex
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.cli.command import coordsidecar
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, wait_for
@@ -26,40 +24,17 @@ def said(sidecar: Sidecar, event: str) -> list[str]:
     return [line for line in sidecar.log().splitlines() if f" {event}: " in line]
 
 
+def about(arena: Arena) -> tuple[str, ...]:
+    """The words with which an operator asks for this election."""
+    store, url, namespace, name = arena.options()[:4]
+    return (store, url, namespace, name, arena.election.name)
+
+
 def why(arena: Arena) -> list[str]:
     """Why each term has ended, as `coordsidecar history` has it."""
-    store, url, namespace, name = arena.options()[:4]
-    about = (store, url, namespace, name, arena.election.name)
-    told = coordsidecar("history", *about, "--json")
+    told = coordsidecar("history", *about(arena), "--json")
     assert told.status == 0
     return [term["why"] for term in json.loads(told.out)["terms"] if term["state"] == "over"]
-
-
-@pytest.mark.parametrize("stores", ["arena", "etcd_arena"])
-def test_a_sick_job_moves_to_another_instance_and_the_history_says_why(
-    stores: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """It must go with all that it started, though it takes no notice of being asked."""
-    arena: Arena = request.getfixturevalue(stores)
-    sick = tmp_path / "sick"
-    mine = f"test ! -e {sick} || test $COORDSIDECAR_ID = two || {{ echo no disk; exit 1; }}"
-    options = ("--health-cmd", mine, *QUICK, "--stop-timeout", "500ms")
-    stubborn = arena.stamps.command("ignore-term", "daemon-child")
-    first = arena.start("--id", "one", *options, command=stubborn)
-    arena.stamps.wait_for_stints(1)
-    second = arena.start("--id", "two", *options, command=stubborn)
-    wait_for(lambda: "standing-by" in second.log(), "the second to stand by")
-    wait_for(lambda: said(first, "healthy"), "the first to be well")
-
-    sick.touch()
-
-    arena.stamps.wait_for_stints(2)
-    arena.stamps.assert_never_two()
-    wait_for(lambda: said(second, "healthy"), "the second to be well")
-    assert why(arena) == ["the job is unhealthy: 3 checks failed, the last: no disk"]
-    assert len(said(first, "unhealthy")) == 1
-    assert first.process.poll() is None
-    assert second.leads()
 
 
 def test_who_had_a_sick_job_rests_first(arena: Arena, tmp_path: Path) -> None:

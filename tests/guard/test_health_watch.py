@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Literal
 
 import pytest
 
 from coordsidecar.children.forking import Dispositions
+from coordsidecar.children.health_prober import NOTHING, STANDBY
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard.moves import Health
-from coordsidecar.core.guard.phases import Guard, Idle, Running
+from coordsidecar.core.guard.phases import Guard, Idle, Rejoin, Running, Stopping
 from coordsidecar.guard import health
 from coordsidecar.guard.health import HealthWatch
 from coordsidecar.log import Log
 from coordsidecar.settings.health_options import HealthCheck
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store.protocol import Election
+from coordsidecar.value import replace
 
+_CHECK = HealthCheck(kind="tcp", target="127.0.0.1:1")
 _SETTINGS = Settings(
     command=("job",),
     election=Election(namespace="default", name="db"),
     id="one",
-    health=HealthCheck(kind="tcp", target="127.0.0.1:1"),
+    health=_CHECK,
 )
 _IDLE = Guard(phase=Idle(), elector_due_s=0.0, last_step_s=0.0)
 _RUNNING = _IDLE.to(Running(msg.Leased(7, 108.0, 113.0)))
@@ -66,13 +70,16 @@ class FakeHelper:
 
 
 class Bench:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, when: Literal["leading", "always"] = "leading"
+    ) -> None:
         self.now_s = 100.0
         monkeypatch.setattr(health, "boottime_s", lambda: self.now_s)
         monkeypatch.setattr(health, "Helper", FakeHelper)
         log = Log(fmt="text", election="e", node_id="one")
         untouched = Dispositions(ignored=frozenset(), blocked=frozenset())
-        self.watch = HealthWatch(_SETTINGS, log, untouched, guard_pidfd=-1)
+        settings = replace(_SETTINGS, health=replace(_CHECK, when=when))
+        self.watch = HealthWatch(settings, log, untouched, guard_pidfd=-1)
         helper = self.watch._prober
         assert isinstance(helper, FakeHelper)
         self.helper = helper
@@ -95,7 +102,8 @@ def test_it_is_told_which_run_there_is_and_when_there_is_none(bench: Bench) -> N
     for guard in (_IDLE, _RUNNING, _RUNNING, _IDLE):
         bench.watch.sees(guard)
 
-    assert bench.helper.told == [[1, 7], [0, 0]]
+    assert bench.helper.told == [[1, 7, 100.0], [*NOTHING]]
+    assert bench.hear() == [Health(0, healthy=None, why="no job runs")]
 
 
 def test_that_a_job_is_well_is_said_once_and_that_it_is_sick_until_it_is_heard(
@@ -127,8 +135,9 @@ def test_silence_is_no_verdict_but_a_reason_for_another(bench: Bench) -> None:
 
     assert (due_s, early, due) == (100.0 + _SILENT_AFTER_S, 0, 1)
     assert bench.helper.started == 2
-    assert bench.helper.told == [[1, 7], [1, 7]], "it knows nothing of what the first one knew"
-    assert bench.hear() == []
+    began = [1, 7, 100.0]
+    assert bench.helper.told == [began, began], "it knows nothing but when the job began"
+    assert bench.hear() == [Health(1, healthy=None, why="nobody looks at the moment")]
 
 
 def test_a_word_that_cannot_be_said_counts_as_silence_from_the_first_try_on(bench: Bench) -> None:
@@ -181,4 +190,45 @@ def test_one_that_cannot_be_forked_is_tried_again(bench: Bench) -> None:
     bench.now_s = bench.watch.due_s
     bench.watch.sees(_RUNNING)
 
-    assert bench.helper.told == [[1, 7]]
+    assert bench.helper.told == [[1, 7, 101.0]]
+
+
+def test_always_means_while_no_job_leads_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, when="always")
+
+    for guard in (_IDLE, _RUNNING, _RUNNING.to(Stopping(None, 0.0, Rejoin())), _IDLE):
+        bench.watch.sees(guard)
+    heard = bench.hear((1, False, "late"), (STANDBY, False, "no"), (STANDBY, True, ""))
+
+    assert bench.helper.told == [[STANDBY, 0, 100.0], [1, 7, 100.0], [STANDBY, 0, 100.0]]
+    assert heard == [
+        Health(1, healthy=False, why="3 checks failed, the last: late"),
+        Health(STANDBY, healthy=False, why="3 checks failed, the last: no"),
+        Health(STANDBY, healthy=True, why="the check is passed"),
+    ]
+
+
+def test_where_nobody_can_look_any_more_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said each time that one could not be forked: what was said before may not have counted."""
+    bench = Bench(monkeypatch, when="always")
+    bench.watch.sees(_IDLE)
+    assert [verdict.healthy for verdict in bench.hear((STANDBY, False, "no"))] == [False]
+
+    bench.dies()
+    bench.helper.refused = True
+    bench.now_s = bench.watch.due_s
+    bench.watch.sees(_IDLE)
+
+    unknown = Health(STANDBY, healthy=None, why="nobody looks at the moment")
+    assert bench.hear() == [unknown, unknown]
+
+
+def test_who_follows_says_anew_that_it_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, when="always")
+    for _ in range(2):
+        bench.watch.sees(_IDLE)
+        assert Health(STANDBY, healthy=True, why="the check is passed") in bench.hear(
+            (STANDBY, True, "")
+        )
+        bench.dies()
+        bench.now_s = bench.watch.due_s

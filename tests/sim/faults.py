@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.sim.fault_curbs import CurbFaults, curbs_by_chance, lift
-from tests.sim.fault_health import verdicts_by_chance
+from tests.sim.fault_health import all_are_well, verdicts_by_chance
 from tests.sim.fault_orders import OrderFaults, orders_by_chance
 from tests.sim.fault_others import JobFaults, StoreFaults
 from tests.sim.fault_processes import ProcessFaults
@@ -56,6 +56,7 @@ class _Faults:
             node.sidecar.guard.stop_after = None
             for process in (node.sidecar.guard, *node.sidecar.electors):
                 process.recover()
+        all_are_well(faulty)
 
 
 class FaultsByChance(_Faults):

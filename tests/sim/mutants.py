@@ -39,6 +39,8 @@ MUTANTS: dict[str, Mutant] = {
         hooks.a_job_starts_beside_what_its_gate_left,
         health.a_sick_job_is_not_waited_for,
         health.a_late_verdict_is_believed,
+        health.the_sick_stand,
+        health.a_lead_that_comes_late_is_taken_by_the_sick,
     )
 }
 

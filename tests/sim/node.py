@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election.moves import Aims, Op, Watch
+from coordsidecar.core.election.moves import Aims, Campaign, Op, Open, TakeOffice, Watch
 from coordsidecar.core.election.phases import Adopting, Killing, Leading
 from coordsidecar.core.guard import moves as guard_moves
 from coordsidecar.core.guard.moves import Effect, Plan
@@ -224,6 +224,9 @@ class Sidecar:
                 case guard_moves.StartJob("leader", token) | guard_moves.StartHook(_, token):
                     assert token is not None
                     self.node.referee.nothing_runs(self, self.living_trees())
+                    begins = self.node.referee.begins(self, token)
+                    if begins and not self.guard.state.condition.stands:
+                        self.node.referee.stands_sick(self, "begins a term")
                     self.node.referee.decided_to_lead(self, token)
                 case guard_moves.ThawTree() | guard_moves.SignalJob() if isinstance(phase, Running):
                     assert lease is not None
@@ -252,6 +255,9 @@ class Sidecar:
             self.guard.poke()
 
     def call(self, elector: ElectorProcess, op: Op) -> None:
+        stands = elector.state.condition.stands or isinstance(elector.state.phase, Leading)
+        if not stands and isinstance(op, Open | Campaign | TakeOffice):
+            self.node.referee.stands_sick(self, f"asks for {op}")
         self.node.network.call(elector, self.node.link, op)
 
     def watch(self, elector: ElectorProcess, watch: Watch) -> None:

@@ -19,6 +19,7 @@
 9. Nothing is started as the leader, a job or a hook in its place, while anything of the sidecar's
    that was started before lives. (All that holds of a job holds of such a hook.)
 10. What checks have found of an earlier job stops no later one.
+11. Who is sick, and is not to stand then, asks the store for no office, and begins no term.
 """
 
 from __future__ import annotations
@@ -173,6 +174,14 @@ class Referee:
                 self._fail(f"{runner.name} stops a job for the health of one before it")
             case _:
                 pass
+
+    def stands_sick(self, runner: Runner, what: str) -> None:
+        """Property 11."""
+        self._fail(f"{runner.name} {what}, and is not to stand: it is sick")
+
+    def begins(self, runner: Runner, token: int) -> bool:
+        """Whether no job of it has led under this token yet."""
+        return self._led.get(runner.name) != token
 
     def gave_up_guard(self, runner: Runner, token: int, *, silent_s: float) -> None:
         """An elector is about to end the job of a guard that was not stopped when it looked."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 __all__ = ["Look", "by_command", "by_http", "by_tcp"]
 
 Look = Callable[[int], None]
-"""Is given the token under which the job runs; does not return."""
+"""Is given the token under which the job runs, 0 if none leads; does not return."""
 
 _STATUS_LINE_BYTES_MAX = 1024
 
@@ -24,7 +24,10 @@ def by_command(command: str, environ: Mapping[str, str]) -> Look:
 
     def look(token: int) -> None:
         words = ["/bin/sh", "-c", command]
-        os.execve(words[0], words, {**environ, "COORDSIDECAR_TOKEN": str(token)})
+        told = {"COORDSIDECAR_ROLE": "standby"}
+        if token:
+            told = {"COORDSIDECAR_ROLE": "leader", "COORDSIDECAR_TOKEN": str(token)}
+        os.execve(words[0], words, {**environ, **told})
 
     return look
 

@@ -1,10 +1,10 @@
 """The process ``health-prober``: looks at the job again and again, so that nobody waits for it.
 
 It is there if a health check is configured, forked before there is a session, and holds nothing of
-the guard's: no lock, no wire. The guard tells it which run of the job to look at, or that none is
-there to be looked at. One look at a time runs, in a fork of its own: see `one_command`. After each
-the guard is told the verdict so far, and for which run; a packet that is lost is made good by the
-next. To say nothing is to know nothing, and costs no job its life.
+the guard's: no lock, no wire. The guard tells it which run of the job to look at, or that it is to
+look while none leads, or not at all. One look at a time runs, in a fork of its own: see
+`one_command`. After each the guard is told the verdict so far, and for which run; a packet that is
+lost is made good by the next. To say nothing is to know nothing, and costs no job its life.
 
 It ends with its guard; and the kernel wakes it up for that, should somebody have stopped it.
 """
@@ -27,10 +27,12 @@ from coordsidecar.linux import become_subreaper, boottime_s, die_with_parent
 from coordsidecar.log import Log, one_line
 from coordsidecar.refusals import refusal
 
-__all__ = ["NOTHING", "PACKET_BYTES_MAX", "HealthProber"]
+__all__ = ["NOTHING", "PACKET_BYTES_MAX", "STANDBY", "HealthProber"]
 
-NOTHING = (0, 0)
-"""In place of the number of a run and its token: nothing is there to be looked at."""
+NOTHING = (-1, 0, 0.0)
+"""In place of the number of a run, its token, and when it began: there is nothing to look at."""
+STANDBY = 0
+"""In place of the number of a run: no job leads, and whether one could is looked at."""
 PACKET_BYTES_MAX = 4096
 _LONGEST_WHY = 200
 # Who looks so late at a check was not there itself, be it that all of the host was not.
@@ -61,8 +63,8 @@ class HealthProber:
         self._interval_s, self._timeout_s = interval_s, timeout_s
         self._rise, self._fall, self._start_period_s = rise, fall, start_period_s
         self._command = OneCommand(dispositions)
-        self._run, self._token = NOTHING
-        self._tally = self._new_tally()
+        self._run, self._token, began_s = NOTHING
+        self._tally = self._new_tally(began_s)
         self._next_s = math.inf
         self._said = self._why = ""
         self._was_late = self._over = False
@@ -106,23 +108,23 @@ class HealthProber:
             if not packet:
                 self._over = True
                 return
-            run, token = json.loads(packet)
+            run, token, began_s = json.loads(packet)
             if run != self._run:
-                self._turn_to(run, token)
+                self._turn_to(run, token, began_s)
         poll = select.poll()
         poll.register(self._guard_pidfd, select.POLLIN)
         self._over = bool(poll.poll(0))
 
-    def _turn_to(self, run: int, token: int) -> None:
+    def _turn_to(self, run: int, token: int, began_s: float) -> None:
         if self._command.runs:
             self._command.close()
         self._run, self._token = run, token
-        self._tally, self._why = self._new_tally(), ""
-        self._next_s = boottime_s() + self._interval_s if run else math.inf
+        self._tally, self._why = self._new_tally(began_s), ""
+        self._next_s = math.inf if run == NOTHING[0] else boottime_s() + self._interval_s
 
-    def _new_tally(self) -> Tally:
+    def _new_tally(self, began_s: float) -> Tally:
         return Tally(
-            began_s=boottime_s(),
+            began_s=began_s,
             rise=self._rise,
             fall=self._fall,
             start_period_s=self._start_period_s,

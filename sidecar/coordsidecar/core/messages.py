@@ -15,6 +15,7 @@ from coordsidecar.value import Value
 
 __all__ = [
     "MESSAGE_BYTES_MAX",
+    "Condition",
     "Ending",
     "Failed",
     "Following",
@@ -143,6 +144,17 @@ class TreeGone(Value):
     why: str = ""
 
 
+class Condition(Value):
+    """What is known of our health: ``health`` is ``well``, ``sick`` or ``unknown``, and ``why``.
+
+    ``stands``: whether we may be a candidate, be we leading or not.
+    """
+
+    health: str
+    why: str = ""
+    stands: bool = True
+
+
 class Leave(Value):
     """Withdraw from the election and exit. Sent only when no job runs."""
 
@@ -156,14 +168,14 @@ class Resumed(Value):
 
 
 FromElector = Leased | Lost | StepDown | Holding | Released | Following | Failed | Ready
-FromGuard = JobIs | Ending | TreeGone | Leave | Suspended | Resumed
+FromGuard = JobIs | Ending | TreeGone | Condition | Leave | Suspended | Resumed
 Message = FromElector | FromGuard
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Leased, Lost, StepDown, Holding, Released, Following, Failed, Ready),
-        *(JobIs, Ending, TreeGone, Leave, Suspended, Resumed),
+        *(JobIs, Ending, TreeGone, Condition, Leave, Suspended, Resumed),
     )
 }
 _TYPES: dict[str, tuple[type, ...]] = {

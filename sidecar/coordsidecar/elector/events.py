@@ -27,7 +27,7 @@ _HEARTBEAT = b": nothing new\n\n"
 _RETRY_MS = 1000
 # A few events: a client that reads nothing shall be noticed soon.
 _SEND_BUFFER_BYTES = 16_384
-_TOLD = ("role", "token", "leader", "reason", "paused", "cordoned")
+_TOLD = ("role", "token", "leader", "reason", "paused", "cordoned", "health")
 
 
 class News:
@@ -72,7 +72,8 @@ def _eventfd() -> int:
 
 def _shown_of(state: Elector) -> tuple[object, ...]:
     """What decides of the fields that an event is sent for."""
-    return type(state.phase), token_of(state.phase), state.following, state.curbs
+    phase = state.phase
+    return type(phase), token_of(phase), state.following, state.curbs, state.condition
 
 
 _count = itertools.count(1)

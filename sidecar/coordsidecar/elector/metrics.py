@@ -65,6 +65,12 @@ def _of_the_lead(snapshot: Mapping[str, Any], counts: Counts) -> tuple[str, ...]
             snapshot["cordoned"],
         ),
         _gauge(
+            "healthy",
+            "1 if this instance is well by its health check, 0 if it is sick; absent while nobody "
+            "knows.",
+            {"well": 1, "sick": 0}.get(str(snapshot["health"])),
+        ),
+        _gauge(
             "deadline_left_seconds",
             "How long the job may run on without another renewal; absent while not leading.",
             snapshot["deadline_left_s"],

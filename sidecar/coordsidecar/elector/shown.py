@@ -8,7 +8,7 @@ import os
 import socket
 
 from coordsidecar import __version__
-from coordsidecar.core.election.phases import Claiming, Elector, Leading, token_of
+from coordsidecar.core.election.phases import Claiming, Elector, Leading, Resting, token_of
 from coordsidecar.core.timing import Timing
 from coordsidecar.hints import Any
 from coordsidecar.linux import boottime_s
@@ -41,6 +41,9 @@ def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict
     leads = isinstance(state.phase, Leading)
     left_s = state.lease_until_s(settings.timing) - boottime_s()
     leader = settings.id if leads else state.following
+    reason, condition = _REASONS.get(type(state.phase).__name__, ""), state.condition
+    if isinstance(state.phase, Resting) and not condition.stands:
+        reason = f"unhealthy, so it does not stand: {condition.why}"
     return {
         "name": leader,
         "role": "leader" if leads else "standby",
@@ -50,9 +53,11 @@ def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict
         "id": settings.id,
         "since_unix_s": since_unix_s,
         "deadline_left_s": left_s if leads and math.isfinite(left_s) else None,
-        "reason": _REASONS.get(type(state.phase).__name__, ""),
+        "reason": reason,
         "paused": state.curbs.pause.why if state.curbs.pause else None,
         "cordoned": state.curbs.cordon_of(settings.id) is not None,
+        "health": condition.health if settings.health is not None else None,
+        "health_why": condition.why or None,
     }
 
 

@@ -1,9 +1,10 @@
 """The guard's handle on what looks at the job's health (`children.health_prober`).
 
 It is told which run of the job there is to look at, and what it says becomes an event of the core,
-which decides. Nothing waits for it. One that dies, says nothing for too long, or could not be
-forked is replaced, after a pause that grows: meanwhile nothing is known of the job's health, and
-that is no reason to stop it.
+which decides. With ``--health-when always`` it looks while we do not lead, too. Nothing waits for
+it. One that dies, says nothing for too long, or could not be forked is replaced, after a pause that
+grows: meanwhile nothing is known of the job's health, and that is no reason to stop it, nor not to
+stand for election.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from collections.abc import Iterator, Mapping
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.children.health_looks import Look, by_command, by_http, by_tcp
-from coordsidecar.children.health_prober import NOTHING, PACKET_BYTES_MAX, HealthProber
+from coordsidecar.children.health_prober import (
+    NOTHING,
+    PACKET_BYTES_MAX,
+    STANDBY,
+    HealthProber,
+)
 from coordsidecar.children.one_command import KILLS_AT_MOST_S
 from coordsidecar.core.guard.moves import Health
 from coordsidecar.core.guard.phases import Guard, Running
@@ -50,8 +56,9 @@ class HealthWatch:
         self._check = settings.health
         self._guard_pidfd = guard_pidfd
         self._prober = Helper(_NAME, guard_pidfd=guard_pidfd)
-        self._told = NOTHING
-        self._verdict: tuple[int, bool | None] = (0, None)
+        self._told = self._wanted = NOTHING
+        self._verdict: tuple[int, bool | None] = (NOTHING[0], None)
+        self._not_known: list[Health] = []
         self._silent_at_s = math.inf
         self._start_at_s = -math.inf
         self._failures = 0
@@ -78,14 +85,14 @@ class HealthWatch:
             self._is_silent(now_s)
         if self.pid is None and now_s >= self._start_at_s:
             self._start()
-        wanted = NOTHING
-        if isinstance(guard.phase, Running):
-            wanted = (guard.runs, guard.phase.lease.token)
-        if self.pid is not None and wanted != self._told:
-            self._tell(wanted, now_s)
+        self._want(guard, now_s)
+        if self.pid is not None and self._wanted != self._told:
+            self._tell(now_s)
 
     def verdicts(self) -> Iterator[Health]:
         """What it has found since. Who is sick stays so until the core has heard of it."""
+        while self._not_known:
+            yield self._not_known.pop(0)
         while (packet := self._prober.receive(PACKET_BYTES_MAX)) is not None:
             if not packet:  # It ends, or has ended: that is seen when it is reaped.
                 self._prober.close_link()
@@ -102,7 +109,8 @@ class HealthWatch:
                 failed = f"{self._check.fall} checks failed, the last: {one_line(why)}"
                 yield Health(run, healthy=False, why=failed)
             elif healthy and is_news:
-                yield Health(run, healthy=True, why="the job is well")
+                well = "the check is passed" if run == STANDBY else "the job is well"
+                yield Health(run, healthy=True, why=well)
 
     def was_reaped(self, pid: int) -> None:
         """Another follows, though not at once."""
@@ -126,7 +134,23 @@ class HealthWatch:
         check = self._check
         return now_s + check.interval_s + check.timeout_s + KILLS_AT_MOST_S + _PATIENCE_S
 
-    def _tell(self, wanted: tuple[int, int], now_s: float) -> None:
+    def _want(self, guard: Guard, now_s: float) -> None:
+        run, token = NOTHING[:2]
+        if isinstance(guard.phase, Running):
+            run, token = guard.runs, guard.phase.lease.token
+        elif self._check.when == "always":
+            run = STANDBY
+        if self._wanted[:2] != (run, token):
+            self._wanted = NOTHING if run == NOTHING[0] else (run, token, now_s)
+            if self._wanted == NOTHING:
+                self._forget("no job runs")
+
+    def _forget(self, why: str) -> None:
+        """Nobody knows any more, of whatever there is now."""
+        self._not_known.append(Health(max(self._wanted[0], STANDBY), healthy=None, why=why))
+
+    def _tell(self, now_s: float) -> None:
+        wanted = self._wanted
         if self._prober.send(json.dumps(wanted).encode()):
             self._told = wanted
             self._silent_at_s = math.inf if wanted == NOTHING else self._patient_until_s(now_s)
@@ -137,13 +161,14 @@ class HealthWatch:
     def _is_gone(self) -> None:
         self._prober.close_link()
         self._told, self._silent_at_s = NOTHING, math.inf
+        self._verdict = (NOTHING[0], None)
+        self._forget("nobody looks at the moment")
         pause_s = min(_PAUSE_FIRST_S * 2.0 ** min(self._failures, 10), _PAUSE_LONGEST_S)
         self._failures += 1
         self._start_at_s = boottime_s() + pause_s
 
     def _start(self) -> None:
         environ = environment_beside_job(os.environ, self._settings)
-        environ["COORDSIDECAR_ROLE"] = "leader"
         look = _look(self._check, environ)
         try:
             self._prober.start(lambda link: self._be_the_prober(link, look), self._own_log)

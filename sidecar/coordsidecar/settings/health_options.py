@@ -21,7 +21,7 @@ _HOST_PORT = re.compile(_HOST + "(?::([0-9]+))?")
 
 
 class HealthCheck(Value, kw_only=True):
-    """How the job is looked at while we lead. ``target``: the command, URL or HOST:PORT."""
+    """How the job is looked at. ``target``: the command, URL or HOST:PORT."""
 
     kind: Literal["cmd", "http", "tcp"]
     target: str
@@ -31,6 +31,7 @@ class HealthCheck(Value, kw_only=True):
     fall: int = 3
     start_period_s: float = 0.0
     unhealthy: Literal["step-down", "restart"] = "step-down"
+    when: Literal["leading", "always"] = "leading"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -131,6 +132,7 @@ _FIELDS = {
     "health-rise": "rise",
     "health-fall": "fall",
     "health-start-period": "start_period_s",
+    "health-when": "when",
     "unhealthy": "unhealthy",
 }
 
@@ -167,6 +169,11 @@ PROBE_OPTIONS = (
         "health-start-period", _HEALTH, "TIME", parse_duration,
         "Failures so soon after the job's start do not count, until the first success. "
         "Default: 0s",
+    ),
+    Option(
+        "health-when", _HEALTH, "WHEN", Choice("leading", "always"),
+        "always: also where no job leads, and who is sick does not stand for election; the check "
+        "must be one that passes without the job. Default: leading",
     ),
     Option(
         "unhealthy", _HEALTH, "WHAT", Choice("step-down", "restart"),

@@ -1,4 +1,5 @@
-"""Candidates who must not stand in the way of others: `--wait` is over, or nobody answers them.
+"""Candidates who must not stand in the way of others: `--wait` is over, nobody answers them, they
+are sick.
 
 A candidate keeps its place in the queue, or even the lock, by renewing its session. If the store
 goes on to renew, but refuses it office, or never says where it stands, all others would wait behind
@@ -7,6 +8,8 @@ for as long as the session lasts, it gives up its place, and rests, so that some
 to lead. So it does where the store answers all else, but none of its renewals for so long: they may
 be carried out all the same, while it can never lead. And so it does where it was elected, but did
 not lead for so long after the takeover delay, whatever it was told meanwhile.
+
+Who is sick, and is not to stand then, gives up its place as well, and rests for as long as it is.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from coordsidecar.core.election.phases import (
     Elector,
     Joining,
     Opening,
+    Resting,
     Waiting,
     lasting_s,
     token_of,
@@ -47,6 +51,8 @@ WAIT_EXIT_CODE = 124
 
 def due_s(elector: Elector, aims: Aims) -> float:
     """When a candidate must make way."""
+    if _must_not_stand(elector):
+        return -math.inf
     match elector.phase:
         case Opening():
             return _wait_until_s(aims)
@@ -54,6 +60,8 @@ def due_s(elector: Elector, aims: Aims) -> float:
             return min(_wait_until_s(aims), _hopeless_s(elector, aims))
         case Claiming(barred=barred):
             return min(_hopeless_s(elector, aims), _wait_until_s(aims) if barred else math.inf)
+        case Resting() if not elector.condition.stands:
+            return _wait_until_s(aims)
         case _:
             return math.inf
 
@@ -62,6 +70,9 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """What time alone decides for a candidate."""
     if now_s < due_s(elector, aims):
         return elector, []
+    if _must_not_stand(elector):
+        why = f"it is unhealthy: {elector.condition.why}"
+        return rules.resign(elector, None, 0.0, leave=False, now_s=now_s, aims=aims, why=why)
     if now_s < _hopeless_s(elector, aims):
         return give_up_waiting(elector, now_s, aims)
     why = "the store renews our session, but does not say where we stand; making way for others"
@@ -107,11 +118,19 @@ def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
         cordon = elector.curbs.pause or elector.curbs.cordon_of(aims.node_id)
     if cordon is not None:
         why = f"it is {cordon.why}"
-    if not elector.connected:
+    if not elector.condition.stands:
+        why = f"this instance is unhealthy: {elector.condition.why}"
+    elif not elector.connected:
         why = "the store does not answer"
     tell = TellGuard(msg.Failed(WAIT_EXIT_CODE, f"{why}, and --wait is over"))
     elector, effects = rules.resign(elector, None, 0.0, leave=True, now_s=now_s, aims=aims)
     return elector, [tell, *effects]
+
+
+def _must_not_stand(elector: Elector) -> bool:
+    """Is a candidate, or about to be one, and shall not."""
+    is_candidate = isinstance(elector.phase, Opening | Joining | Waiting | Claiming)
+    return is_candidate and not elector.condition.stands
 
 
 def _wait_until_s(aims: Aims) -> float:

@@ -6,6 +6,7 @@ import math
 
 from coordsidecar.core.election.moves import Op
 from coordsidecar.core.election.sight import Sight
+from coordsidecar.core.messages import Condition
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.protocol import Behind, Held, Limits, Session, Vacant
@@ -138,7 +139,8 @@ class Resigning(Value):
 
 
 class Resting(Value):
-    """Not a candidate until ``until_s``, when it ends."""
+    """Not a candidate until ``until_s``, when it ends; or, if we are unhealthy and so do not stand,
+    when we are well again, or nobody can tell any more."""
 
     until_s: float
 
@@ -195,6 +197,7 @@ class Elector(Value, kw_only=True):
     ``prepare_at_s``: when to find out what it takes to resign.
     ``curbs``: what operators have ordered, as we last heard; ``curbed``: since when we know of what
     ends by itself (`curbing`); ``lifting``: it is to be taken out of the record.
+    ``condition``: of our health, as the guard said last.
     ``behind_from_s``: the last renewal before we last asked, and were told that somebody leads: no
     earlier than that we can have come into office without being told.
     """
@@ -240,6 +243,7 @@ class Elector(Value, kw_only=True):
     curbs: Curbs = NO_CURBS
     curbed: tuple[tuple[str, float], ...] = ()
     lifting: bool = False
+    condition: Condition = Condition("unknown")
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)

@@ -49,7 +49,7 @@ _JOB_FIRST_S = 0.05
 def pass_time(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     """Rests, and resignations, that are over."""
     match elector.phase:
-        case Resting(until_s) if now_s >= until_s:
+        case Resting(until_s) if now_s >= until_s and elector.condition.stands:
             return reopen(elector, now_s), []
         case Resigning(give_up_at_s=give_up_at_s) if (
             elector.session is None or now_s >= give_up_at_s

@@ -143,7 +143,7 @@ def next_wake_s(elector: Elector, aims: Aims) -> float:
         # when the next renewal is due: too little of the lease would be left for a successor.
         wakes_s.append(elector.last_step_s + aims.timing.look_again_s)
     match elector.phase:
-        case Resting(until_s):
+        case Resting(until_s) if elector.condition.stands:
             wakes_s.append(until_s)
         case Claiming(start_at_s=start_at_s, sweeping=False, swept=False):
             wakes_s.append(start_at_s)
@@ -233,6 +233,8 @@ def _hear(elector: Elector, message: msg.FromGuard, now_s: float, aims: Aims) ->
         case msg.Resumed():
             resumed = replace(elector, guard_due_s=now_s, guard_lost_s=now_s)
             return company.heard_guard(resumed, now_s, now_s, aims), []
+        case msg.Condition():
+            return replace(elector, condition=message), []
         case msg.JobIs():
             return elector, []
         case _:

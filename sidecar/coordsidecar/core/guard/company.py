@@ -43,6 +43,11 @@ def refuse_term(guard: Guard, offer: msg.Leased) -> Step:
     return guard, [Report("token-refused", why, offer.token), *release]
 
 
+def unfit(guard: Guard) -> str:
+    """Why we do not stand; nor may a lead begin that was on its way when we heard of it."""
+    return f"it is unhealthy: {guard.condition.why}"
+
+
 def because(guard: Guard, why: str) -> Guard:
     """Note why the lead ends, unless something else came first."""
     return guard if guard.why else replace(guard, why=why[:LONGEST_WHY])

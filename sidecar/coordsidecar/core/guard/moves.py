@@ -67,6 +67,7 @@ class Plan(Value, kw_only=True):
     hook_timeout_s: float = 10.0
     gate_rest_s: float = 30.0
     unhealthy: Literal["step-down", "restart"] = "step-down"
+    only_well_stand: bool = False
 
 
 # ── events ─────────────────────────────────────────────────────────────────────────────────────
@@ -112,10 +113,13 @@ class TreeHeld(Value):
 
 
 class Health(Value):
-    """What checks have found of the job of this ``run`` (`Guard.runs`), and why."""
+    """What checks have found of the job of this ``run`` (`Guard.runs`), and why.
+
+    ``run`` 0: of this instance, while it does not lead. ``healthy`` None: nobody knows (any more).
+    """
 
     run: int
-    healthy: bool
+    healthy: bool | None
     why: str
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from coordsidecar.core.messages import Leased
+from coordsidecar.core.messages import Condition, Leased
 from coordsidecar.hints import Literal
 from coordsidecar.value import Value, replace
 
@@ -145,6 +145,7 @@ class Guard(Value):
     ``elector_start_at_s``: when to start the next elector; ``None`` while one lives.
     ``to_clear``: a token under which something of ours has run that `--post-stop` is to clean up.
     ``runs``: how often `Running` has begun; by it a verdict on an earlier job is known.
+    ``condition``: what is known of our health.
     ``why``: the first reason for which the last lead was, or is, to end; for the history.
     ``rest_until_s``: so long no elector of ours shall stand again. ``elector_killed``: by us.
     ``elector_new``: it has not yet said a word. ``woke_at_s``: when we last stepped after so long a
@@ -169,6 +170,7 @@ class Guard(Value):
     leader: str | None = None
     why: str = ""
     runs: int = 0
+    condition: Condition = Condition("unknown")
 
     def to(self, phase: Phase) -> Guard:
         begins = isinstance(phase, Running) and not isinstance(self.phase, Running)

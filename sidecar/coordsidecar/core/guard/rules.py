@@ -6,7 +6,7 @@ import math
 
 from coordsidecar.core import messages as msg
 from coordsidecar.core.guard import deadlines, hooks, leaving, restarting
-from coordsidecar.core.guard.company import because, given_back, release_effects
+from coordsidecar.core.guard.company import because, given_back, release_effects, unfit
 from coordsidecar.core.guard.deadlines import kill_at_latest_s, must_not_run
 from coordsidecar.core.guard.moves import (
     AwaitObedience,
@@ -65,9 +65,10 @@ def enter_idle(guard: Guard, plan: Plan, *, tree: str = "none") -> Step:
 
 def begin_leading(guard: Guard, idle: Idle, lease: msg.Leased, now_s: float, plan: Plan) -> Step:
     """Leadership is ours: wake the job that was kept, or clear what stood by and start the job."""
-    if now_s >= lease.step_down_at_s:
-        # Rule S5: the yes came too late to be safe.
-        guard = because(replace(guard, why=""), "the lead came too late to be safe")
+    is_late = now_s >= lease.step_down_at_s  # Rule S5: the yes came too late to be safe.
+    if is_late or not guard.condition.stands:
+        why = "the lead came too late to be safe" if is_late else unfit(guard)
+        guard = because(replace(guard, why=""), why)
         release = release_effects(guard, lease.token, 0.0, leave=False)
         return given_back(guard, lease, plan), release
     guard = replace(guard, leader=None, why="")
@@ -234,6 +235,8 @@ def over(
     asked: bool = False,
 ) -> Step:
     in_time = lease is None or now_s < lease.step_down_at_s
+    if isinstance(after, Lead) and not guard.condition.stands:
+        guard, after = because(guard, unfit(guard)), Rejoin()
     if lease is not None and in_time and hooks.is_to_be_cleared(guard, lease, after):
         if after == Quit():
             after = Quit(job_code or 0)

@@ -214,7 +214,7 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
         case msg.Failed(exit_code, reason):
             return leaving.give_up(guard, exit_code, reason, now_s, plan)
         case msg.Ready():
-            return guard, []  # That it has spoken at all is the news.
+            return guard, health.again(guard)  # That it has spoken at all is the news.
         case msg.Holding():
             return guard, []  # The driver keeps it, with its descriptors, for `StartElector`.
         case _:
