@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.cli.command import coordsidecar, refusal
-from tests.e2e.sidecars import Sidecar
+from tests.e2e.arena import Arena
+from tests.e2e.sidecars import Sidecar, wait_for
 from tests.servers import EtcdServer
 from tests.servers.process import free_ports
 
@@ -98,7 +99,53 @@ def test_a_store_that_is_away_is_a_line_and_so_is_its_return(
     back = watching.next()
 
     assert (away["event"], away["reason"].startswith("etcd at ")) == ("away", True)
-    assert (back["event"], back["reason"]) == ("back", "what happened meanwhile was not seen")
+    assert (back["event"], back["reason"]) == ("back", "what happened meanwhile is read anew")
+
+
+def test_whoever_led_while_the_watcher_was_cut_off_is_told_once_when_it_is_back(
+    arena: Arena,
+) -> None:
+    """All terms, in their order, though nobody saw them."""
+    by = arena.proxy() if arena.has_network else None
+    store, url = arena.options(by=by)[:2]
+    namespace = ("--namespace", arena.election.namespace)
+    watching = Watching(store, url, *namespace, "--rpc-timeout", "1s", arena.election.name)
+    try:
+        watching.next()
+        first = arena.start("--id", "one")
+        led = watching.until("leads")
+        if by is not None:
+            by.cut()
+            assert watching.until("away")["reason"]
+        else:
+            watching.process.send_signal(signal.SIGSTOP)
+        later = []
+        for name in ("two", "three"):
+            later.append(arena.start("--id", name))
+            standby = later[-1]
+            wait_for(lambda one=standby: "standing-by" in one.log(), "it to stand by")  # type: ignore[misc]
+            first.signal(signal.SIGTERM)
+            first.wait()
+            first = standby
+            wait_for(standby.leads, "it to lead")
+        if by is not None:
+            by.heal()
+            watching.until("back")
+        watching.process.send_signal(signal.SIGCONT)
+
+        missed, now = watching.until("led"), watching.until("leads")
+
+        assert (led["leader"]["id"], missed["term"]["id"], now["leader"]["id"]) == (
+            "one",
+            "two",
+            "three",
+        )
+        assert missed["term"]["state"] == "over"
+        assert missed["term"]["why"]
+        assert led["last_token"] < missed["term"]["token"] < now["last_token"]
+    finally:
+        watching.process.kill()
+        watching.process.communicate()
 
 
 def test_it_ends_in_time_or_when_nobody_reads_on(start: Start, space: list[str]) -> None:

@@ -14,7 +14,7 @@ from coordsidecar.store.history import Term, state_of
 from coordsidecar.store.history import as_fields as as_terms
 from coordsidecar.store.history import id_of as name_of
 
-__all__ = ["as_fields", "id_of", "leader_id", "leads", "ordered", "rows", "sentences"]
+__all__ = ["as_fields", "id_of", "in_words", "leader_id", "leads", "ordered", "rows", "sentences"]
 
 
 def as_fields(prefix: str, board: Board) -> dict[str, Any]:
@@ -99,13 +99,14 @@ def _last_change(board: Board) -> list[str]:
     if state_of(last, board.led_now) == "lasts":
         told = [f"since {last.began}"]
         if before and before[-1] is not None:
-            told.append(f"before it {_in_words(before[-1])}")
+            told.append(f"before it {in_words(before[-1])}")
     else:
-        told = [f"last led: {_in_words(last)}"]
+        told = [f"last led: {in_words(last)}"]
     return [one_line(f"  {'; '.join(told)}")]
 
 
-def _in_words(term: Term) -> str:
+def in_words(term: Term) -> str:
+    """Of one that is over."""
     end = f"until {term.ended}: {term.why}" if term.ended else "which ended without a word"
     return f"{term.id}, token {term.token}, {end}"
 
