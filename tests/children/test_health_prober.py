@@ -158,7 +158,7 @@ def test_it_looks_away_at_once_when_no_job_runs_any_more(bench: Bench) -> None:
 def test_it_looks_on_where_it_is_to_look_while_no_job_leads(bench: Bench) -> None:
     bench.tell(STANDBY, 0)
 
-    assert bench.prober._next_s == 110.0
+    assert bench.prober._next_s == 100.0, "it is waited for"
     assert bench.judge(ended(1)) == [[STANDBY, False, "exit code 1"]]
 
 

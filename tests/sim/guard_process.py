@@ -44,13 +44,15 @@ class GuardProcess(Process):
         # The elector is forked first, so that it connects while we make ready.
         self.sidecar.start_elector(None, None, 0.0, 0, 0.0)
         self.poke()
+        if self.plan.only_well_stand:
+            well = moves.Health(0, healthy=True, why="its first check is passed")
+            self.world.after(self.world.rng.random() * 0.5, lambda: self.hear(well))
 
     def send(self, signum: int) -> None:
         self.signals.append(signum)
         self.poke()
 
     def hear(self, verdict: moves.Health) -> None:
-        """Of the job's health."""
         self.verdicts.append(verdict)
         self.poke()
 
@@ -125,9 +127,8 @@ class GuardProcess(Process):
         # As in the loop, one that is not due is left out: it changes nothing
         # (`test_an_early_tick_changes_nothing`).
         tick = self._tick()
-        if self.host.clock_s() >= self._timer_s or not (
-            self.inbox or self.signals or self.verdicts
-        ):
+        has_more = self.inbox or self.signals or self.verdicts
+        if self.host.clock_s() >= self._timer_s or not has_more:
             yield tick
         if self.inbox:
             yield from self._messages()

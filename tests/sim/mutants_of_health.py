@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
+from coordsidecar.core import messages as msg
 from coordsidecar.core.election import making_way
 from coordsidecar.core.guard import health, rules
 from coordsidecar.core.guard.company import release_effects
@@ -59,7 +60,7 @@ def a_lead_that_comes_late_is_taken_by_the_sick() -> AbstractContextManager[None
     def make(rule: Any) -> Any:
         def hasty(guard: Any, *rest: Any, **more: Any) -> Any:
             condition = guard.condition
-            guard, effects = rule(replace(guard, condition=health.UNKNOWN), *rest, **more)
+            guard, effects = rule(replace(guard, condition=msg.UNKNOWN), *rest, **more)
             return replace(guard, condition=condition), effects
 
         return hasty

@@ -106,6 +106,7 @@ class Sidecar:
             timing=node.plan.timing,
             run=self.run,
             node_id=node.name,
+            only_well_stand=node.plan.only_well_stand,
             wait_until_s=node.host.clock_s() + wait_s if wait_s else None,
             try_once=wait_s == 0,
         )

@@ -120,7 +120,10 @@ class HealthProber:
             self._command.close()
         self._run, self._token = run, token
         self._tally, self._why = self._new_tally(began_s), ""
-        self._next_s = math.inf if run == NOTHING[0] else boottime_s() + self._interval_s
+        now_s = boottime_s()
+        # Who stands by waits for the first verdict; a job has to come up first.
+        first_s = now_s if run == STANDBY else now_s + self._interval_s
+        self._next_s = math.inf if run == NOTHING[0] else first_s
 
     def _new_tally(self, began_s: float) -> Tally:
         return Tally(

@@ -15,6 +15,8 @@ from coordsidecar.value import Value
 
 __all__ = [
     "MESSAGE_BYTES_MAX",
+    "NOT_LOOKED_AT",
+    "UNKNOWN",
     "Condition",
     "Ending",
     "Failed",
@@ -153,6 +155,11 @@ class Condition(Value):
     health: str
     why: str = ""
     stands: bool = True
+
+
+UNKNOWN = Condition("unknown")
+NOT_LOOKED_AT = Condition("unknown", "it was not looked at yet", stands=False)
+"""As an instance begins of which only who is well stands."""
 
 
 class Leave(Value):

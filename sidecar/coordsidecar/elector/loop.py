@@ -140,6 +140,7 @@ class Elector:
             try_once=wait_s == 0,
             where=shown.where(settings),
             node_id=settings.id,
+            only_well_stand=settings.only_well_stand,
         )
         self._workers = Workers(
             stores.connect(settings.store, election=settings.election, environ=os.environ),

@@ -77,7 +77,7 @@ def plan_of(settings: Settings) -> Plan:
         has_post_stop=settings.post_stop is not None,
         hook_timeout_s=settings.hook_timeout_s,
         unhealthy=settings.health.unhealthy if settings.health else "step-down",
-        only_well_stand=settings.health is not None and settings.health.when == "always",
+        only_well_stand=settings.only_well_stand,
     )
 
 

@@ -115,6 +115,11 @@ class Settings(Value, kw_only=True):
             )
 
     @property
+    def only_well_stand(self) -> bool:
+        """Whether an instance is a candidate only once its health check is passed."""
+        return self.health is not None and self.health.when == "always"
+
+    @property
     def told(self) -> dict[str, str]:
         """The commands that are only told of a change, by the option's name."""
         told = {

@@ -17,6 +17,7 @@ from coordsidecar.core.election.moves import (
     Effect,
     HeardGuard,
     Open,
+    Renew,
     Resign,
     TakeOffice,
     TellGuard,
@@ -173,3 +174,24 @@ def test_wait_runs_out_meanwhile() -> None:
     why = "this instance is unhealthy: no disk, and --wait is over"
     assert due_s == 110.0
     assert TellGuard(msg.Failed(124, why)) in effects
+
+
+def test_who_was_not_looked_at_yet_asks_the_store_for_nothing() -> None:
+    aims = replace(AIMS, only_well_stand=True)
+    state, first = take(core.begin(100.0, aims), Tick(), 100.1, aims)
+    state, nothing = take(state, Tick(), 110.0, aims)
+
+    _, effects = take(state, WELL, 111.0, aims)
+
+    assert first == [TellGuard(msg.Ready())]
+    assert nothing == []
+    assert effects == [Call(Open())]
+
+
+def test_who_follows_an_elector_that_led_leads_on_before_it_is_told_anything() -> None:
+    aims = replace(AIMS, only_well_stand=True)
+    state = core.begin(100.0, aims, adopt=SESSION, token=7, run_until_s=113.0)
+
+    _, effects = take(state, Tick(), 100.1, aims)
+
+    assert Call(Renew(SESSION, look=True)) in effects

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.guard import step as core
 from coordsidecar.core.guard.moves import (
     ElectorExited,
     Health,
@@ -21,7 +22,7 @@ from coordsidecar.core.guard.moves import (
 )
 from coordsidecar.core.guard.phases import Hook, Idle, Lead, Rejoin, Running, Stopping
 from coordsidecar.value import replace
-from tests.core.guard.guards import LEASE, PLAN, at, essential, take, take_aloud
+from tests.core.guard.guards import LEASE, PLAN, at, take, take_aloud
 
 ALWAYS = replace(PLAN, only_well_stand=True)
 SICK = Health(run=0, healthy=False, why="no disk")
@@ -45,7 +46,7 @@ def test_who_is_sick_does_not_stand_until_it_is_well_again() -> None:
     assert again == [], "it is said once"
     assert then == [
         Tell(msg.Condition("well", "the check is passed")),
-        Report("healthy", "the check is passed; standing again"),
+        Report("healthy", "the check is passed; standing for election"),
     ]
 
 
@@ -129,7 +130,22 @@ def test_the_next_elector_is_told_as_soon_as_it_works() -> None:
     assert any(isinstance(effect, StartElector) for effect in effects)
 
     _, told = take(started, Heard(msg.Ready()), 101.2, ALWAYS)
-    _, nothing = take(replace(started, condition=IDLE.condition), Heard(msg.Ready()), 101.2, ALWAYS)
+    unknown = replace(started, condition=msg.UNKNOWN)
+    _, may_stand = take(unknown, Heard(msg.Ready()), 101.2, ALWAYS)
+    not_yet = replace(started, condition=msg.NOT_LOOKED_AT)
 
     assert told == [Tell(STANDS_ASIDE)]
-    assert essential(nothing) == []
+    assert may_stand == [Tell(msg.UNKNOWN)], "it begins as one that does not stand"
+    assert take(not_yet, Heard(msg.Ready()), 101.2, ALWAYS)[1] == []
+    assert take(unknown, Heard(msg.Ready()), 101.2)[1] == []
+
+
+def test_nobody_stands_before_a_first_check_is_passed() -> None:
+    guard, effects = core.begin(100.0, ALWAYS)
+    anybody, _ = core.begin(100.0, PLAN)
+
+    assert guard.condition == msg.NOT_LOOKED_AT
+    assert effects[-1] == Report(
+        "not-standing", "not standing for election before a check is passed"
+    )
+    assert anybody.condition == msg.UNKNOWN

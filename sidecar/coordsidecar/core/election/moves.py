@@ -57,8 +57,8 @@ class Aims(Value, kw_only=True):
 
     ``run`` is this sidecar's own mark, see `coordsidecar.store.protocol.Office`; up to a dash it is
     the same for all of an election. ``wait_until_s``: give up if not leading by then; ``try_once``:
-    give up as soon as somebody else holds the election. ``where``: the store, for the log.
-    ``node_id``: what operators call us.
+    give up as soon as somebody else holds it. ``where``: the store, for the log. ``node_id``: what
+    operators call us. ``only_well_stand``: not before the guard says so.
     """
 
     timing: Timing
@@ -67,6 +67,7 @@ class Aims(Value, kw_only=True):
     try_once: bool = False
     where: str = "the store"
     node_id: str = ""
+    only_well_stand: bool = False
 
 
 # ── calls to the store, and what comes of them ─────────────────────────────────────────────────
@@ -194,10 +195,9 @@ class Answered(Value):
 
 
 class Watched(Value):
-    """The watch ended: something may have changed, or ``failed``, or neither.
-
-    ``refused``: the store's reason, if it failed for one that somebody has to mend. ``appointed``:
-    to office, under the session ``handle``, at some time since the watch began.
+    """The watch ended: something may have changed, or ``failed``, or neither. ``refused``: the
+    store's reason, if it failed for one that somebody has to mend. ``appointed``: to office, under
+    the session ``handle``, at some time since the watch began.
     """
 
     changed: bool

@@ -6,7 +6,7 @@ import math
 
 from coordsidecar.core.election.moves import Op
 from coordsidecar.core.election.sight import Sight
-from coordsidecar.core.messages import Condition
+from coordsidecar.core.messages import UNKNOWN, Condition
 from coordsidecar.core.timing import Timing
 from coordsidecar.store.curbs import NO_CURBS, Curbs
 from coordsidecar.store.protocol import Behind, Held, Limits, Session, Vacant
@@ -243,7 +243,7 @@ class Elector(Value, kw_only=True):
     curbs: Curbs = NO_CURBS
     curbed: tuple[tuple[str, float], ...] = ()
     lifting: bool = False
-    condition: Condition = Condition("unknown")
+    condition: Condition = UNKNOWN
 
     def to(self, phase: Phase) -> Elector:
         return replace(self, phase=phase)

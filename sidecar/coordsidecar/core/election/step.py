@@ -101,6 +101,7 @@ def begin(
         floor=floor,
         rival=rival if floor > (token or 0) else None,
         forgotten_until_s=adopt.doubted_until_s if adopt is not None else -math.inf,
+        condition=msg.NOT_LOOKED_AT if aims.only_well_stand else msg.UNKNOWN,
     )
 
 

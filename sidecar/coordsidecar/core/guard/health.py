@@ -4,7 +4,7 @@ A sick job is stopped in order, under the deadlines that it has anyway; no verdi
 not kept, whatever `--while-standby` says: neither can it be trusted to stand by, nor is it any use.
 
 What is known is told to the elector, and to each that follows it: with `--health-when always`, who
-is sick is no candidate.
+is sick is no candidate, nor who was not looked at yet; but who cannot be looked at is one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from coordsidecar.core.guard.moves import Effect, Health, Plan, Report, StopTree
 from coordsidecar.core.guard.phases import Guard, Rejoin, Rerun, Running, Stopping
 from coordsidecar.value import replace
 
-__all__ = ["UNKNOWN", "again", "judged"]
+__all__ = ["again", "judged"]
 
 Step = tuple[Guard, list[Effect]]
 
-UNKNOWN = msg.Condition("unknown")
 _WORDS = {True: "well", False: "sick", None: "unknown"}
 
 
@@ -44,13 +43,14 @@ def judged(guard: Guard, verdict: Health, now_s: float, plan: Plan) -> Step:
 
 def _of_standby(verdict: Health, *, stood: bool) -> Report:
     if verdict.healthy:
-        return Report("healthy", verdict.why + ("" if stood else "; standing again"))
+        return Report("healthy", verdict.why + ("" if stood else "; standing for election"))
     return Report("unhealthy", f"{verdict.why}; not standing until that is over")
 
 
-def again(guard: Guard) -> list[Effect]:
+def again(guard: Guard, plan: Plan) -> list[Effect]:
     """For an elector that has just begun."""
-    return [] if guard.condition == UNKNOWN else [Tell(guard.condition)]
+    begins = msg.NOT_LOOKED_AT if plan.only_well_stand else msg.UNKNOWN
+    return [] if guard.condition == begins else [Tell(guard.condition)]
 
 
 def _noted(guard: Guard, verdict: Health, plan: Plan) -> Step:

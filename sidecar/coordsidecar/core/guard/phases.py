@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from coordsidecar.core.messages import Condition, Leased
+from coordsidecar.core.messages import UNKNOWN, Condition, Leased
 from coordsidecar.hints import Literal
 from coordsidecar.value import Value, replace
 
@@ -170,7 +170,7 @@ class Guard(Value):
     leader: str | None = None
     why: str = ""
     runs: int = 0
-    condition: Condition = Condition("unknown")
+    condition: Condition = UNKNOWN
 
     def to(self, phase: Phase) -> Guard:
         begins = isinstance(phase, Running) and not isinstance(self.phase, Running)

@@ -78,7 +78,11 @@ Step = tuple[Guard, list[Effect]]
 def begin(now_s: float, plan: Plan) -> Step:
     """The guard as it starts, beside its first elector; and the first things to do."""
     guard = Guard(phase=Idle(), elector_due_s=now_s, last_step_s=now_s)
-    return rules.enter_idle(guard, plan)
+    if not plan.only_well_stand:
+        return rules.enter_idle(guard, plan)
+    guard, effects = rules.enter_idle(replace(guard, condition=msg.NOT_LOOKED_AT), plan)
+    why = "not standing for election before a check is passed"
+    return guard, [*effects, Report("not-standing", why)]
 
 
 def step(guard: Guard, event: Event, now_s: float, plan: Plan) -> Step:
@@ -214,7 +218,7 @@ def _hear(guard: Guard, message: msg.FromElector, now_s: float, plan: Plan) -> S
         case msg.Failed(exit_code, reason):
             return leaving.give_up(guard, exit_code, reason, now_s, plan)
         case msg.Ready():
-            return guard, health.again(guard)  # That it has spoken at all is the news.
+            return guard, health.again(guard, plan)  # That it has spoken at all is the news.
         case msg.Holding():
             return guard, []  # The driver keeps it, with its descriptors, for `StartElector`.
         case _:
