@@ -101,6 +101,7 @@ def test_guard_and_elector_import_no_store_and_nothing_slow() -> None:
     slow |= {"coordsidecar.guard.hooks", "coordsidecar.children.hook_runner"}  # None are wanted.
     slow |= {"coordsidecar.guard.health", "coordsidecar.guard.helper"}
     slow |= {"coordsidecar.children.health_prober", "coordsidecar.children.one_command"}
+    slow |= {"coordsidecar.guard.notify_watch", "coordsidecar.children.health_listener"}
     slow |= {"click", "typing", "threading", "queue", "dataclasses", "inspect"}
     assert not slow & set(process.stdout.split())
 

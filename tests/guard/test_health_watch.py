@@ -50,7 +50,7 @@ class FakeHelper:
         self.started += 1
         self.pid = 1000 + self.started
 
-    def send(self, packet: bytes) -> bool:
+    def send(self, packet: bytes, *, fd: int | None = None) -> bool:
         if not self.full:
             self.told.append(json.loads(packet))
         return not self.full

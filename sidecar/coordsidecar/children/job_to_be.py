@@ -60,7 +60,8 @@ def become_the_job(
         link.close()
         os._exit(instead())
     try:
-        variables = {**environ, **marshal.loads(order), **_sockets_are_ours(environ, guard)}
+        late = marshal.loads(order)
+        variables = {**environ, **late, **_sockets_are_ours(environ, guard), **_watched(late)}
         os.execvpe(command[0], list(command), variables)
     except OSError as error:
         raise NotExecutedError(error.errno, _why(command[0], error)) from error
@@ -81,6 +82,12 @@ def _sockets_are_ours(environ: Mapping[str, str], guard: int) -> dict[str, str]:
     """Of systemd's socket activation: LISTEN_FDS counts only for the process of LISTEN_PID."""
     meant_for_guard = environ.get("LISTEN_PID") == str(guard)
     return {"LISTEN_PID": str(os.getpid())} if meant_for_guard else {}
+
+
+def _watched(late: Mapping[str, str]) -> dict[str, str]:
+    """Of our watchdog, as of systemd's: WATCHDOG_USEC counts only for the process of WATCHDOG_PID,
+    and so for none that the job starts."""
+    return {"WATCHDOG_PID": str(os.getpid())} if "WATCHDOG_USEC" in late else {}
 
 
 def _get_ready(dispositions: Dispositions, guard: int, *, keep_fd: int) -> None:

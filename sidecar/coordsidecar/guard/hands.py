@@ -72,13 +72,13 @@ class Hands:
         helpers: tuple[Hooks | None, HealthWatch | None],
     ) -> None:
         self.exit_code: int | None = None
-        self._settings, self._log = settings, log
-        self._role_file = RoleFile(settings, log)
+        self._settings, self._log, self._role_file = settings, log, RoleFile(settings, log)
         self._hooks, self._health = helpers
-        self.elector = elector
-        self._fuse = fuse
+        self.elector, self._fuse = elector, fuse
         self._fuse.elector_is(elector.pid or 0)
-        self.job = Job(settings, log, dispositions, self._fuse, app, run_mark=elector.run_mark)
+        self.job = Job(
+            settings, log, dispositions, fuse, app, self._health, run_mark=elector.run_mark
+        )
         self._tree = JobTree(log, helpers=self._helpers, tell_group=self.job.signal, app=app)
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
         self._unheard: int | None = None

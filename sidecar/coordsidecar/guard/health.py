@@ -56,7 +56,8 @@ class HealthWatch:
         self._check = settings.health
         self._guard_pidfd = guard_pidfd
         self._prober = Helper(_NAME, guard_pidfd=guard_pidfd)
-        self._told = self._wanted = NOTHING
+        self._wanted = NOTHING
+        self._told: tuple[float, ...] = NOTHING
         self._verdict: tuple[int, bool | None] = (NOTHING[0], None)
         self._not_known: list[Health] = []
         self._silent_at_s = math.inf
@@ -78,6 +79,10 @@ class HealthWatch:
         """When `sees` must be called at the latest."""
         return self._start_at_s if self.pid is None else self._silent_at_s
 
+    def variables(self) -> dict[str, str]:
+        """For the job's environment, before each start of it. Raises `OSError`."""
+        return {}
+
     def sees(self, guard: Guard) -> None:
         """Have the run of the job looked at that there is now; and look after who does it."""
         now_s = boottime_s()
@@ -86,28 +91,32 @@ class HealthWatch:
         if self.pid is None and now_s >= self._start_at_s:
             self._start()
         self._want(guard, now_s)
-        if self.pid is not None and self._wanted != self._told:
-            self._tell(now_s)
+        wanted = self._about(self._wanted)
+        if self.pid is not None and wanted != self._told:
+            self._tell(wanted, now_s)
 
     def verdicts(self) -> Iterator[Health]:
         """What it has found since. Who is sick stays so until the core has heard of it."""
+        yield from self._found()
         while self._not_known:
             yield self._not_known.pop(0)
+
+    def _found(self) -> Iterator[Health]:
         while (packet := self._prober.receive(PACKET_BYTES_MAX)) is not None:
             if not packet:  # It ends, or has ended: that is seen when it is reaped.
                 self._prober.close_link()
                 self._prober.kill()
                 return
-            run, healthy, why = json.loads(packet)
-            if run == self._told[0]:
+            run, healthy, why, *more = json.loads(packet)
+            self._is_known(more)
+            if run == self._told[0]:  # Who has nothing to look at may be silent again.
                 self._silent_at_s = self._patient_until_s(boottime_s())
                 self._failures = 0
                 self._log.may_repeat(_NAME)
             is_news = (run, healthy) != self._verdict
             self._verdict = (run, healthy)
             if healthy is False:
-                failed = f"{self._check.fall} checks failed, the last: {one_line(why)}"
-                yield Health(run, healthy=False, why=failed)
+                yield Health(run, healthy=False, why=self._reason(one_line(why)))
             elif healthy and is_news:
                 well = "the check is passed" if run == STANDBY else "the job is well"
                 yield Health(run, healthy=True, why=well)
@@ -116,6 +125,7 @@ class HealthWatch:
         """Another follows, though not at once."""
         if self._prober.was_reaped(pid):
             self._log.once(_NAME, "what looks at the job's health has ended; another follows")
+            # Its link is closed once its last words are heard.
             self._is_gone()
 
     def tidy(self) -> None:
@@ -131,8 +141,7 @@ class HealthWatch:
         self._prober.kill()
 
     def _patient_until_s(self, now_s: float) -> float:
-        check = self._check
-        return now_s + check.interval_s + check.timeout_s + KILLS_AT_MOST_S + _PATIENCE_S
+        return now_s + self._silence_s + _PATIENCE_S
 
     def _want(self, guard: Guard, now_s: float) -> None:
         run, token = NOTHING[:2]
@@ -149,17 +158,35 @@ class HealthWatch:
         """Nobody knows any more, of whatever there is now."""
         self._not_known.append(Health(max(self._wanted[0], STANDBY), healthy=None, why=why))
 
-    def _tell(self, now_s: float) -> None:
-        wanted = self._wanted
-        if self._prober.send(json.dumps(wanted).encode()):
+    @property
+    def _silence_s(self) -> float:
+        """For so long it may say nothing of a job that it is to look at."""
+        return self._check.interval_s + self._check.timeout_s + KILLS_AT_MOST_S
+
+    def _about(self, run: tuple[int, int, float]) -> tuple[float, ...]:
+        """What it is told of this run of the job."""
+        return run
+
+    def _say(self, wanted: tuple[float, ...]) -> bool:
+        return self._prober.send(json.dumps(wanted).encode())
+
+    def _is_known(self, more: list[object]) -> None:
+        """What else it has said."""
+
+    def _reason(self, why: str) -> str:
+        return f"{self._check.fall} checks failed, the last: {why}"
+
+    def _tell(self, wanted: tuple[float, ...], now_s: float) -> None:
+        if self._say(wanted):
             self._told = wanted
-            self._silent_at_s = math.inf if wanted == NOTHING else self._patient_until_s(now_s)
+            self._silent_at_s = (
+                math.inf if wanted[0] == NOTHING[0] else self._patient_until_s(now_s)
+            )
         elif math.isinf(self._silent_at_s):
             # It is said again at the next look, or to its successor.
             self._silent_at_s = self._patient_until_s(now_s)
 
     def _is_gone(self) -> None:
-        self._prober.close_link()
         self._told, self._silent_at_s = NOTHING, math.inf
         self._verdict = (NOTHING[0], None)
         self._forget("nobody looks at the moment")
@@ -168,20 +195,18 @@ class HealthWatch:
         self._start_at_s = boottime_s() + pause_s
 
     def _start(self) -> None:
-        environ = environment_beside_job(os.environ, self._settings)
-        look = _look(self._check, environ)
         try:
-            self._prober.start(lambda link: self._be_the_prober(link, look), self._own_log)
+            self._prober.start(self._be_the_prober, self._own_log)
         except OSError as error:
             self._log.once(_NAME, f"nobody looks at the job's health: {refusal(error)}")
             self._is_gone()
 
-    def _be_the_prober(self, link: socket.socket, look: Look) -> None:
+    def _be_the_prober(self, link: socket.socket) -> None:
         check = self._check
         HealthProber(
             self._own_log(),
             self._dispositions,
-            look,
+            _look(check, environment_beside_job(os.environ, self._settings)),
             link=link,
             guard_pidfd=self._guard_pidfd,
             interval_s=check.interval_s,
@@ -205,3 +230,5 @@ def _look(check: HealthCheck, environ: Mapping[str, str]) -> Look:
             return by_http(*check.address, *check.authority_and_path)
         case "tcp":
             return by_tcp(*check.address)
+        case "notify":
+            raise AssertionError("nobody looks: see guard.notify_watch")

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -19,6 +20,8 @@ from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
 
 __all__ = ["Helper"]
+
+_INT_BYTES = 4
 
 
 class Helper:
@@ -59,11 +62,16 @@ class Helper:
                     os._exit(0)
         self.pid = pid
 
-    def send(self, packet: bytes) -> bool:
-        """Whether it could be said at once."""
+    def send(self, packet: bytes, *, fd: int | None = None) -> bool:
+        """Whether it could be said at once. It gets a share of ``fd``."""
+        passed: list[tuple[int, int, bytes]] = []
+        if fd is not None:
+            number = fd.to_bytes(_INT_BYTES, sys.byteorder)
+            passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, number)]
         if self._link is not None:
             with suppress(OSError):
-                return self._link.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) > 0
+                flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+                return self._link.sendmsg([packet], passed, flags) > 0
         return False
 
     def receive(self, bytes_max: int) -> bytes | None:

@@ -19,6 +19,7 @@ from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
 
 if TYPE_CHECKING:
+    from coordsidecar.guard.health import HealthWatch
     from coordsidecar.trees.app import App
 
 __all__ = ["Job"]
@@ -38,6 +39,7 @@ class Job:
         dispositions: Dispositions,
         fuse: Fuse,
         app: App | None,
+        health: HealthWatch | None,
         *,
         run_mark: str,
     ) -> None:
@@ -46,7 +48,7 @@ class Job:
         self._settings = settings
         self._log = log
         self._dispositions = dispositions
-        self._fuse = fuse
+        self._fuse, self._health = fuse, health
         self._run_mark = run_mark
         self._group = 0
         self._hand = None if app is None else _hand_of(app, settings)
@@ -104,8 +106,12 @@ class Job:
         Raises `NotStartedError` if there is no process to be had; `hear` and `is_gone` tell whether
         it became the command.
         """
+        standby_command = self._command(role) is not self._settings.command
+        late = token_variable(token)
         try:
             self._prepare(role)
+            if self._health is not None and not standby_command:
+                late |= self._health.variables()
         except OSError as error:
             program = self._command(role)[0]
             raise NotStartedError(125, f"cannot run {program!r}: {refusal(error)}") from error
@@ -113,12 +119,11 @@ class Job:
         starting, self._prefork = self._prefork, None
         self._becomes(starting)
         self.terminal.give(self._group)
-        standby_command = self._command(role) is not self._settings.command
         if not standby_command:
             self._fuse.start(
                 starting.pid
             )  # First: we and our elector may be stopped at any instant.
-        starting.order(late=token_variable(token), keep_fds=keep_fds)
+        starting.order(late=late, keep_fds=keep_fds)
         what = "started the standby command" if standby_command else "started the job"
         if self._hand is not None:
             what = "leads; looking for the app"

@@ -25,6 +25,10 @@ _SECRETS = frozenset(
 )
 
 
+# What systemd told us of its watchdog: it is not the one that listens to the job.
+_OF_SYSTEMDS_WATCHDOG = frozenset({"WATCHDOG_USEC", "WATCHDOG_PID"})
+
+
 def job_environment(
     environ: Mapping[str, str],
     settings: Settings,
@@ -40,10 +44,13 @@ def job_environment(
     of a sidecar around this one stay in it.
     """
     marks = [mark for mark in environ.get(RUN_VARIABLE, "").split(":") if mark]
+    kept = _SECRETS
+    if settings.health is not None and settings.health.kind == "notify":
+        kept |= _OF_SYSTEMDS_WATCHDOG
     job = {
         name: value
         for name, value in environ.items()
-        if name in settings.pass_env or not (name.startswith(_OURS) or name in _SECRETS)
+        if name in settings.pass_env or not (name.startswith(_OURS) or name in kept)
     }
     job |= {
         "COORDSIDECAR_ROLE": role,

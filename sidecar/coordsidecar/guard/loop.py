@@ -98,6 +98,10 @@ def health_of(
     """Nor of health checks."""
     if settings.health is None:
         return None
+    if settings.health.kind == "notify":
+        from coordsidecar.guard.notify_watch import NotifyWatch
+
+        return NotifyWatch(settings, log, dispositions, guard_pidfd=elector.guard_pidfd)
     from coordsidecar.guard.health import HealthWatch
 
     return HealthWatch(settings, log, dispositions, guard_pidfd=elector.guard_pidfd)

@@ -16,15 +16,22 @@ _HEALTH = "Health: is the job that runs well?"
 _SHELL = "/bin/sh"
 _LEAST_INTERVAL_S = 0.1
 _MOST = 1000
+# As systemd's TimeoutStartSec: so long a service may take for its READY=1.
+_READY_WITHIN_S = 90.0
 _HOST = r"(\[[0-9A-Za-z:.%]+\]|[0-9A-Za-z_.-]+)"
 _HOST_PORT = re.compile(_HOST + "(?::([0-9]+))?")
 
 
 class HealthCheck(Value, kw_only=True):
-    """How the job is looked at. ``target``: the command, URL or HOST:PORT."""
+    """How the job is looked at. ``target``: the command, URL or HOST:PORT.
 
-    kind: Literal["cmd", "http", "tcp"]
-    target: str
+    Of ``notify``, by which the job itself says how it is, only ``watchdog_s`` has a meaning, so
+    often it must say that it lives (0: never), and the last two.
+    """
+
+    kind: Literal["cmd", "http", "tcp", "notify"]
+    target: str = ""
+    watchdog_s: float = 0.0
     interval_s: float = 10.0
     timeout_s: float = 5.0
     rise: int = 1
@@ -59,13 +66,31 @@ def take_health_check(values: dict[str, Any]) -> HealthCheck | None:
     if not kinds:
         raise ValueError(
             f"--{next(iter(given))} has a meaning only with a check: give --health-cmd, "
-            "--health-http or --health-tcp"
+            "--health-http, --health-tcp or --health-notify"
         )
     if len(kinds) > 1:
         raise ValueError(f"a job has one health check; give --{kinds[0]} or --{kinds[1]}, not both")
+    if kinds == ["health-notify"]:
+        return _told_by_the_job(given)
     target = given.pop(kinds[0])
     fields = {_FIELDS[name]: value for name, value in given.items()}
     return HealthCheck(kind=_KINDS[kinds[0]], target=target, **fields)
+
+
+def _told_by_the_job(given: dict[str, Any]) -> HealthCheck:
+    fields = {_FIELDS[name]: value for name, value in given.items()}
+    for name in given:
+        if name in _OF_LOOKS:
+            raise ValueError(
+                f"--{name} has no meaning with --health-notify: nobody looks, the job says how it "
+                "is; leave one of them out"
+            )
+    if fields.setdefault("start_period_s", _READY_WITHIN_S) <= 0:
+        raise ValueError(
+            "--health-start-period must be more than 0s with --health-notify: so long the job may "
+            "take to say READY=1"
+        )
+    return HealthCheck(kind="notify", **fields)
 
 
 def _read_command(text: str) -> str:
@@ -108,6 +133,13 @@ def _read_interval(text: str) -> float:
     return interval_s
 
 
+def _read_watchdog(text: str) -> float:
+    watchdog_s = parse_duration(text)
+    if 0 < watchdog_s < _LEAST_INTERVAL_S:
+        raise ValueError("a watchdog needs 100ms or more; 0s: there is none, only READY=1 counts")
+    return watchdog_s
+
+
 def _read_timeout(text: str) -> float:
     timeout_s = parse_duration(text)
     if timeout_s <= 0:
@@ -121,12 +153,21 @@ def _read_times(text: str) -> int:
     return int(text)
 
 
-_KINDS: dict[str, Literal["cmd", "http", "tcp"]] = {
+_KINDS: dict[str, Literal["cmd", "http", "tcp", "notify"]] = {
     "health-cmd": "cmd",
     "health-http": "http",
     "health-tcp": "tcp",
+    "health-notify": "notify",
 }
+_OF_LOOKS = (
+    "health-interval",
+    "health-timeout",
+    "health-rise",
+    "health-fall",
+    "health-when",
+)
 _FIELDS = {
+    "health-notify": "watchdog_s",
     "health-interval": "interval_s",
     "health-timeout": "timeout_s",
     "health-rise": "rise",
@@ -150,6 +191,11 @@ PROBE_OPTIONS = (
         "A connection says that the job is well.",
     ),
     Option(
+        "health-notify", _HEALTH, "TIME", _read_watchdog,
+        "The job says so itself, as to systemd (sd_notify): READY=1, then WATCHDOG=1 each TIME at "
+        "the latest. 0s: READY=1 will do.",
+    ),
+    Option(
         "health-interval", _HEALTH, "TIME", _read_interval,
         "Before each check. Default: 10s",
     ),
@@ -167,8 +213,8 @@ PROBE_OPTIONS = (
     ),
     Option(
         "health-start-period", _HEALTH, "TIME", parse_duration,
-        "Failures so soon after the job's start do not count, until the first success. "
-        "Default: 0s",
+        "Failures so soon after the job's start do not count, until the first success. With "
+        "--health-notify: so long READY=1 may take. Default: 0s; with --health-notify 90s",
     ),
     Option(
         "health-when", _HEALTH, "WHEN", Choice("leading", "always"),

@@ -106,6 +106,11 @@ class Settings(Value, kw_only=True):
             check_preemption(self.priority, self.preempt_s, ttl_s=self.timing.ttl_s)
         except ValueError as error:
             raise UsageError(str(error)) from error
+        if self.health and self.health.kind == "notify" and "NOTIFY_SOCKET" in self.pass_env:
+            raise UsageError(
+                "with --health-notify the job gets a NOTIFY_SOCKET of ours, and so not that of "
+                "--pass-env NOTIFY_SOCKET; leave one of them out"
+            )
         self._check_standby()
         if self.while_standby != "stop" and (self.pre_start or self.post_stop):
             flag = "--pre-start" if self.pre_start else "--post-stop"
