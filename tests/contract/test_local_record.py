@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from coordsidecar.store.protocol import Behind, Election, Held, RefusedError
+from coordsidecar_adapters.local import lock
 from coordsidecar_adapters.local.store import connect
 from tests.contract.candidate import CALL_S, NewCandidate
 from tests.contract.lock_files import ELECTION
@@ -245,3 +246,28 @@ def test_only_an_absolute_folder_will_do(url: str) -> None:
 def test_a_name_cannot_lead_out_of_the_folder(name: str) -> None:
     with pytest.raises(ValueError, match="file name"):
         connect("local:/x", election=Election(namespace="team", name=name), environ={})
+
+
+def test_who_has_just_got_the_lock_is_no_other_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the record a moment later: we look again before we call it one."""
+    first, second = _store(tmp_path), _store(tmp_path)
+    holds, waits = (
+        one.open(ttl_s=15.0, takeover_delay_s=15.0, record="{}", timeout_s=CALL_S)
+        for one in (first, second)
+    )
+    assert lock.try_lock(holds.fds[0])
+
+    foreign = second.campaign(waits, record="{}", timeout_s=CALL_S)
+
+    def writes(_: float) -> None:
+        first.campaign(holds, record='{"id": "one"}', timeout_s=CALL_S)
+
+    monkeypatch.setattr("coordsidecar_adapters.local.store.time.sleep", writes)
+    ours = second.campaign(waits, record="{}", timeout_s=CALL_S)
+
+    assert isinstance(foreign, Behind)
+    assert isinstance(ours, Behind)
+    assert "another program" in foreign.leader
+    assert (ours.leader, ours.leader_token) == ('{"id": "one"}', 1)

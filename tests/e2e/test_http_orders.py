@@ -245,4 +245,7 @@ def test_a_pause_and_a_cordon_are_ordered_of_any_instance(either: Arena, tmp_pat
     assert status.status == 4
     assert json.loads(status.out)["paused"]["reason"] == "a migration"
     assert [one["id"] for one in json.loads(status.out)["cordoned"]] == ["one"]
+    by = f"by HTTP: uid {os.getuid()}"
+    for order in ("pause", "cordon one", "uncordon one", "resume"):
+        assert f" ordered: {order}, by HTTP: " in standby.log(), by
     assert coordsidecar("status", *asked).status == 0

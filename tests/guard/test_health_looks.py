@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from coordsidecar.children.health_looks import _status_line
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import wait_for
 from tests.guard.test_health import QUICK, said
@@ -138,3 +139,27 @@ def test_a_connection_is_well_and_a_refused_one_is_sick(
 
     wait_for(lambda: said(other, "unhealthy"), "it to be sick")
     assert "Connection refused" in said(other, "unhealthy")[0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "well"),
+    [
+        ([b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"], True),
+        ([b"HTTP/1.1 100 Continue\n\nHTTP/1.1 102 Processing\n\nHTTP/1.1 204 None\n\n"], True),
+        ([b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 500 No\r\n\r\n"], False),
+        ([b"HTTP/1.1 103 Early Hints\r\n\r\n"], False),
+        ([b"HTTP/1.1 103 HTTP/1.1 200 OK"], False),
+        ([b"HTTP/1.0 200 OK"], True),
+    ],
+)
+def test_only_the_last_word_counts(answers: list[bytes], well: bool) -> None:
+    """What comes before it (1xx) is no answer yet."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for answer in answers:
+            theirs.sendall(answer)
+        theirs.shutdown(socket.SHUT_WR)
+
+        status = _status_line(ours)
+
+    assert (b" 20" in status and not status.startswith(b"HTTP/1.1 1")) == well

@@ -117,7 +117,8 @@ def test_a_gate_is_gone_by_the_deadline_when_the_store_is(etcd_arena: Arena) -> 
 def test_a_lead_that_is_lost_ends_the_gate(etcd_arena: Arena, tmp_path: Path) -> None:
     arena, ledger = etcd_arena, tmp_path / "ledger"
     hooks = ("--pre-start", stamping(arena, *_STAY), "--post-stop", note(ledger, "post"))
-    first = arena.start(*hooks, "--hook-timeout", "1h")
+    lost = note(tmp_path / "lost", "$COORDSIDECAR_HOOK", "$COORDSIDECAR_ROLE_OLD")
+    first = arena.start(*hooks, "--hook-timeout", "1h", "--on-lead-lost", lost)
     arena.stamps.wait_for_stints(1)
     arena.start()
 
@@ -127,6 +128,7 @@ def test_a_lead_that_is_lost_ends_the_gate(etcd_arena: Arena, tmp_path: Path) ->
     arena.stamps.assert_never_two()
     assert "lost" in first.log()
     assert notes(ledger) == []
+    wait_for(lambda: notes(tmp_path / "lost") == ["on-lead-lost standby"], "it to be told")
 
 
 def test_nothing_of_a_gate_is_left_when_its_guard_was_killed(arena: Arena) -> None:
@@ -223,3 +225,30 @@ def test_a_gate_reads_nothing_and_writes_to_the_log(arena: Arena, tmp_path: Path
 
     assert out.read_text() == "from the job\n"
     assert "from the gate" in sidecar.log()
+
+
+def test_post_stop_knows_why_the_gate_let_nothing_in(arena: Arena, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+
+    arena.start("--pre-start", "exit 3", "--post-stop", note(ledger, '"$COORDSIDECAR_REASON"'))
+
+    wait_for(lambda: notes(ledger), "it to clean up")
+    assert notes(ledger)[0].startswith("it ended; exit code 3; the job is not started")
+
+
+def test_with_standard_error_closed_they_run_all_the_same(arena: Arena, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    hooks = ("--pre-start", note(ledger, "gate"), "--post-stop", note(ledger, "post"))
+    closed = ("sh", "-c", 'exec "$0" "$@" 2>&-')
+
+    arena.start(*hooks, command=["sh", "-c", note(ledger, "job")], through=closed)
+
+    wait_for(lambda: notes(ledger) == ["gate", "job", "post"], "all of them")
+
+
+def test_wait_is_over_for_a_gate_that_lets_nobody_in(arena: Arena) -> None:
+    sidecar = arena.start("--pre-start", "exit 3", "--wait", "0s")
+
+    assert sidecar.wait() == 124
+    assert "the lead was given up here, and --wait is over" in sidecar.log()
+    assert "the guard is dead" not in sidecar.log()

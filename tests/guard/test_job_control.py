@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from tests.e2e.arena import Arena
 from tests.e2e.sidecars import wait_for
 from tests.guard.shell import CTRL_C, CTRL_Z, TICK, Shell
 from tests.guard.terminal import terminal
+from tests.guard.test_hooks import note, notes
 from tests.guard.usurper import usurped
 
 
@@ -177,3 +179,28 @@ def test_ctrl_z_with_nobody_to_resume_us_suspends_nobody(arena: Arena, tmp_path:
         screen.type(CTRL_C)
         screen.wait_for("job-got-INT")
         assert screen.process.wait(timeout=60) == 7
+
+
+def test_a_job_that_is_suspended_is_not_sick_when_it_goes_on(shell: Shell, tmp_path: Path) -> None:
+    """Nobody looks meanwhile: that it does nothing is no fault of its own."""
+    beat, ledger = tmp_path / "beat", tmp_path / "ledger"
+    too_old = (
+        f"import os, time; raise SystemExit(time.time() - os.stat({str(beat)!r}).st_mtime > 1)"
+    )
+    check = f"{note(ledger, 'check')}; {shlex.join([sys.executable, '-S', '-c', too_old])}"
+    often = ("--health-interval", "100ms", "--health-fall", "1", "--ttl", "30s")
+    shell.run(
+        shell.line(f"while :; do touch {beat}; sleep 0.05; done", "--health-cmd", check, *often)
+    )
+    shell.screen.wait_for(" healthy: ")
+
+    shell.screen.type(CTRL_Z)
+    shell.prompts()
+    wait_for(lambda: time.time() - beat.stat().st_mtime > 3, "it to have done nothing for a while")
+    shell.run("fg")
+
+    looks = len(notes(ledger))
+    wait_for(lambda: len(notes(ledger)) > looks + 2, "it to be looked at again")
+    shell.screen.type(CTRL_C)
+    shell.last_code(130)
+    assert "unhealthy" not in shell.screen.screen

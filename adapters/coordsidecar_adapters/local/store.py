@@ -50,6 +50,7 @@ __all__ = ["LocalStore", "connect"]
 _POLL_S = 0.25
 # inotify reports a close just before the kernel drops the lock, so we look again a few times.
 _LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010, *(_POLL_S,) * 4)
+_WRITES_WITHIN_S = (0.001, 0.002, 0.005, 0.010, 0.020)
 # Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
 _CAMPAIGN_TRIES = 3
 # An operator who is stopped while it writes an order shall not keep everybody from leading.
@@ -264,6 +265,12 @@ class LocalStore(NothingToPrepare):
         return replace(known.held(lock_id), curbs=self._orders.curbs())
 
     def _behind(self, known: Record, fd: int) -> Behind:
+        # Another program holds the lock; or one of ours has just got it, and writes the record.
+        for pause_s in _WRITES_WITHIN_S:
+            if known.holder:
+                break
+            time.sleep(pause_s)
+            known = self._read_record(fd)
         behind = known.behind(lock.read_lock_id(fd), path=self._lock_path)
         return replace(behind, curbs=self._orders.curbs())
 

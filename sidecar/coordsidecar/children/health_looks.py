@@ -16,7 +16,9 @@ __all__ = ["Look", "by_command", "by_http", "by_tcp"]
 Look = Callable[[int], None]
 """Is given the token under which the job runs, 0 if none leads; does not return."""
 
-_STATUS_LINE_BYTES_MAX = 1024
+_ANSWER_BYTES_MAX = 16_384
+_NOT_THE_LAST = re.compile(rb"HTTP/1\.[0-9] 1[0-9]{2}(?:[ \r]|$)")
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 
 def by_command(command: str, environ: Mapping[str, str]) -> Look:
@@ -42,20 +44,33 @@ def by_http(host: str, port: int, authority: str, path: str) -> Look:
 
     def ask(server: socket.socket) -> str:
         server.sendall(request)
-        answer = b""
-        while b"\n" not in answer and len(answer) < _STATUS_LINE_BYTES_MAX:
-            if not (some := server.recv(_STATUS_LINE_BYTES_MAX)):
-                break
-            answer += some
-        status_line = answer.partition(b"\n")[0].strip()
+        status_line = _status_line(server)
         match = re.match(rb"HTTP/1\.[0-9] ([0-9]{3})(?: |$)", status_line)
         if match is None:
-            return "the answer is not HTTP" if answer else "the connection ended without an answer"
+            if status_line:
+                return "the answer is not HTTP"
+            return "the connection ended without an answer"
         if 200 <= int(match[1]) < 400:
             return ""
         return status_line.decode("latin-1")
 
     return _connected(host, port, ask)
+
+
+def _status_line(server: socket.socket) -> bytes:
+    """The last: what comes before it (103 Early Hints, say) is no answer yet."""
+    answer = b""
+    while len(answer) < _ANSWER_BYTES_MAX:
+        line, ended, _ = answer.partition(b"\n")
+        if ended and not _NOT_THE_LAST.match(line):
+            break
+        if ended and (head := _END_OF_HEAD.search(answer)):
+            answer = answer[head.end() :]
+            continue
+        if not (some := server.recv(_ANSWER_BYTES_MAX)):
+            break
+        answer += some
+    return answer.partition(b"\n")[0].strip()
 
 
 def by_tcp(host: str, port: int) -> Look:

@@ -14,13 +14,14 @@ import json
 import math
 import os
 import select
+import signal
 import socket
 from collections.abc import Mapping
 
 from coordsidecar.children.forking import Dispositions, detach
 from coordsidecar.children.one_command import OneCommand
 from coordsidecar.duration import format_duration
-from coordsidecar.linux import become_subreaper, boottime_s
+from coordsidecar.linux import become_subreaper, boottime_s, die_with_parent
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
 
@@ -60,6 +61,7 @@ class HookRunner:
         """Until the guard has ended, and for `LAST_S` after that if need be."""
         detach()
         become_subreaper()
+        die_with_parent(signal.SIGCONT)  # If a hook has stopped it, it wakes up for that.
         while True:
             if not self._command.runs and self._queue and boottime_s() < self._over_s:
                 self._start()

@@ -118,8 +118,8 @@ def rows(boards: dict[str, Board]) -> str:
         leader, waiting = board.leader, board.waiting
         told.append(
             (
-                one_line(name),
-                one_line(leader_id(board) or "-"),
+                name,
+                leader_id(board) or "-",
                 str(leader.token) if leader and leads(board) else "-",
                 "?" if waiting is None else str(len(waiting)),
                 _in_short(board.curbs),

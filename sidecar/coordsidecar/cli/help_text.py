@@ -32,7 +32,8 @@ Usage: coordsidecar [run] [OPTIONS] [--] COMMAND [ARGS...]
        coordsidecar check [OPTIONS] TOKEN
        coordsidecar health [OPTIONS]
        coordsidecar doctor [OPTIONS]
-       coordsidecar list | status NAME | wait NAME | watch NAME [OPTIONS]
+       coordsidecar list | status NAME | wait NAME [OPTIONS]
+       coordsidecar watch NAME | history NAME [OPTIONS]
        coordsidecar step-down NAME | transfer NAME --to ID [OPTIONS]
        coordsidecar pause NAME | resume NAME | cordon ID | uncordon ID [OPTIONS]
        coordsidecar completion bash | zsh | fish

@@ -9,7 +9,7 @@ from coordsidecar.cli.operate import Said, about, as_json_text, directory_of
 from coordsidecar.cli.table import table
 from coordsidecar.log import json_safe, one_line
 from coordsidecar.settings.questions import HISTORY_OPTIONS
-from coordsidecar.store.history import Term, as_fields, state_of
+from coordsidecar.store.history import MOST_TERMS, History, Term, as_fields, state_of
 from coordsidecar.utc import utc
 
 __all__ = ["history"]
@@ -23,12 +23,7 @@ def history(
     board = directory_of(asked, environ).board(name, timeout_s=asked.timeout_s)
     since = utc(time.time() - asked.values["since"]) if "since" in asked.values else ""
     led_now = board.led_now
-    # Texts of one form, so they sort as their times do.
-    terms = tuple(
-        term
-        for term in board.history
-        if (term.ended or term.began) >= since or state_of(term, led_now) == "lasts"
-    )[-asked.values.get("limit", len(board.history)) :]
+    terms = _since(since, board.history, led_now)[-asked.values.get("limit", MOST_TERMS) :]
     if as_json:
         told = json_safe(as_fields(terms, led_now))
         return Said(as_json_text({"election": prefix, "terms": told}), 0)
@@ -38,11 +33,23 @@ def history(
     return Said(_table(terms, led_now), 0)
 
 
+def _since(since: str, terms: History, led_now: int) -> History:
+    """Those that lasted until then or longer; of whose end nobody could tell, the next tells."""
+    # Texts of one form, so they sort as their times do.
+    ends = [*(term.began for term in terms[1:]), ""]
+    return tuple(
+        term
+        for term, next_began in zip(terms, ends, strict=True)
+        if state_of(term, led_now) == "lasts"
+        or (term.ended or max(next_began, term.began)) >= since
+    )
+
+
 def _table(terms: tuple[Term, ...], led_now: int) -> str:
     rows = [("TOKEN", "LEADER", "FROM", "TO", "WHY IT ENDED")]
     for term in terms:
         lasts = state_of(term, led_now) == "lasts"
         to = term.ended or ("-" if lasts else "?")
         why = term.why or ("it leads" if lasts else "not told: it died, hung, or was cut off")
-        rows.append((str(term.token), one_line(term.id), term.began, to, one_line(why)))
+        rows.append((str(term.token), term.id, term.began, to, why))
     return table(rows)

@@ -56,11 +56,11 @@ class Curbing:
             raise NotTakenError(400, "for_s is a number of seconds, 30 days at most, or null")
         if pause.for_s == 0:
             raise NotTakenError(400, "a pause of 0 seconds is none")
-        return self._order("pause", fields, lambda curbs: replace(curbs, pause=pause))
+        return self._order("pause", by, fields, lambda curbs: replace(curbs, pause=pause))
 
     def _resume(self, fields: _Fields, by: str) -> tuple[int, _Fields]:
         know_all_of(fields, {"token"})
-        return self._order("resume", fields, lambda curbs: replace(curbs, pause=None))
+        return self._order("resume", by, fields, lambda curbs: replace(curbs, pause=None))
 
     def _cordon(self, fields: _Fields, by: str) -> tuple[int, _Fields]:
         know_all_of(fields, {"id", "reason", "token"})
@@ -73,12 +73,14 @@ class Curbing:
                 raise RefusedError(f"{MOST_CORDONS} instances are cordoned already")
             return made
 
-        return self._order("cordon", fields, cordoned)
+        return self._order("cordon", by, fields, cordoned, whom=node_id)
 
     def _uncordon(self, fields: _Fields, by: str) -> tuple[int, _Fields]:
         know_all_of(fields, {"id", "token"})
         node_id = self._whom(fields)
-        return self._order("uncordon", fields, lambda curbs: curbs.without(node_id))
+        return self._order(
+            "uncordon", by, fields, lambda curbs: curbs.without(node_id), whom=node_id
+        )
 
     def _whom(self, fields: _Fields) -> str:
         """The instance that is meant: this one, unless another is named."""
@@ -87,7 +89,9 @@ class Curbing:
             raise NotTakenError(400, "id is the name of an instance, of 200 characters at most")
         return node_id
 
-    def _order(self, word: str, fields: _Fields, change: Change) -> tuple[int, _Fields]:
+    def _order(
+        self, word: str, by: str, fields: _Fields, change: Change, *, whom: str = ""
+    ) -> tuple[int, _Fields]:
         before, token = self._look(), fields.get("token")
         if type(token) not in (int, type(None)):
             raise NotTakenError(400, "token is a whole number")
@@ -100,6 +104,7 @@ class Curbing:
             return 409, {"refused": str(error), "before": before}
         except StoreError as error:
             return 503, {"refused": str(error), "before": before}
+        self._doorkeeper.note(by, f"{word}{whom and f' {whom}'}")
         return 200, {"ordered": word, "holds": curbs.as_fields(), "before": before}
 
 

@@ -70,6 +70,10 @@ class Doorkeeper:
         self._check_host(post.headers.get_all("Host") or [])
         self._check_token(post.headers.get_all("Authorization") or [])
 
+    def note(self, by: str, what: str) -> None:
+        """An order was carried out."""
+        self._log.event("ordered", f"{what}, by HTTP: {by}")
+
     def _check_host(self, hosts: list[str]) -> None:
         if len(hosts) != 1:
             raise NotTakenError(400, "there is to be one Host")

@@ -34,6 +34,7 @@ from coordsidecar.core.guard.moves import (
     TreeEmpty,
     TreeHeld,
 )
+from coordsidecar.guard.beside import Beside
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.job import Job
@@ -46,8 +47,6 @@ from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from coordsidecar.guard.health import HealthWatch
-    from coordsidecar.guard.hooks import Hooks
     from coordsidecar.trees.app import App
 
 __all__ = ["Hands"]
@@ -69,15 +68,15 @@ class Hands:
         elector: ElectorProcess,
         fuse: Fuse,
         app: App | None,
-        helpers: tuple[Hooks | None, HealthWatch | None],
+        beside: Beside,
     ) -> None:
         self.exit_code: int | None = None
         self._settings, self._log, self._role_file = settings, log, RoleFile(settings, log)
-        self._hooks, self._health = helpers
+        self._beside = beside
         self.elector, self._fuse = elector, fuse
         self._fuse.elector_is(elector.pid or 0)
         self.job = Job(
-            settings, log, dispositions, fuse, app, self._health, run_mark=elector.run_mark
+            settings, log, dispositions, fuse, app, beside.health, run_mark=elector.run_mark
         )
         self._tree = JobTree(log, helpers=self._helpers, tell_group=self.job.signal, app=app)
         self._chore: StopTree | KillTree | FreezeTree | AwaitObedience | None = None
@@ -104,7 +103,7 @@ class Hands:
                 return self._tree.pause_s
             case AwaitObedience():
                 return _OBEY_EVERY_S
-            case _ if self._unheard is not None:
+            case _ if self._unheard is not None or self._beside.has_strays:
                 return _OBEY_EVERY_S
             case _:
                 return math.inf  # A process of the tree that ends says so by SIGCHLD.
@@ -117,9 +116,7 @@ class Hands:
         self.job.child_is_gone(pid)
         self.elector.abandoned.discard(pid)
         self._fuse.was_reaped(pid)
-        for helper in (self._hooks, self._health):
-            if helper is not None:
-                helper.was_reaped(pid)
+        self._beside.was_reaped(pid, self._helpers())
         if pid == self._fuse.pid:
             self._fuse.is_gone()
 
@@ -129,6 +126,7 @@ class Hands:
         self.job.hear()
         self._tree.tell_again()
         self._signal_again()
+        self._beside.kill_strays(self._helpers())
         match self._chore:
             case StopTree():
                 self._tree.ask_the_rest(job_lives=self.job.pid is not None)
@@ -214,8 +212,8 @@ class Hands:
             if isinstance(effect, StartJob):
                 self.job.start(effect.role, effect.token, keep_fds=keep_fds)
             else:
-                assert self._hooks is not None
-                how = self._hooks.in_the_jobs_place(effect.hook, effect.token)
+                assert self._beside.hooks is not None
+                how = self._beside.hooks.in_the_jobs_place(effect.hook, effect.token)
                 self.job.start_hook(effect.hook, *how, keep_fds=keep_fds)
         except NotStartedError as error:
             return [JobNotStarted(error.exit_code, str(error))]
@@ -247,9 +245,8 @@ class Hands:
 
     def _helpers(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
-        beside = (helper.pid for helper in (self._hooks, self._health) if helper is not None)
         ours = (self.elector.pid, self._fuse.pid, self.job.prefork_pid)
-        return (*ours, *beside, *self.elector.abandoned)
+        return (*ours, *self._beside.pids, *self.elector.abandoned)
 
     def _begin_chore(self, chore: StopTree | KillTree | FreezeTree | AwaitObedience) -> None:
         self._chore = chore

@@ -95,6 +95,11 @@ class HealthWatch:
         if self.pid is not None and wanted != self._told:
             self._tell(wanted, now_s)
 
+    def looks_away(self) -> None:
+        """The job is about to be suspended, with us: it does nothing, and that is no fault."""
+        self._wanted = NOTHING
+        self._tell(self._about(NOTHING), boottime_s())
+
     def verdicts(self) -> Iterator[Health]:
         """What it has found since. Who is sick stays so until the core has heard of it."""
         yield from self._found()
@@ -206,7 +211,7 @@ class HealthWatch:
         HealthProber(
             self._own_log(),
             self._dispositions,
-            _look(check, environment_beside_job(os.environ, self._settings)),
+            _look(check, environment_beside_job(os.environ, self._settings, guard=os.getppid())),
             link=link,
             guard_pidfd=self._guard_pidfd,
             interval_s=check.interval_s,

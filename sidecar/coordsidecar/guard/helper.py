@@ -22,6 +22,7 @@ from coordsidecar.refusals import asking_for, refusal
 __all__ = ["Helper"]
 
 _INT_BYTES = 4
+_DIES_WITHIN_S = 0.5
 
 
 class Helper:
@@ -108,7 +109,9 @@ class Helper:
             pidfd = os.pidfd_open(self.pid)
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
-            poll.poll(within_s * 1000)
+            if not poll.poll(within_s * 1000):
+                self.kill()
+                poll.poll(_DIES_WITHIN_S * 1000)  # Then what it leaves is ours.
         self.kill()
 
     def close_link(self) -> None:

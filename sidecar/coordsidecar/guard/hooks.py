@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from coordsidecar.children.forking import Dispositions
 from coordsidecar.children.hook_runner import LAST_S, NEWS_BYTES_MAX, HookRunner
-from coordsidecar.core.guard.moves import Effect, Report, ShowRole, StartJob
+from coordsidecar.core.guard.moves import Effect, Report, ShowRole, StartHook, StartJob
 from coordsidecar.guard.helper import Helper
 from coordsidecar.guard.job_env import environment_beside_job, token_variable
 from coordsidecar.log import Log, one_line
@@ -24,7 +24,16 @@ from coordsidecar.settings.settings import Settings
 
 __all__ = ["Hooks"]
 
-_WHY_A_LEAD_ENDS = ("lost", "stopping", "stepping-down", "unhealthy", "job-ended")
+_WHY_A_LEAD_ENDS = (
+    "lost",
+    "stopping",
+    "stepping-down",
+    "unhealthy",
+    "job-ended",
+    "pre-start-failed",
+)
+# Standard error may have been closed when we were started.
+_IN_PLACE = 'command exec >&2 || command exec >/dev/null; exec /bin/sh -c "$0" </dev/null'
 _LONGEST_REASON, _LONGEST_LEADER = 500, 200
 # Its last hooks, and what it takes to kill them.
 _RUNNER_ENDS_WITHIN_S = LAST_S + 1.0
@@ -42,6 +51,7 @@ class Hooks:
         self._news: list[tuple[str, dict[str, str]]] = []
         self._role = self._told = ""
         self._led: int | None = None
+        self._gated: int | None = None
         self._leader = ""
         self._why = ""
         if settings.told:
@@ -55,8 +65,14 @@ class Hooks:
             case Report("lost", why, token) if token is not None and token == self._led:
                 self._why, self._leader = why, ""  # Who leads by now is not known yet.
                 self._note("on-lead-lost", "leader", "stopping")
+            case Report("lost", why, token) if token is not None and token == self._gated:
+                # Its job had not started yet; but the gate may have done half of its work.
+                self._led, self._why, self._leader = token, why, ""
+                self._note("on-lead-lost", "standby", "stopping")
             case Report(event, why) if event in _WHY_A_LEAD_ENDS:
                 self._why = self._why or why
+            case StartHook("pre-start", token):
+                self._why, self._gated = "", token
             case StartJob():
                 self._why = ""
             case ShowRole(role, token, _, leader):
@@ -106,7 +122,7 @@ class Hooks:
         command = self._settings.pre_start if hook == "pre-start" else self._settings.post_stop
         assert command is not None
         # What the job reads and writes is none of its business: no input, and output to the log's.
-        return ["/bin/sh", "-c", 'exec /bin/sh -c "$0" </dev/null >&2', command], variables
+        return ["/bin/sh", "-c", _IN_PLACE, command], variables
 
     # ── the process that runs those that are only told ─────────────────────────────────────────
 
@@ -125,7 +141,7 @@ class Hooks:
         return self._runner.send(packet)
 
     def _start_runner(self) -> None:
-        environ = environment_beside_job(os.environ, self._settings)
+        environ = environment_beside_job(os.environ, self._settings, guard=os.getpid())
         try:
             self._runner.start(lambda link: self._be_the_runner(link, environ), self._own_log)
         except OSError as error:
@@ -153,7 +169,8 @@ class Hooks:
 
     def was_reaped(self, pid: int) -> None:
         """The next news get another process."""
-        self._runner.was_reaped(pid)
+        if self._runner.was_reaped(pid):
+            self._log.event("hooks", "what runs hooks has ended; what it had still to run is lost")
 
     def tidy(self) -> None:
         """We end: hooks get a last moment, and then nothing is left of them."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from coordsidecar.settings.settings import Settings
 from coordsidecar.store.registry import public_url
-from coordsidecar.trees.mark import RUN_VARIABLE
+from coordsidecar.trees.mark import BESIDE_VARIABLE, RUN_VARIABLE
 
 __all__ = ["environment_beside_job", "job_environment", "token_variable"]
 
@@ -67,12 +67,17 @@ def job_environment(
     return job
 
 
-def environment_beside_job(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+def environment_beside_job(
+    environ: Mapping[str, str], settings: Settings, *, guard: int
+) -> dict[str, str]:
     """For what is told of the job, or looks after it: as the job's, but for the mark of its tree,
-    which that does not belong to."""
+    which that does not belong to; by another it is known, should its helper die (`trees.strays`).
+
+    ``guard``: its pid.
+    """
     ours = job_environment(environ, settings, run="", role="", ack_path=None)
     marks = ours.pop(RUN_VARIABLE).strip(":")
-    return ours | ({RUN_VARIABLE: marks} if marks else {})
+    return ours | {BESIDE_VARIABLE: str(guard)} | ({RUN_VARIABLE: marks} if marks else {})
 
 
 def token_variable(token: int | None) -> dict[str, str]:

@@ -37,6 +37,7 @@ from coordsidecar.core.guard.moves import (
     Tick,
 )
 from coordsidecar.core.guard.phases import Leaving
+from coordsidecar.guard.beside import Beside
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.hands import Hands
@@ -129,8 +130,8 @@ class Guard:
         self._timer = BootTimer()
         self._hooks = hooks_of(settings, log, dispositions, elector)
         self._health = health_of(settings, log, dispositions, elector)
-        helpers = (self._hooks, self._health)
-        self._hands = Hands(settings, log, dispositions, elector, fuse, app, helpers)
+        self._beside = Beside(self._hooks, self._health)
+        self._hands = Hands(settings, log, dispositions, elector, fuse, app, self._beside)
         self._service = Service(os.environ, log)
         self._reports: list[Report] = []
         self._brought = Brought()
@@ -161,10 +162,7 @@ class Guard:
             for event in self._incoming():
                 self._step(event)
         self._write_reports()
-        if self._hooks is not None:
-            self._hooks.tidy()
-        if self._health is not None:
-            self._health.tidy()
+        self._beside.tidy()
         return exit_code
 
     def _wait(self) -> list[int]:
@@ -206,6 +204,8 @@ class Guard:
                 self._service.plays(effect.role, effect.leader, effect.token)
             if isinstance(effect, SuspendSelf):
                 self._write_reports()
+                if self._health is not None:
+                    self._health.looks_away()
             self._brought.outdate(effect)
             brought = self._hands.do(effect)
             self._brought.add(brought)
@@ -294,3 +294,5 @@ class Guard:
             self._signs.elector_goes_on()
         elif pid == self._hands.job.pid and stopped and self._hands.job.terminal.given:
             yield TerminalStop()
+        elif stopped:
+            self._beside.was_stopped(pid)

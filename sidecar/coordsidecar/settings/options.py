@@ -234,12 +234,13 @@ OPTIONS = (
     ),
     Option(
         "http", _OUTPUT, "[ADDR:]PORT", _read_http,
-        "Serve /, /leader, /standby, /healthz, /v1/status, /v1/events, /metrics. ADDR: 127.0.0.1 "
-        "by default. Or at a unix socket, unix:PATH, where orders are taken as well",
+        "Serve /, /leader, /standby, /healthz, /v1/status, /v1/history, /v1/events, /metrics. "
+        "ADDR: 127.0.0.1 by default. Or at a unix socket, unix:PATH, where orders are taken, too",
     ),
     Option(
         "http-token-file", _OUTPUT, "FILE", _read_token_file,
-        "Take orders (POST /v1/step-down) at a port too, from who has the token in this file.",
+        "Take orders (POST /v1/step-down, pause, resume, cordon, uncordon) at a port too, from "
+        "who has the token in this file.",
     ),
     Option(
         "log-format", _OUTPUT, "FORMAT", Choice("text", "json"),

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from binascii import crc32
 
-__all__ = ["RUN_VARIABLE", "new_mark"]
+__all__ = ["BESIDE_VARIABLE", "RUN_VARIABLE", "new_mark"]
 
 RUN_VARIABLE = "COORDSIDECAR_RUN"
+BESIDE_VARIABLE = "COORDSIDECAR_BESIDE"
+"""In its place, for what a helper of ours runs beside the job: the pid of the guard."""
 
 
 def new_mark(election_prefix: str) -> str:

@@ -11,6 +11,7 @@ from coordsidecar.core.election.moves import (
     Close,
     Done,
     Look,
+    Ordered,
     Renew,
     Renewed,
     Resign,
@@ -25,7 +26,8 @@ from coordsidecar.core.election.phases import (
     Rival,
     Waiting,
 )
-from coordsidecar.store.curbs import Cordon, Curbs, Transfer
+from coordsidecar.store.curbs import Cordon, Curbs, Pause, Transfer
+from coordsidecar.store.orders import Order
 from coordsidecar.value import replace
 from tests.core.election.curbed import (
     CAMPAIGNING,
@@ -150,3 +152,21 @@ def test_in_a_pause_too_it_gives_its_place_back_lest_it_lead_once_that_is_over(
     _, effects = elected(replace(curbs, pause=FOR_10_S.pause))
 
     assert calls(effects) == [Resign(SESSION, 7, ANY)]
+
+
+IN_A_PAUSE = Curbs(Pause("m", 10.0, "ann"), (Cordon("me", "bob"),), Transfer(7, "other", 9.0, "x"))
+
+
+def test_in_a_pause_a_leader_leads_on_whatever_else_is_ordered() -> None:
+    """Nobody could follow it: it would be one outage for as long as the pause lasts."""
+    state = elector(Leading(CLEAN), call=Renew(SESSION, look=True), renewed_at_s=99.0)
+    proof = replace(CLEAN, curbs=IN_A_PAUSE)
+    order = Order(7, 30.0, "ann")
+
+    state, paused = answer(state, Renewed(15.0, proof, order), 100.0, aims=ME)
+    state, asked = take(state, Ordered(order), 101.0, ME)
+    state = replace(state, call=Renew(SESSION, look=True), renewed_at_s=109.0)
+    _, over = answer(state, Renewed(15.0, proof), 110.1, aims=ME)
+
+    assert [m for m in told(paused + asked) if isinstance(m, msg.StepDown)] == []
+    assert [m for m in told(over) if isinstance(m, msg.StepDown)] != [], "once it is over"

@@ -7,6 +7,7 @@ import pytest
 from coordsidecar.core import messages as msg
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import (
+    Aims,
     Call,
     Campaign,
     Exit,
@@ -184,3 +185,32 @@ def test_a_final_refusal_never_touches_a_term(term: Elector) -> None:
 
     assert told(effects) == []
     assert state.phase == term.phase
+
+
+@pytest.mark.parametrize(
+    "aims",
+    [replace(AIMS, try_once=True), replace(AIMS, wait_until_s=105.0)],
+    ids=["tries once", "waits"],
+)
+def test_who_was_elected_in_vain_and_rests_waits_no_longer_than_it_may(aims: Aims) -> None:
+    """Its gate has failed, say: it would be elected again, and again in vain."""
+    resting = elector(Resting(130.0), session=None)
+    asleep = replace(resting, step_at_s=1e9, guard_due_s=1e9, last_step_s=104.0)
+
+    due_s = core.next_wake_s(asleep, aims)
+    state, effects = take(resting, Tick(), 105.0, aims)
+
+    assert due_s <= 105.0
+    why = "the lead was given up here, and --wait is over"
+    assert effects == [TellGuard(msg.Failed(124, why))]
+    assert take(state, Tick(), 105.0, aims)[1] == [Exit()]
+
+
+def test_who_tries_once_and_has_no_rest_to_keep_tries_again() -> None:
+    """It lost the lead: another may have it by now, or nobody."""
+    aims = replace(AIMS, try_once=True)
+
+    state, effects = take(elector(Resting(100.0), session=None), Tick(), 100.0, aims)
+
+    assert effects == [Call(Open())]
+    assert isinstance(state.phase, Opening)

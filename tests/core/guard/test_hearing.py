@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.guard.moves import Finish, Heard, KillTree, Report, ShowRole, StopTree
-from coordsidecar.core.guard.phases import Backoff, Done, Idle, Quit, Running, Stopping
+from coordsidecar.core.guard.moves import Heard, KillTree, Report, ShowRole, StopTree, Tell
+from coordsidecar.core.guard.phases import Backoff, Idle, Leaving, Quit, Running, Stopping
 from tests.core.guard.guards import LEASE, at, take_aloud
 
 
@@ -53,7 +53,7 @@ def test_a_failed_elector_never_ends_a_job(phase: object) -> None:
 @pytest.mark.parametrize(
     ("tree", "phase", "effect"),
     [
-        ("none", Done(125), Finish(125)),
+        ("none", Leaving(125, 106.0), Tell(msg.Leave())),
         ("standby", Stopping(None, 126.0, Quit(125)), StopTree(signal.SIGTERM)),
         ("held", Stopping(None, 126.0, Quit(125)), StopTree(signal.SIGTERM)),
         ("frozen", Stopping(None, 126.0, Quit(125), killing=True), KillTree()),

@@ -165,6 +165,9 @@ def test_every_signal_means_something_in_every_phase(
     assert done == effects
 
 
+PATIENCE = "SIGKILL follows in 25s, or sooner if the lead is not renewed meanwhile"
+
+
 def test_who_is_asked_to_stop_says_so() -> None:
     _, effects = take_aloud(at(Running(LEASE)), Signalled(signal.SIGINT), 101.0)
 
@@ -172,7 +175,7 @@ def test_who_is_asked_to_stop_says_so() -> None:
         ShowRole("stopping", 7, 113.0, None),
         StopTree(signal.SIGINT),
         ENDING,
-        Report("stopping", "SIGINT: stopping the job; SIGKILL follows in 11s", 7, 12.0),
+        Report("stopping", f"SIGINT: stopping the job; {PATIENCE}", 7, 12.0),
     ]
 
 

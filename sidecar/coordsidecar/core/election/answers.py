@@ -213,7 +213,7 @@ def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> St
             elector = candidate.watching(elector, Leading(standing), now_s, aims)
             # Now there is time for that: it holds up no renewal.
             elector = replace(elector, lifting=curbing.is_over(elector, token, now_s))
-            orders = curbing.orders(answer.result.order, standing.curbs, token, aims)
+            orders = curbing.orders(elector, answer.result.order, token, now_s, aims)
             return elector, [rules.tell_lease(elector, token, aims), *orders]
         case Adopting():
             assert standing is not None, "it asks for nothing else"

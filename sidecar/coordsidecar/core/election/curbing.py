@@ -3,7 +3,8 @@
 A pause keeps whoever is elected where it is: it holds its place, so that nobody else comes into
 office either, and looks on until the pause is over. Who is cordoned, or is not the one that a
 transfer is for, gives its place back and rests, so that another is elected. A leader hears of a
-cordon, or a transfer, with its proof of ownership, and hands over.
+cordon, or a transfer, with its proof of ownership, and hands over; but not in a pause, in which
+nobody could follow: it leads on, and hands over when that is over.
 
 For how long a pause holds is counted from when we first saw it; a transfer, from when we were first
 elected in spite of it, as the job before may take its time to end. A leader takes a pause that is
@@ -21,7 +22,7 @@ from coordsidecar.store.curbs import Curbs, Pause, Transfer
 from coordsidecar.store.orders import Order
 from coordsidecar.value import Value, replace
 
-__all__ = ["Bar", "bar", "is_over", "note", "orders", "wait"]
+__all__ = ["Bar", "bar", "is_over", "is_paused", "note", "orders", "wait"]
 
 _LOOK_EVERY_S = 1.0
 
@@ -60,9 +61,14 @@ def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> tuple[Elec
         elector = replace(elector, curbed=tuple(known.items()))
         if now_s < until_s:
             return elector, Bar(transfer.why, until_s, waits=False, rest_s=rest_s)
-    if pause is not None and now_s < (until_s := _pause_ends_s(elector)):
-        return elector, Bar(pause.why, until_s, waits=True)
+    if pause is not None and is_paused(elector, now_s):
+        return elector, Bar(pause.why, _pause_ends_s(elector), waits=True)
     return elector, None
+
+
+def is_paused(elector: Elector, now_s: float) -> bool:
+    """Whether a pause holds, as far as we know."""
+    return elector.curbs.pause is not None and now_s < _pause_ends_s(elector)
 
 
 def is_over(elector: Elector, token: int, now_s: float) -> bool:
@@ -70,7 +76,7 @@ def is_over(elector: Elector, token: int, now_s: float) -> bool:
     transfer = elector.curbs.transfer
     if transfer is not None and transfer.token == token:
         return False  # It would be taken out as well.
-    return elector.curbs.pause is not None and now_s >= _pause_ends_s(elector)
+    return elector.curbs.pause is not None and not is_paused(elector, now_s)
 
 
 def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, list[Effect]]:
@@ -88,9 +94,13 @@ def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, l
     return elector.to(replace(phase, barred=why)), effects
 
 
-def orders(order: Order | None, curbs: Curbs, token: int, aims: Aims) -> list[Effect]:
+def orders(
+    elector: Elector, order: Order | None, token: int, now_s: float, aims: Aims
+) -> list[Effect]:
     """What a leader under ``token`` has the guard do; what is told twice, it heeds once."""
-    rest_s = aims.timing.renew_every_s
+    if is_paused(elector, now_s):
+        return []
+    curbs, rest_s = elector.curbs, aims.timing.renew_every_s
     # What is meant for another term is past.
     if order is not None and order.token == token:
         return [TellGuard(msg.StepDown(token, order.sit_out_s, order.why))]

@@ -60,8 +60,9 @@ def due_s(elector: Elector, aims: Aims) -> float:
             return min(_wait_until_s(aims), _hopeless_s(elector, aims))
         case Claiming(barred=barred):
             return min(_hopeless_s(elector, aims), _wait_until_s(aims) if barred else math.inf)
-        case Resting() if not elector.condition.stands:
-            return _wait_until_s(aims)
+        case Resting(until_s):
+            tried = aims.try_once and elector.last_step_s < until_s
+            return -math.inf if tried else _wait_until_s(aims)
         case _:
             return math.inf
 
@@ -118,6 +119,8 @@ def give_up_waiting(elector: Elector, now_s: float, aims: Aims) -> Step:
         cordon = elector.curbs.pause or elector.curbs.cordon_of(aims.node_id)
     if cordon is not None:
         why = f"it is {cordon.why}"
+    if isinstance(elector.phase, Resting):
+        why = "the lead was given up here"
     if not elector.condition.stands:
         why = f"this instance is unhealthy: {elector.condition.why}"
     elif not elector.connected:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 
 from coordsidecar.core import messages as msg
-from coordsidecar.core.election import answers, calls, company, making_way, rules
+from coordsidecar.core.election import answers, calls, company, curbing, making_way, rules
 from coordsidecar.core.election.moves import (
     Aims,
     Answered,
@@ -175,8 +175,9 @@ def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
         case GuardIs(stopped):
             return company.guard_is(elector, stopped, now_s, aims)
         case Ordered(order):
-            if isinstance(elector.phase, Leading) and token_of(elector.phase) == order.token:
-                return elector, [TellGuard(msg.StepDown(order.token, order.sit_out_s, order.why))]
+            if isinstance(elector.phase, Leading):
+                token = elector.phase.held.token
+                return elector, curbing.orders(elector, order, token, now_s, aims)
             return elector, []
         case TreeKilled(guard_lives):
             return company.tree_killed(elector, guard_lives, now_s, aims)

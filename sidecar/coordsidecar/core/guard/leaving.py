@@ -39,7 +39,8 @@ def give_up(guard: Guard, exit_code: int, reason: str, now_s: float, plan: Plan)
         return guard, [report]  # A job is under way: its deadline decides, not this.
     tree = guard.phase.tree
     if tree == "none":
-        guard, effects = finish(guard, exit_code)
+        # Else our elector, which resigns, would take our end for a death.
+        guard, effects = leave(guard, exit_code, None, now_s, plan)
         return guard, [report, *effects]
     killing = tree == "frozen"
     phase = Stopping(None, now_s + plan.stop_timeout_s, Quit(exit_code), killing=killing)

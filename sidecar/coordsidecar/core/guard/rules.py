@@ -135,8 +135,10 @@ def stop(
     plan: Plan,
 ) -> Step:
     """The job of a leader is asked to stop, and the lead kept until its tree is gone (rule S13)."""
-    left = format_duration(max(deadlines.kill_due_s(stopping.kill_at_s, lease, plan) - now_s, 0.0))
-    report = transition(event, f"{why}; SIGKILL follows in {left}", lease, now_s)
+    patience = f"SIGKILL follows in {format_duration(max(stopping.kill_at_s - now_s, 0.0))}"
+    if deadlines.kill_due_s(stopping.kill_at_s, lease, plan) < stopping.kill_at_s:
+        patience += ", or sooner if the lead is not renewed meanwhile"
+    report = transition(event, f"{why}; {patience}", lease, now_s)
     guard, ending = because(guard, why).to(stopping), Tell(msg.Ending(lease.token))
     return guard, [show("stopping", lease, guard), StopTree(signum), ending, report]
 

@@ -1,0 +1,35 @@
+"""What a helper of ours leaves below us when it dies, though nothing was to be left of it.
+
+A hook or a check is killed with all that it started once it is over, by the helper that runs it
+(`children.one_command`). If that is killed first, whoever has a session of his own becomes the
+guard's child, and would pass for the job's: the lead would be kept until he, too, has had the time
+that a job has to stop. He is known by what his environment says, which no process of the job's has.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from coordsidecar.trees import tree
+from coordsidecar.trees.mark import BESIDE_VARIABLE
+from coordsidecar.trees.process import GONE, Process
+
+__all__ = ["kill_strays"]
+
+_PASSES = 10
+
+
+def kill_strays(root: int, *, leave_out: tuple[int | None, ...]) -> bool:
+    """SIGKILL them below the guard ``root``, but for ``leave_out`` and what is below those; True if
+    none is left that could be seen. Raises `NotSeenError`."""
+    mark = f"{BESIDE_VARIABLE}={root}".encode()
+    for _ in range(_PASSES):
+        found = False
+        for pid in tree.descendants(root, leave_out=leave_out):
+            with suppress(*GONE, PermissionError), Process(pid) as process:
+                if mark in process.environ().split(b"\0"):
+                    process.kill()
+                    found = True
+        if not found:
+            return True
+    return False
