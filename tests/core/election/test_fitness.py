@@ -195,3 +195,17 @@ def test_who_follows_an_elector_that_led_leads_on_before_it_is_told_anything() -
     _, effects = take(state, Tick(), 100.1, aims)
 
     assert Call(Renew(SESSION, look=True)) in effects
+
+
+def test_who_tries_once_waits_for_the_first_check_and_gives_up_if_it_is_sick() -> None:
+    aims = replace(AIMS, only_well_stand=True, try_once=True)
+    state, _ = take(core.begin(100.0, aims), Tick(), 100.1, aims)
+    state, nothing = take(state, Tick(), 110.0, aims)
+
+    _, sick = take(state, SICK, 111.0, aims)
+    _, well = take(state, WELL, 111.0, aims)
+
+    assert nothing == []
+    why = "this instance is unhealthy: no disk, and --wait is over"
+    assert sick[0] == TellGuard(msg.Failed(124, why))
+    assert well == [Call(Open())]

@@ -61,8 +61,8 @@ def due_s(elector: Elector, aims: Aims) -> float:
         case Claiming(barred=barred):
             return min(_hopeless_s(elector, aims), _wait_until_s(aims) if barred else math.inf)
         case Resting(until_s):
-            tried = aims.try_once and elector.last_step_s < until_s
-            return -math.inf if tried else _wait_until_s(aims)
+            in_vain = elector.last_step_s < until_s or elector.condition.health == "sick"
+            return -math.inf if aims.try_once and in_vain else _wait_until_s(aims)
         case _:
             return math.inf
 
