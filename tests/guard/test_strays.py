@@ -92,8 +92,10 @@ def test_a_helper_that_is_stopped_when_its_sidecar_ends_leaves_nothing(
     stray = left(ledger)
     (helper,) = helpers(sidecar, name)
 
+    sidecar.signal(signal.SIGSTOP)  # Else it would let its helper go on.
     helper.suspend()
     sidecar.signal(signum)
+    sidecar.signal(signal.SIGCONT)
     sidecar.wait()
 
     wait_for(lambda: gone(helper) and gone(stray), "all of it to be gone")

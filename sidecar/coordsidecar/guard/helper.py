@@ -111,7 +111,8 @@ class Helper:
             poll.register(pidfd, select.POLLIN)
             if not poll.poll(within_s * 1000):
                 self.kill()
-                poll.poll(_DIES_WITHIN_S * 1000)  # Then what it leaves is ours.
+                # As it dies, whoever was below it is to be found neither there nor below us.
+                poll.poll(_DIES_WITHIN_S * 1000)
         self.kill()
 
     def close_link(self) -> None:
