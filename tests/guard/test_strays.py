@@ -77,24 +77,25 @@ def test_a_hook_that_stops_its_runner_is_bounded_all_the_same(arena: Arena, tmp_
     wait_for(lambda: "did not end within 1s: killed" in sidecar.log(), "it to be said")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL], ids=["ends", "is killed"])
+@pytest.mark.parametrize("how", ["ends", "is killed", "is killed with its elector"])
 @pytest.mark.parametrize("name", ["hook-runner", "health-prober"])
 def test_a_helper_that_is_stopped_when_its_sidecar_ends_leaves_nothing(
-    name: str, signum: int, arena: Arena, tmp_path: Path
+    name: str, how: str, arena: Arena, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
     command = stubborn(ledger, "sleep 600")
-    sidecar = arena.start("--on-lead", command)
+    options = ["--on-lead", command]
     if name == "health-prober":
-        sidecar.end()
-        ledger.unlink(missing_ok=True)
-        sidecar = arena.start("--health-cmd", command, *QUICK, "--health-timeout", "1h")
-    stray = left(ledger)
+        options = ["--health-cmd", command, *QUICK, "--health-timeout", "1h"]
+    sidecar = arena.start(*options)
+    stray, elector = left(ledger), sidecar.elector()
     (helper,) = helpers(sidecar, name)
 
     sidecar.signal(signal.SIGSTOP)  # Else it would let its helper go on.
     helper.suspend()
-    sidecar.signal(signum)
+    if how == "is killed with its elector":
+        elector.kill()
+    sidecar.signal(signal.SIGTERM if how == "ends" else signal.SIGKILL)
     sidecar.signal(signal.SIGCONT)
     sidecar.wait()
 
