@@ -20,7 +20,7 @@ from tests.elector.shown import connected
 from tests.elector.test_events import Listener
 
 
-@pytest.fixture(params=["local", "etcd"])
+@pytest.fixture(params=["local", "etcd", "consul"])
 def either(request: pytest.FixtureRequest, arena_of: Callable[[str], Arena]) -> Arena:
     return arena_of(request.param)
 

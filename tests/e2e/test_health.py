@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.e2e.arena import Arena
 from tests.e2e.scraped import Scraped
 from tests.e2e.sidecars import wait_for
 from tests.guard.test_health import QUICK, about, said, well_while, why
+
+SPEAKS = Path(__file__).parents[1] / "guard/jobs/notify.py"
 
 
 def test_a_sick_job_moves_to_another_instance_and_the_history_says_why(
@@ -68,6 +71,23 @@ def test_who_is_sick_while_it_stands_by_is_passed_over_and_stands_again_when_it_
     wait_for(second.leads, "the second to lead")
     arena.stamps.assert_never_two()
     assert "no disk; not standing until that is over" in said(second, "unhealthy")[0]
+
+
+def test_a_job_that_does_not_say_any_more_that_it_lives_moves(arena: Arena, tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+    lives.touch()
+    speaks = [sys.executable, "-S", str(SPEAKS), "READY=1", f"while:{lives}:WATCHDOG=1", "sleep"]
+    first = arena.start("--id", "one", "--health-notify", "2s", command=speaks)
+    wait_for(lambda: said(first, "healthy"), "it to be well")
+    second = arena.start("--id", "two")
+    wait_for(lambda: "standing-by" in second.log(), "the second to stand by")
+
+    lives.unlink()
+
+    arena.stamps.wait_for_stints(1)
+    assert second.leads()
+    assert why(arena) == ["the job is unhealthy: no WATCHDOG=1 for 2s"]
+    assert first.process.poll() is None
 
 
 def healths(pages: Sequence[Scraped]) -> list[float | None]:

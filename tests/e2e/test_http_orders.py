@@ -25,7 +25,7 @@ STEP_DOWN = "/v1/step-down"
 LEADER = b"GET /leader HTTP/1.0\r\n\r\n"
 
 
-@pytest.fixture(params=["local", "etcd"])
+@pytest.fixture(params=["local", "etcd", "consul"])
 def either(request: pytest.FixtureRequest, arena_of: Callable[[str], Arena]) -> Arena:
     return arena_of(request.param)
 
