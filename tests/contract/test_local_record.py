@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -264,7 +266,8 @@ def test_who_has_just_got_the_lock_is_no_other_program(
     def writes(_: float) -> None:
         first.campaign(holds, record='{"id": "one"}', timeout_s=CALL_S)
 
-    monkeypatch.setattr("coordsidecar_adapters.local.store.time.sleep", writes)
+    patient = SimpleNamespace(sleep=writes, monotonic=time.monotonic)
+    monkeypatch.setattr("coordsidecar_adapters.local.store.time", patient)
     ours = second.campaign(waits, record="{}", timeout_s=CALL_S)
 
     assert isinstance(foreign, Behind)
