@@ -232,3 +232,13 @@ def test_who_follows_says_anew_that_it_is_well(monkeypatch: pytest.MonkeyPatch) 
         )
         bench.dies()
         bench.now_s = bench.watch.due_s
+
+
+def test_where_one_failure_is_enough_it_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    bench.watch._check = replace(_CHECK, fall=1)
+    bench.watch.sees(_RUNNING)
+
+    (sick,) = bench.hear((1, False, "no disk"))
+
+    assert sick.why == "a check failed: no disk"

@@ -179,7 +179,9 @@ class HealthWatch:
         """What else it has said."""
 
     def _reason(self, why: str) -> str:
-        return f"{self._check.fall} checks failed, the last: {why}"
+        if (fall := self._check.fall) == 1:
+            return f"a check failed: {why}"
+        return f"{fall} checks failed, the last: {why}"
 
     def _tell(self, wanted: tuple[float, ...], now_s: float) -> None:
         if self._say(wanted):
