@@ -52,6 +52,33 @@ def test_a_job_that_is_slow_to_listen_is_not_killed_by_the_news_that_it_leads(
     assert (sidecar.wait(), said) == (4, b"told\n")
 
 
+_HOLDS_BACK = """
+import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+until_s = time.monotonic() + 0.5
+while time.monotonic() < until_s:
+    pass
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+time.sleep(0.2)
+def told(*_):
+    print("told", flush=True)
+    raise SystemExit(4)
+signal.signal(signal.SIGUSR1, told)
+time.sleep(600)
+"""
+
+
+def test_nor_is_one_that_holds_signals_back_for_a_moment_as_a_shell_does_to_fork(
+    arena: Arena,
+) -> None:
+    command = [sys.executable, "-S", "-c", _HOLDS_BACK]
+
+    sidecar = arena.start(*_OPTIONS, command=command, stdout=subprocess.PIPE)
+    said, _ = sidecar.process.communicate(timeout=60)
+
+    assert (sidecar.wait(), said) == (4, b"told\n")
+
+
 def test_a_job_that_acknowledges_is_kept_and_leads_again(arena: Arena) -> None:
     kept = Obedient(arena, "kept", "--standby-timeout", "60s", habit="acknowledges")
     kept.stamps.wait_for_stints(1)

@@ -215,16 +215,21 @@ class Job:
                 if "sigtimedwait" in file.read():
                     return False  # The kernel unblocks what it waits for.
             with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
-                masks = dict(line.split()[:2] for line in file if line.startswith("Sig"))
+                told = dict(line.split()[:2] for line in file if line.startswith(("Sig", "State")))
         except OSError:
             return False
 
         def has(mask: str) -> bool:
-            return bool(int(masks[f"{mask}:"], 16) & 1 << (signum - 1))
+            return bool(int(told[f"{mask}:"], 16) & 1 << (signum - 1))
 
         if any(map(has, _CARES)):
             return False
-        self._found_blocked = self._found_blocked + 1 if has("SigBlk") else 0
+        if not has("SigBlk"):
+            self._found_blocked = 0
+        elif told["State:"] == "S":
+            # It sleeps, and is content so. One that runs, or waits for its vfork, as a shell does
+            # with all signals blocked, may let them in the next moment.
+            self._found_blocked += 1
         return self._found_blocked < _LOOKS_UNTIL_BLOCKED
 
     def give_terminal_back(self) -> None:
