@@ -17,6 +17,7 @@ def test_of_whom_nobody_could_tell_the_end_the_next_tells() -> None:
     assert _since("2026-11-29T14:00:00Z", terms, 3) == (LASTS,), "it lasts"
     assert _since("2026-11-29T14:00:00Z", terms, 0) == ()
     assert _since("", terms, 0) == terms
+    assert _since("", (), 0) == ()
 
 
 def test_a_next_one_that_began_before_it_by_a_clock_of_its_own_hides_nothing() -> None:

@@ -100,3 +100,22 @@ def test_a_helper_that_is_stopped_when_its_sidecar_ends_leaves_nothing(
     sidecar.wait()
 
     wait_for(lambda: gone(helper) and gone(stray), "all of it to be gone")
+
+
+def test_one_that_shows_no_environment_when_its_helper_dies_is_found_when_it_does(
+    arena: Arena, tmp_path: Path
+) -> None:
+    """As who is just executing a program."""
+    ledger, go, hook = tmp_path / "ledger", tmp_path / "go", tmp_path / "hook.sh"
+    bare = f"echo $$ >> {ledger}; while ! test -e {go}; do sleep 0.02; done"
+    shows = "exec env COORDSIDECAR_BESIDE=$0 sleep 600"
+    stray_of = f"setsid env -i /bin/sh -c '{bare}; {shows}' \"$COORDSIDECAR_BESIDE\""
+    hook.write_text(f"{stray_of} &\nsleep 0.3; kill -9 $PPID; sleep 600\n")
+    sidecar = arena.start("--on-lead", f"exec /bin/sh {hook}")
+    stray = left(ledger)
+
+    wait_for(lambda: "what runs hooks has ended" in sidecar.log(), "the helper to be killed")
+    go.touch()
+
+    wait_for(lambda: gone(stray), "it to be gone")
+    assert sidecar.leads()

@@ -39,7 +39,7 @@ def _since(since: str, terms: History, led_now: int) -> History:
     ends = [*(term.began for term in terms[1:]), ""]
     return tuple(
         term
-        for term, next_began in zip(terms, ends, strict=True)
+        for term, next_began in zip(terms, ends, strict=False)  # One more, if there is none.
         if state_of(term, led_now) == "lasts"
         or (term.ended or max(next_began, term.began)) >= since
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Beside"]
 
 _TIDY_WITHIN_S = 1.0
+# Who shows no environment for so long has wiped it; an exec takes no time, but on a busy host.
+_LOOKS_FOR_S = 5.0
 _AGAIN_S = 0.005
 
 
@@ -28,6 +30,7 @@ class Beside:
         self.hooks, self.health = hooks, health
         self.has_strays = False
         """Whether something may be left of one that died: `kill_strays` is to be called again."""
+        self._look_until_s = 0.0
 
     @property
     def pids(self) -> tuple[int | None, ...]:
@@ -39,7 +42,7 @@ class Beside:
         for helper in (self.hooks, self.health):
             if helper is not None and helper.pid == pid:
                 helper.was_reaped(pid)
-                self.has_strays = True
+                self.has_strays, self._look_until_s = True, boottime_s() + _LOOKS_FOR_S
         self.kill_strays(ours)
 
     def was_stopped(self, pid: int) -> None:
@@ -54,16 +57,16 @@ class Beside:
         from coordsidecar.trees.strays import kill_strays  # Late: as a rule nothing is left.
 
         with suppress(NotSeenError):  # Then the next turn may see.
-            self.has_strays = not kill_strays(os.getpid(), leave_out=ours)
+            none_left = kill_strays(os.getpid(), leave_out=ours)
+            self.has_strays = not none_left and boottime_s() < self._look_until_s
 
     def tidy(self) -> None:
         """We end: hooks get a last moment, and then nothing is left of any of them."""
         for helper in (self.hooks, self.health):
             if helper is not None:
                 helper.tidy()
-                self.has_strays = True
-        until_s = boottime_s() + _TIDY_WITHIN_S
-        while self.has_strays and boottime_s() < until_s:
+                self.has_strays, self._look_until_s = True, boottime_s() + _TIDY_WITHIN_S
+        while self.has_strays:
             self.kill_strays(())
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from coordsidecar.trees import tree
 from coordsidecar.trees.mark import BESIDE_VARIABLE
-from coordsidecar.trees.process import GONE, Process
+from coordsidecar.trees.process import GONE, Process, is_dead
 
 __all__ = ["kill_strays"]
 
@@ -21,15 +21,19 @@ _PASSES = 10
 
 def kill_strays(root: int, *, leave_out: tuple[int | None, ...]) -> bool:
     """SIGKILL them below the guard ``root``, but for ``leave_out`` and what is below those; True if
-    none is left that could be seen. Raises `NotSeenError`."""
+    none is left. False: there may be, look again: one that is just executing a program shows no
+    environment, and nor does one that wiped it. Raises `NotSeenError`."""
     mark = f"{BESIDE_VARIABLE}={root}".encode()
     for _ in range(_PASSES):
-        found = False
+        found, sure = False, True
         for pid in tree.descendants(root, leave_out=leave_out):
             with suppress(*GONE, PermissionError), Process(pid) as process:
-                if mark in process.environ().split(b"\0"):
+                environ = process.environ()
+                if mark in environ.split(b"\0"):
                     process.kill()
                     found = True
+                elif not environ and not is_dead(pid):
+                    sure = False
         if not found:
-            return True
+            return sure
     return False
