@@ -50,6 +50,7 @@ __all__ = ["LocalStore", "connect"]
 _POLL_S = 0.25
 # inotify reports a close just before the kernel drops the lock, so we look again a few times.
 _LOOK_AGAIN_S = (0.001, 0.001, 0.002, 0.005, 0.010, *(_POLL_S,) * 4)
+# Who has just got the lock writes its record so soon.
 _WRITES_WITHIN_S = (0.001, 0.002, 0.005, 0.010, 0.020)
 # Whoever asks who leads holds the lock, shared, for some microseconds: a campaign tries again.
 _CAMPAIGN_TRIES = 3

@@ -22,7 +22,7 @@ from coordsidecar.store.curbs import Curbs, Pause, Transfer
 from coordsidecar.store.orders import Order
 from coordsidecar.value import Value, replace
 
-__all__ = ["Bar", "bar", "is_over", "is_paused", "note", "orders", "wait"]
+__all__ = ["Bar", "bar", "is_over", "note", "orders", "wait"]
 
 _LOOK_EVERY_S = 1.0
 
@@ -61,12 +61,12 @@ def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> tuple[Elec
         elector = replace(elector, curbed=tuple(known.items()))
         if now_s < until_s:
             return elector, Bar(transfer.why, until_s, waits=False, rest_s=rest_s)
-    if pause is not None and is_paused(elector, now_s):
+    if pause is not None and _is_paused(elector, now_s):
         return elector, Bar(pause.why, _pause_ends_s(elector), waits=True)
     return elector, None
 
 
-def is_paused(elector: Elector, now_s: float) -> bool:
+def _is_paused(elector: Elector, now_s: float) -> bool:
     """Whether a pause holds, as far as we know."""
     return elector.curbs.pause is not None and now_s < _pause_ends_s(elector)
 
@@ -76,7 +76,7 @@ def is_over(elector: Elector, token: int, now_s: float) -> bool:
     transfer = elector.curbs.transfer
     if transfer is not None and transfer.token == token:
         return False  # It would be taken out as well.
-    return elector.curbs.pause is not None and not is_paused(elector, now_s)
+    return elector.curbs.pause is not None and not _is_paused(elector, now_s)
 
 
 def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, list[Effect]]:
@@ -98,7 +98,7 @@ def orders(
     elector: Elector, order: Order | None, token: int, now_s: float, aims: Aims
 ) -> list[Effect]:
     """What a leader under ``token`` has the guard do; what is told twice, it heeds once."""
-    if is_paused(elector, now_s):
+    if _is_paused(elector, now_s):
         return []
     curbs, rest_s = elector.curbs, aims.timing.renew_every_s
     # What is meant for another term is past.

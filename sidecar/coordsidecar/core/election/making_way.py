@@ -1,5 +1,5 @@
-"""Candidates who must not stand in the way of others: `--wait` is over, nobody answers them, they
-are sick.
+"""Candidates who must not stand in the way of others: `--wait` is over, nobody answers them, or
+they are sick.
 
 A candidate keeps its place in the queue, or even the lock, by renewing its session. If the store
 goes on to renew, but refuses it office, or never says where it stands, all others would wait behind
