@@ -136,6 +136,17 @@ def test_a_check_that_could_not_be_started_says_nothing_of_the_job(bench: Bench)
     assert bench.told() == [[3, None, ""]]
 
 
+def test_where_none_can_be_started_who_stands_by_is_not_kept_from_standing(bench: Bench) -> None:
+    """Whatever was found before: else it would be sick for as long as nobody can look."""
+    bench.tell(STANDBY, 0)
+    assert bench.judge(ended(1)) == [[STANDBY, False, "exit code 1"]]
+    bench.prober._command = Check()  # type: ignore[assignment]
+
+    bench.prober._start()
+
+    assert bench.told() == [[STANDBY, None, "exit code 1", "a check cannot be started"]]
+
+
 def test_what_was_found_of_one_run_is_forgotten_in_the_next(bench: Bench) -> None:
     assert bench.judge(ended(1)) == [[3, False, "exit code 1"]]
 

@@ -84,7 +84,7 @@ class Bench:
         assert isinstance(helper, FakeHelper)
         self.helper = helper
 
-    def hear(self, *packets: tuple[int, bool | None, str]) -> list[Health]:
+    def hear(self, *packets: tuple[object, ...]) -> list[Health]:
         self.helper.says += [json.dumps(packet).encode() for packet in packets]
         return list(self.watch.verdicts())
 
@@ -242,3 +242,14 @@ def test_where_one_failure_is_enough_it_is_told_as_one(monkeypatch: pytest.Monke
     (sick,) = bench.hear((1, False, "no disk"))
 
     assert sick.why == "a check failed: no disk"
+
+
+def test_where_it_cannot_look_nothing_is_known_of_who_stands_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, when="always")
+    bench.watch.sees(_IDLE)
+
+    heard = bench.hear((STANDBY, None, "exit code 1", "a check cannot be started"))
+
+    assert heard == [Health(STANDBY, healthy=None, why="a check cannot be started")]

@@ -141,7 +141,12 @@ class HealthProber:
         except OSError as error:
             # Nobody has looked: of the job that says nothing.
             self._log.once("health-prober", f"a check could not be started: {refusal(error)}")
-            self._tell()
+            if self._run != STANDBY:
+                self._tell()
+                return
+            # Nor may it keep who stands by from standing, whatever was found before.
+            self._tally = self._new_tally(boottime_s())
+            self._tell("a check cannot be started")
 
     def _hear_it(self, line: str) -> None:
         """The last line that says anything is the reason, should there be need of one."""
@@ -174,9 +179,10 @@ class HealthProber:
             why = f"exit code {code}"
         return why + (f": {self._said}" if self._said else "")
 
-    def _tell(self) -> None:
+    def _tell(self, *blind: str) -> None:
+        """``blind``: why nobody can look."""
         why = one_line(self._why)[:_LONGEST_WHY]
-        packet = json.dumps([self._run, self._tally.verdict, why]).encode()
+        packet = json.dumps([self._run, self._tally.verdict, why, *blind]).encode()
         assert len(packet) <= PACKET_BYTES_MAX, "the reason is cut to size"
         with suppress(OSError):  # The next one says it as well; or the guard is gone.
             self._link.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)

@@ -176,7 +176,9 @@ class HealthWatch:
         return self._prober.send(json.dumps(wanted).encode())
 
     def _is_known(self, more: list[object]) -> None:
-        """What else it has said."""
+        """What else it has said: here, why it cannot look."""
+        if more:
+            self._forget(str(more[0]))
 
     def _reason(self, why: str) -> str:
         if (fall := self._check.fall) == 1:
