@@ -35,24 +35,30 @@ def _txn(*ranges: list[Any], succeeded: bool = False) -> dict[str, Any]:
     return {"header": _HEADER, "succeeded": succeeded, "responses": responses}
 
 
+def _range(*kvs: Any) -> dict[str, Any]:
+    """It says the same to each read, whatever is asked for."""
+    return {"header": _HEADER, "kvs": list(kvs), "count": "2"}
+
+
 _STANDING = _txn([], [_KEY], [_KEY], [_OFFICE], succeeded=True)
 _BEHIND = _txn([_KEY], [_KEY | {"key": b64("n/e/ff")}], [_KEY], [_OFFICE], succeeded=True)
 _HEIR = b64('{"run": "r", "ttl": 9}')
 _NEXT = _KEY | {"key": b64("n/e/ff"), "create_revision": "8", "value": _HEIR}
-_LED = _txn([], [_KEY], [_KEY], [_OFFICE], [_NEXT], succeeded=True)
-_LOST = _txn([_KEY], [_KEY | {"key": b64("n/e/ff")}], [_KEY], [_OFFICE], [], succeeded=True)
+_LED = _range(_KEY, _NEXT)
+_SECOND = _range(_NEXT, _KEY)
+_LOST = _range(_NEXT)
 _RENEWED = {"header": _HEADER, "ID": "11256099", "TTL": "15"}
 _ANSWERS: dict[str, list[Any]] = {
     "open": [{"header": _HEADER, "ID": "11256099", "TTL": "15"}],
     "renew": [{"result": _RENEWED}],
     # One answer to both questions.
-    "look": [{"result": _RENEWED | _LED}, {"result": _RENEWED | _LOST}],
+    "look": [{"result": _RENEWED | one} for one in (_LED, _SECOND, _LOST)],
     "campaign": [_STANDING | {"succeeded": False}, _STANDING, _BEHIND],
-    "standing": [_STANDING, _BEHIND],
-    "take_office": [_STANDING, _BEHIND],
-    "resign": [_txn([_KEY], [_OFFICE], [_NEXT]), _txn([], [], [])],
+    "standing": [_LED, _SECOND, _LOST],
+    "take_office": [_STANDING | _LED, _BEHIND | _SECOND],
+    "resign": [_txn([], [_KEY], [_KEY], [_OFFICE], [_NEXT]), _txn([], [], [], [], [])],
     "close": [{"header": _HEADER}],
-    "leader": [_txn([_KEY], [_OFFICE], succeeded=True), _txn([], [], succeeded=True)],
+    "leader": [_range(_KEY), _range()],
     "watch_held": [
         {"result": {"header": _HEADER, "created": True}},
         {"result": {"header": _HEADER, "events": [{"type": "DELETE", "kv": _KEY}]}},

@@ -56,6 +56,7 @@ def of_etcd(request: Request) -> Operation:
         "/v3/lease/keepalive": Operation.KEEPALIVE,
         "/v3/lease/revoke": Operation.CLOSE,
         "/v3/watch": Operation.WATCH,
+        "/v3/kv/range": Operation.LOOK,
     }
     if request.target != "/v3/kv/txn":
         return plain.get(request.target, Operation.OTHER)
@@ -72,7 +73,7 @@ def of_etcd(request: Request) -> Operation:
         return Operation.SUCCEED
     if puts:
         return _of_office(puts[0]["value"])
-    return Operation.LOOK
+    raise AssertionError("a transaction that only reads may end the server")
 
 
 def of_consul(request: Request) -> Operation:

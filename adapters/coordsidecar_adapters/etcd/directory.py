@@ -22,16 +22,15 @@ from coordsidecar.store.protocol import (
     UnreachableError,
 )
 from coordsidecar_adapters.etcd.keys import ElectionKeys
+from coordsidecar_adapters.etcd.snapshot import Snapshot
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import (
     Json,
-    Key,
     b64,
     get,
     put,
     range_end,
     read_answer,
-    read_ranges,
     value_is,
 )
 from coordsidecar_adapters.etcd.url import parse
@@ -68,18 +67,16 @@ class EtcdDirectory:
     def names(self, *, timeout_s: float) -> list[str]:
         below = f"{self._namespace}/"
         every: Json = {"key": b64(below), "range_end": range_end(below), "keys_only": True}
-        (keys,) = self._read([{"request_range": every}], timeout_s=timeout_s)
+        keys = self._snapshot(timeout_s).read({"request_range": every})
         names = (_election(key.name.removeprefix(below)) for key in keys)
         return sorted({name for name in names if name})
 
     def board(self, name: str, *, timeout_s: float) -> Board:
         keys = ElectionKeys(Election(namespace=self._namespace, name=name))
-        queue = keys.first_of("ASCEND")
-        del queue["limit"]
-        candidates, record = self._read(
-            [{"request_range": queue}, get(keys.office)], timeout_s=timeout_s
-        )
-        office = Office.decode(record[0].value if record else None)
+        snapshot = self._snapshot(timeout_s)
+        candidates = snapshot.read(keys.queue("ASCEND", limit=0))
+        record = snapshot.one(get(keys.office))
+        office = Office.decode(None if record is None else record.value)
         leader, waiting = None, tuple(key.text for key in candidates[1:])
         if candidates:
             first = candidates[0]
@@ -111,8 +108,8 @@ class EtcdDirectory:
         """Replace the office record by what ``change`` makes of it; None: it is none."""
         office = ElectionKeys(Election(namespace=self._namespace, name=name)).office
         for _ in range(_TRIES):
-            (found,) = self._read([get(office)], timeout_s=deadline_s - time.monotonic())
-            record = found[0].value if found else b""
+            found = Snapshot(self._calls, deadline_s=deadline_s).one(get(office))
+            record = b"" if found is None else found.value
             if (changed := change(record)) is None:
                 raise RefusedError(f"etcd: {office} is no record of who is in office")
             write = [put(office, changed)]
@@ -123,10 +120,8 @@ class EtcdDirectory:
                 return
         raise UnreachableError(f"etcd: {office} kept changing")
 
-    def _read(self, reads: list[Json], *, timeout_s: float) -> list[list[Key]]:
-        """In one transaction, so that all was so at one instant."""
-        body: Json = {"compare": [], "success": reads, "failure": []}
-        return read_ranges(self._calls.call("/v3/kv/txn", body, timeout_s=timeout_s), reads)
+    def _snapshot(self, timeout_s: float) -> Snapshot:
+        return Snapshot(self._calls, deadline_s=time.monotonic() + timeout_s)
 
 
 def _election(key: str) -> str:

@@ -17,6 +17,7 @@ from coordsidecar_adapters.etcd.client import EtcdClient
 from coordsidecar_adapters.etcd.errors import StatusError
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import Leases
+from coordsidecar_adapters.etcd.snapshot import Snapshot
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import Json, b64, get, range_end, touch
 from coordsidecar_adapters.etcd.url import ETCD, EtcdSettings, parse
@@ -97,7 +98,7 @@ class EtcdExaminer:
     def _may(self, operation: Json, timeout_s: float) -> bool:
         """Whether we would be let do this; nothing is done."""
         body: Json = {"compare": [], "success": [], "failure": [operation]}
-        return _is_permitted(self._calls, body, timeout_s)
+        return _is_permitted(lambda: self._calls.call("/v3/kv/txn", body, timeout_s=timeout_s))
 
 
 class EtcdEndpoint:
@@ -131,10 +132,13 @@ class EtcdEndpoint:
         return f"as user {self._user!r}" if self._user else "no user is set, and none is needed"
 
     def ask(self, *, timeout_s: float) -> bool:
-        reads: list[Json] = [{"request_range": self._keys.first_of("ASCEND")}]
-        reads.append(get(self._keys.office))
-        body: Json = {"compare": [], "success": reads, "failure": []}
-        return _is_permitted(self._client, body, timeout_s)
+        snapshot = Snapshot(self._client, deadline_s=time.monotonic() + timeout_s)
+
+        def ask() -> None:
+            snapshot.read(self._keys.queue("ASCEND"))
+            snapshot.read(get(self._keys.office))
+
+        return _is_permitted(ask)
 
     def clock_s(self, *, timeout_s: float) -> float | None:
         if not self._http:
@@ -144,9 +148,9 @@ class EtcdEndpoint:
         )
 
 
-def _is_permitted(calls: Transport, body: Json, timeout_s: float) -> bool:
+def _is_permitted(ask: Callable[[], object]) -> bool:
     try:
-        calls.call("/v3/kv/txn", body, timeout_s=timeout_s)
+        ask()
     except RefusedError as e:
         if isinstance(e.__cause__, StatusError) and e.__cause__.denied:
             return False

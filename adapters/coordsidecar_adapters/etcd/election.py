@@ -44,6 +44,7 @@ from coordsidecar.value import replace
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import Leases, Told, lease_of
 from coordsidecar_adapters.etcd.picture import Picture
+from coordsidecar_adapters.etcd.snapshot import Snapshot, look
 from coordsidecar_adapters.etcd.succession import Succession, appointment, watched
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import (
@@ -91,7 +92,7 @@ class EtcdElection:
         for _ in range(_RENEWALS):
             before = self._seen.witness
             kept = self._leases.keep_alive(session, timeout_s=deadline_s - time.monotonic())
-            standing = self._standing(session, deadline_s, heir=self._seen.heir is None)
+            standing = self._standing(session, deadline_s)
             renewal = Renewal(kept.ttl_s, standing, self._seen.order)
             if not isinstance(standing, Held) or not self._seen.is_judged(self._seen.created):
                 return renewal
@@ -153,7 +154,7 @@ class EtcdElection:
                 return standing or self.standing(session, timeout_s=deadline_s - time.monotonic())
         reads = self._keys.reads(name, self._seen.created)
         # Before our key is put, the last candidate of all is the one before us.
-        last = {"request_range": self._keys.first_of("DESCEND")}
+        last = self._keys.queue("DESCEND")
         half_s = (deadline_s - time.monotonic()) / 2
         if run and (ours := self._leases.judgeable(limits, timeout_s=half_s)) is not None:
             record = Heir(run, ours).described_in(record)
@@ -181,8 +182,7 @@ class EtcdElection:
         reads = self._keys.reads(name, lock)
         if not seen.office.may_be_succeeded(floor):
             # When it was seen last, its leader had not left.
-            left_s = deadline_s - time.monotonic()
-            standing = seen.judge(self._txn(success=reads, timeout_s=left_s))
+            standing = seen.judge(self._look(name, deadline_s))
             if not isinstance(standing, Held) or not seen.office.may_be_succeeded(floor):
                 return standing
         token, known = seen.office.token_under(lock), seen.record
@@ -202,18 +202,13 @@ class EtcdElection:
     def standing(self, session: Session, *, timeout_s: float) -> Standing:
         return self._standing(session, time.monotonic() + timeout_s)
 
-    def _standing(self, session: Session, deadline_s: float, *, heir: bool = False) -> Standing:
-        """``heir``: and who stands next, for when we resign."""
-        told = self._told(deadline_s)
+    def _standing(self, session: Session, deadline_s: float) -> Standing:
+        told, name = self._told(deadline_s), self._keys.candidate(session)
         for _ in range(_LOOKS):
-            left_s = deadline_s - time.monotonic()
-            reads = self._keys.reads(self._keys.candidate(session), self._seen.created)
-            if heir:
-                reads.append(self._keys.next_after(self._seen.created))
-            standing = self._seen.judge(self._txn(success=reads, timeout_s=left_s), told)
+            standing = self._seen.judge(self._look(name, deadline_s), told)
             if standing is not None:
                 return standing
-        raise UnreachableError(f"somebody keeps replacing our key {self._keys.candidate(session)}")
+        raise UnreachableError(f"somebody keeps replacing our key {name}")
 
     def take_office(
         self,
@@ -257,7 +252,7 @@ class EtcdElection:
     def _succession(self) -> Succession:
         """Made anew: one that we kept would keep us, and our connections, for a while after our
         end."""
-        return Succession(self._keys, self._seen, self._leases, self._txn)
+        return Succession(self._keys, self._seen, self._leases, self._txn, self._look)
 
     def close(self, session: Session, *, timeout_s: float) -> None:
         # That the lease is gone already is as good.
@@ -275,12 +270,19 @@ class EtcdElection:
         return events is not None and (appointment(self._keys, self._seen, events) or True)
 
     def leader(self, *, timeout_s: float) -> Leader | None:
-        reads = [{"request_range": self._keys.first_of("ASCEND")}, get(self._keys.office)]
-        key, record = self._txn(success=reads, timeout_s=timeout_s).keys
+        snapshot = Snapshot(self._calls, deadline_s=time.monotonic() + timeout_s)
+        key = snapshot.one(self._keys.queue("ASCEND"))
+        record = snapshot.one(get(self._keys.office))
         if key is None:
             return None
         office = Office.decode(None if record is None else record.value)
         return Leader(token=office.leader_token(key.created), record=key.text)
+
+    def _look(self, name: str, deadline_s: float) -> Answer:
+        created = self._seen.created
+        answer = look(self._calls, self._keys, name, created, deadline_s=deadline_s)
+        self._seen.witness = answer.witness
+        return answer
 
     def _txn(
         self,

@@ -26,7 +26,15 @@ _UNIMPLEMENTED = 12
 _UNAUTHENTICATED = 16
 
 # No quorum, an election of etcd's own, or a member that is behind: unavailable, whatever the code.
-_UNAVAILABLE = ("not a primary lessor", "leader changed", "no leader", "request timed out")
+_UNAVAILABLE = (
+    "not a primary lessor",
+    "leader changed",
+    "no leader",
+    "request timed out",
+    # What was to be read as it had been an instant before was thrown away since, or is not there
+    # yet: then the store has lost data, or somebody compacts very often.
+    "required revision",
+)
 # Of a server that answers its own gateway's handshake with an alert, or hangs up; as Go words it.
 _GATEWAY_REJECTED = (
     "bad certificate",

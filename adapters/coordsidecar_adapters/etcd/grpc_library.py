@@ -30,6 +30,7 @@ _BAD_CERTIFICATE = {
 # The gateway's path: stub, method, request, and whether it is a stream.
 _METHODS = {
     "/v3/auth/authenticate": ("AuthStub", "Authenticate", "AuthenticateRequest", False),
+    "/v3/kv/range": ("KVStub", "Range", "RangeRequest", False),
     "/v3/kv/txn": ("KVStub", "Txn", "TxnRequest", False),
     "/v3/lease/grant": ("LeaseStub", "LeaseGrant", "LeaseGrantRequest", False),
     KEEP_ALIVE: ("LeaseStub", "LeaseKeepAlive", "LeaseKeepAliveRequest", True),

@@ -27,38 +27,35 @@ class ElectionKeys:
             return None
         return lease if 0 < lease < 2**63 and name == f"{self._queue}{lease:x}" else None
 
-    def first_of(self, order: str) -> Json:
-        """Ask for the candidate that was created first, or (``DESCEND``) last."""
-        return {
+    def queue(self, order: str, *, limit: int = 1, **bounds: int) -> Json:
+        """Ask for the candidates that were created first, or (``DESCEND``) last; 0: for all.
+
+        ``bounds``: on when they were created, as etcd names them.
+        """
+        asked: Json = {
             "key": b64(self._queue),
             "range_end": range_end(self._queue),
-            "limit": "1",
+            "limit": str(limit),
             "sort_target": "CREATE",
             "sort_order": order,
         }
+        return {"request_range": asked | {name: str(bound) for name, bound in bounds.items()}}
+
+    def ahead_of(self, created: int) -> Json:
+        """Ask for the candidate that stands next before the key that was created then."""
+        return self.queue("DESCEND", max_create_revision=created - 1)
 
     def reads(self, name: str, created: int) -> list[Json]:
         """Ask for the key before ours, ours, the first, and the office record.
 
         ``created``: when ours was, as far as we know. If that is wrong, so is the key before it.
         """
-        ahead = self.first_of("DESCEND") | {"max_create_revision": str(created - 1)}
-        first = self.first_of("ASCEND")
-        return [
-            {"request_range": ahead},
-            get(name),
-            {"request_range": first},
-            get(self.office),
-        ]
+        return [self.ahead_of(created), get(name), self.queue("ASCEND"), get(self.office)]
 
     def with_next(self, name: str, created: int) -> list[Json]:
-        """Ask for our key, the office record, and the candidate that stands next behind us."""
-        return [get(name), get(self.office), self.next_after(created)]
-
-    def next_after(self, created: int) -> Json:
-        """Ask for the candidate that stands next behind the key that was created then."""
-        behind = self.first_of("ASCEND") | {"min_create_revision": str(created + 1)}
-        return {"request_range": behind}
+        """The same, and ask for the candidate that stands next behind us."""
+        behind = self.queue("ASCEND", min_create_revision=created + 1)
+        return [*self.reads(name, created), behind]
 
     def leads(self, name: str, created: int) -> list[Json]:
         """Compare: ours is still the key that was created then, and the first in the queue."""

@@ -58,7 +58,7 @@ class Picture:
 
     def found_changed(self, answer: Answer) -> None:
         """Something was not as we had seen it; this is how our key, the record and the next are."""
-        key, record, heir = answer.keys
+        _, key, _, record, heir = answer.keys
         asked_for, self.created = self.created, 0 if key is None else key.created
         self.heir = heir if asked_for == self.created else None
         self.record = None if record is None else record.value

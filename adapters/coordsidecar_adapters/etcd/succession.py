@@ -55,8 +55,17 @@ class Ask(Protocol):
 class Succession:
     """The end of a term, and of a candidacy."""
 
-    def __init__(self, keys: ElectionKeys, seen: Picture, leases: Leases, ask: Ask) -> None:
-        self._keys, self._seen, self._leases, self._ask = keys, seen, leases, ask
+    def __init__(
+        self,
+        keys: ElectionKeys,
+        seen: Picture,
+        leases: Leases,
+        ask: Ask,
+        look: Callable[[str, float], Answer],
+    ) -> None:
+        """``look``: where the candidate of that name stands, by that deadline."""
+        self._keys, self._seen, self._leases = keys, seen, leases
+        self._ask, self._look = ask, look
 
     def take_office(
         self, name: str, record_of: Callable[[Office], Office | None], *, deadline_s: float
@@ -137,8 +146,7 @@ class Succession:
             return None
         if (known := self._seen.heir) is not None and self._lives(known, deadline_s):
             return known
-        left_s = deadline_s - time.monotonic()
-        self._seen.found_changed(self._ask(success=self._reads(name), timeout_s=left_s))
+        self._seen.found_changed(self._look(name, deadline_s))
         found = self._seen.heir
         return found if found not in (None, known) and self._lives(found, deadline_s) else None
 

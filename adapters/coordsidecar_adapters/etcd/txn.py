@@ -15,6 +15,7 @@ from coordsidecar.value import Value
 
 __all__ = [
     "Answer",
+    "Found",
     "Json",
     "Key",
     "Witness",
@@ -27,7 +28,7 @@ __all__ = [
     "put",
     "range_end",
     "read_answer",
-    "read_ranges",
+    "read_range",
     "touch",
     "value_is",
     "witness_of",
@@ -59,6 +60,14 @@ class Witness(Value):
 
     member: str
     term: str
+
+
+class Found(Value):
+    """What a read found, as of which revision."""
+
+    keys: list[Key]
+    revision: int
+    witness: Witness | None
 
 
 class Answer(Value):
@@ -168,23 +177,21 @@ def value_is(name: str, value: bytes | None) -> Json:
     return {"key": b64(name), "target": "VALUE", "value": encoded}
 
 
-def read_ranges(answer: Json, asked: Sequence[Json]) -> list[list[Key]]:
-    """All keys that each read of a transaction found, of which ``asked`` were the operations done.
-
-    `UnreachableError` as `read_answer`.
-    """
+def read_range(answer: Json) -> Found:
+    """Read a RangeResponse; `UnreachableError` if it is none."""
     try:
-        responses = answer.get("responses", [])
-        if len(responses) != len(asked):
-            raise ValueError("no TxnResponse")
-        # Its reads are told by what was asked for: what answers may have left one out.
-        return [
-            [_key(kv) for kv in response["response_range"].get("kvs", ())]
-            for operation, response in zip(asked, responses, strict=True)
-            if "request_range" in operation
-        ]
+        keys = [_key(kv) for kv in answer.get("kvs", ())]
+        return Found(keys, _revision(answer), witness_of(answer))
     except (TypeError, KeyError, ValueError, AttributeError) as e:
-        raise UnreachableError("what answered the transaction is not etcd") from e
+        raise UnreachableError("what answered the read is not etcd") from e
+
+
+def _revision(answer: Json) -> int:
+    """At which revision it was answered. Raises `ValueError`."""
+    revision = number(answer.get("header", {}), "revision")
+    if revision <= 0:
+        raise ValueError("no answer of etcd's")
+    return revision
 
 
 def read_answer(answer: Json, *, success: Sequence[Json], failure: Sequence[Json]) -> Answer:
@@ -193,12 +200,16 @@ def read_answer(answer: Json, *, success: Sequence[Json], failure: Sequence[Json
     `UnreachableError` if it is none: whoever answered it, nothing is known.
     """
     try:
-        succeeded = answer.get("succeeded", False)
-        revision = number(answer.get("header", {}), "revision")
-        if type(succeeded) is not bool or revision <= 0:
+        succeeded, revision = answer.get("succeeded", False), _revision(answer)
+        done, responses = success if succeeded else failure, answer.get("responses", [])
+        if type(succeeded) is not bool or len(responses) != len(done):
             raise ValueError("no TxnResponse")
+        # Its reads are told by what was asked for: what answers may have left one out.
+        keys = [
+            next((_key(kv) for kv in response["response_range"].get("kvs", ())), None)
+            for operation, response in zip(done, responses, strict=True)
+            if "request_range" in operation
+        ]
     except (TypeError, KeyError, ValueError, AttributeError) as e:
         raise UnreachableError("what answered the transaction is not etcd") from e
-    found = read_ranges(answer, success if succeeded else failure)
-    keys = [next(iter(one), None) for one in found]
     return Answer(succeeded=succeeded, keys=keys, revision=revision, witness=witness_of(answer))
