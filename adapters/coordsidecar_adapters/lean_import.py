@@ -6,9 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
+from threading import RLock
 from types import ModuleType
 
 __all__ = ["bare_package"]
+
+# Reentrant: such a module may import another in this way.
+_lock = RLock()
 
 
 @contextmanager
@@ -16,8 +20,13 @@ def bare_package(name: str) -> Iterator[None]:
     """Within, ``import name.module`` runs that module, but not the package's ``__init__``.
 
     For the rest of the process the package is then as if nothing had happened. `ImportError` if
-    there is no such package.
+    there is no such package. One thread at a time.
     """
+    with _lock:
+        yield from _bare(name)
+
+
+def _bare(name: str) -> Iterator[None]:
     if name in sys.modules:
         yield
         return

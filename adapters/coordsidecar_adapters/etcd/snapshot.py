@@ -55,19 +55,28 @@ def look(
     the candidate that stands next behind it.
 
     ``created``: when its key was, as far as we know. If that is wrong, so may be the key before it.
-    Who leads, and who is next, need two requests; the others four.
+    Who leads, and who is next, need two requests; the others three.
     """
     snapshot = Snapshot(calls, deadline_s=deadline_s)
     ahead: Key | None
     ours: Key | None
-    first, second = [*snapshot.read(keys.queue("ASCEND", limit=2)), None, None][:2]
+    heir: Key | None = None
+    first, second = _two(snapshot.read(keys.queue("ASCEND", limit=2)))
     if first is not None and first.name == name:
         ahead, ours, heir = None, first, second
     elif second is not None and second.name == name:
-        ahead, ours, heir = first, second, None
+        ahead, ours = first, second
     else:
-        ours, heir = snapshot.one(get(name)), None
-        ahead = snapshot.one(keys.ahead_of(created))
+        ours, ahead = _two(
+            snapshot.read(keys.queue("DESCEND", limit=2, max_create_revision=created))
+        )
+        if ours is None or ours.name != name:
+            ours, ahead = snapshot.one(get(name)), None
     record = snapshot.one(get(keys.office))
     found = [ahead, ours, first, record, heir]
     return Answer(succeeded=True, keys=found, revision=snapshot.revision, witness=snapshot.witness)
+
+
+def _two(found: list[Key]) -> tuple[Key | None, Key | None]:
+    first, second, *_ = *found, None, None
+    return first, second
