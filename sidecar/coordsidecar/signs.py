@@ -15,9 +15,23 @@ import mmap
 
 from coordsidecar.refusals import asking_for
 
-__all__ = ["Signs"]
+__all__ = ["JOB_STATES", "Signs"]
 
-_GUARD_STEPPED, _GUARD_DUE, _ELECTOR_DUE, _JOB_STARTS, _ELECTOR_RESTARTS, _ELECTORS_OWN = range(6)
+_GUARD_STEPPED, _GUARD_DUE, _ELECTOR_DUE, _JOB_STARTS, _ELECTOR_RESTARTS = range(5)
+_JOB_PID, _JOB_STATE, _ELECTORS_OWN = range(5, 8)
+
+JOB_STATES = (
+    "none",
+    "running",
+    "stopping",
+    "restarting",
+    "standby command",
+    "standing by",
+    "frozen",
+    "pre-start",
+    "post-stop",
+)
+"""What there is of the job, for people."""
 
 
 class Signs:
@@ -79,6 +93,15 @@ class Signs:
     def job_starts_again(self) -> None:
         """The guard has started one."""
         self._told[_JOB_STARTS] += 1
+
+    @property
+    def job(self) -> tuple[str, int]:
+        """What there is of the job (`JOB_STATES`), and its process; 0: there is none."""
+        return JOB_STATES[int(self._told[_JOB_STATE])], int(self._told[_JOB_PID])
+
+    def job_is(self, state: str, pid: int) -> None:
+        """The guard shows what there is of it."""
+        self._told[_JOB_STATE], self._told[_JOB_PID] = JOB_STATES.index(state), pid
 
     @property
     def elector_restarts(self) -> int:

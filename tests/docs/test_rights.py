@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from coordsidecar.store import registry
 from coordsidecar.store.protocol import Behind, Election, Held, RefusedError, Store
 from tests.contract.candidate import CALL_S, LONG_TTL_S, Candidate, stand_for
 from tests.contract.etcd_dial import Dialer, on_both_transports
@@ -30,8 +31,10 @@ def _blocks(heading: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
-ETCD_INSTANCE, ETCD_CHECK = (block.splitlines() for block in _blocks("etcd", "sh"))
-CONSUL_INSTANCE, CONSUL_CHECK = (block.splitlines() for block in _blocks("Consul", "hcl"))
+ETCD_INSTANCE, ETCD_ROSTER, ETCD_CHECK = (block.splitlines() for block in _blocks("etcd", "sh"))
+CONSUL_INSTANCE, CONSUL_ROSTER, CONSUL_CHECK = (
+    block.splitlines() for block in _blocks("Consul", "hcl")
+)
 
 
 def one_right_less(lines: list[str], lesser: dict[str, list[str]]) -> Iterator[list[str]]:
@@ -130,6 +133,26 @@ def etcd_login(server: EtcdServer, commands: list[str], number: int) -> dict[str
     return {"ETCDCTL_USER": user, "ETCDCTL_PASSWORD": _PASSWORD}
 
 
+def test_what_etcd_grants_besides_is_what_it_takes_to_say_what_one_does(
+    etcd_server: Callable[..., EtcdServer], stack: ExitStack
+) -> None:
+    server = etcd_server(auth=True, extra_args=_QUICK_PASSWORDS)
+    url = f"etcd://{server.endpoint}"
+    less, reads = ETCD_INSTANCE, ETCD_ROSTER[0].replace("readwrite", "read")
+    enough, watcher = [*less, *ETCD_ROSTER], [*ETCD_CHECK, reads.replace("elector", "checker")]
+    store = _etcd(server, environ := etcd_login(server, enough, 0))
+    ours = _stand(stack, store)
+    ours.leads()
+
+    _says_what_it_does(url, ours, environ)
+
+    assert _shows(url, etcd_login(server, watcher, 1)) == _SAID
+    assert _shows(url, etcd_login(server, ETCD_CHECK, 2)) == ours.record
+    with pytest.raises(RefusedError, match="permission denied"):
+        _says_what_it_does(url, ours, etcd_login(server, less, 3))
+    assert isinstance(ours.renews_and_looks(), Held)
+
+
 # ── Consul ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -175,15 +198,40 @@ def test_what_consul_grants_to_checks_is_enough_and_the_least(
             _consul(server, less, number).leader(timeout_s=CALL_S)
 
 
+def test_what_consul_grants_besides_is_what_it_takes_to_say_what_one_does(
+    consul_server: Callable[..., ConsulServer], stack: ExitStack
+) -> None:
+    server = consul_server(acl=True)
+    url = f"consul://{server.endpoint}"
+    reads = [CONSUL_ROSTER[0].replace("write", "read")]
+    environ = _consul_token(server, [*CONSUL_INSTANCE, *CONSUL_ROSTER], 0)
+    store = adapter("consul.store")(url, election=ELECTION, environ=environ)
+    ours = _stand(stack, store)
+    ours.leads()
+
+    _says_what_it_does(url, ours, environ)
+
+    assert _shows(url, _consul_token(server, [*CONSUL_CHECK, *reads], 1)) == _SAID
+    assert _shows(url, _consul_token(server, CONSUL_CHECK, 2)) == ours.record
+    for number, less in enumerate((CONSUL_INSTANCE, [*CONSUL_INSTANCE, *reads]), start=3):
+        with pytest.raises(RefusedError, match="the token needs key_prefix:write"):
+            _says_what_it_does(url, ours, _consul_token(server, less, number))
+    assert isinstance(ours.renews_and_looks(), Held)
+
+
 def _consul(
     server: ConsulServer, rules: list[str], number: int, election: Election = ELECTION
 ) -> Store:
     """A store that may do what these rules say."""
-    text = "\n".join(rules).replace("consul1", server.node_name)
-    server.new_policy(f"rules-{number}", text)
-    environ = {"CONSUL_HTTP_TOKEN": server.new_token(f"rules-{number}")}
+    environ = _consul_token(server, rules, number)
     url = f"consul://{server.endpoint}"
     return adapter("consul.store")(url, election=election, environ=environ)
+
+
+def _consul_token(server: ConsulServer, rules: list[str], number: int) -> dict[str, str]:
+    text = "\n".join(rules).replace("consul1", server.node_name)
+    server.new_policy(f"rules-{number}", text)
+    return {"CONSUL_HTTP_TOKEN": server.new_token(f"rules-{number}")}
 
 
 # ── what an instance does ──────────────────────────────────────────────────────────────────────
@@ -210,6 +258,22 @@ def _a_whole_life(store: Store) -> None:
         second.resign(token)
         first.close()
         second.close()
+
+
+_SAID = '{"id": "a", "job": {"state": "running"}}'
+
+
+def _says_what_it_does(url: str, ours: Candidate, environ: dict[str, str]) -> None:
+    told = registry.roster(url, election=ELECTION, node_id="a", environ=environ)
+    assert told is not None
+    told.tell(ours.session, _SAID, timeout_s=CALL_S)
+
+
+def _shows(url: str, environ: dict[str, str]) -> str | None:
+    """What one is shown of the leader who asks with these rights."""
+    directory = registry.directory(url, namespace=ELECTION.namespace, environ=environ)
+    leader = directory.board(ELECTION.name, timeout_s=CALL_S).leader
+    return leader.record if leader is not None else None
 
 
 def _stand(stack: ExitStack, store: Store) -> Candidate:

@@ -17,6 +17,7 @@ from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys
+from coordsidecar_adapters.consul.roster import Entries
 from coordsidecar_adapters.consul.sessions import Sessions
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
 from coordsidecar_adapters.http_connection import tls_side
@@ -70,19 +71,30 @@ class ConsulDirectory:
         deadline_s = time.monotonic() + timeout_s
         election = Election(namespace=self._namespace, name=name)
         state = ElectionKeys(self._client, election=election).read(deadline_s)
-        leader, holder = None, ""
+        said, leader, holder = self._said(election, deadline_s), None, ""
         if state.lock is not None and state.lock.session:
-            token = state.office.leader_token(state.lock.modify_index)
-            leader, holder = Leader(token=token, record=state.lock.value), state.lock.session
+            token, holder = state.office.leader_token(state.lock.modify_index), state.lock.session
+            leader = Leader(token=token, record=said.get(holder, state.lock.value))
         try:
             sessions = Sessions(self._client, election=election)
             others = sessions.of_whom(timeout_s=deadline_s - time.monotonic())
         except RefusedError:
             waiting = None  # To know who leads is worth more than nothing.
         else:
-            ids = sorted(name for session, name in others.items() if session != holder)
-            waiting = tuple(json.dumps({"id": one}) for one in ids)
+            by_id = sorted((name, session) for session, name in others.items())
+            waiting = tuple(
+                said.get(session, json.dumps({"id": name}))
+                for name, session in by_id
+                if session != holder
+            )
         office = state.office
         return Board(
             leader, waiting, led=max(office.led, 0), curbs=office.curbs, history=office.history
         )
+
+    def _said(self, election: Election, deadline_s: float) -> dict[str, str]:
+        """The entries of the roster, by session."""
+        try:
+            return Entries(self._client, election).of_sessions(deadline_s)
+        except RefusedError:
+            return {}  # As above.

@@ -21,7 +21,9 @@ from coordsidecar.store.protocol import (
     RefusedError,
     UnreachableError,
 )
+from coordsidecar.store.roster import ROSTER
 from coordsidecar_adapters.etcd.keys import ElectionKeys
+from coordsidecar_adapters.etcd.roster import entries
 from coordsidecar_adapters.etcd.snapshot import Snapshot
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import (
@@ -72,15 +74,18 @@ class EtcdDirectory:
         return sorted({name for name in names if name})
 
     def board(self, name: str, *, timeout_s: float) -> Board:
-        keys = ElectionKeys(Election(namespace=self._namespace, name=name))
+        election = Election(namespace=self._namespace, name=name)
+        keys = ElectionKeys(election)
         snapshot = self._snapshot(timeout_s)
         candidates = snapshot.read(keys.queue("ASCEND", limit=0))
         record = snapshot.one(get(keys.office))
         office = Office.decode(None if record is None else record.value)
-        leader, waiting = None, tuple(key.text for key in candidates[1:])
+        said = entries(snapshot, election)
+        records = [said.get(key.name, key.text) for key in candidates]
+        leader, waiting = None, tuple(records[1:])
         if candidates:
-            first = candidates[0]
-            leader = Leader(token=office.leader_token(first.created), record=first.text)
+            token = office.leader_token(candidates[0].created)
+            leader = Leader(token=token, record=records[0])
         return Board(
             leader,
             waiting,
@@ -125,6 +130,8 @@ class EtcdDirectory:
 
 
 def _election(key: str) -> str:
-    """Whose key it is: an office record, or a candidate."""
+    """Whose key it is: an office record, or a candidate; "": neither."""
     name, slash, _ = key.partition("/")
+    if name == ROSTER:
+        return ""
     return name if slash else name.removesuffix(_OFFICE) if name.endswith(_OFFICE) else ""

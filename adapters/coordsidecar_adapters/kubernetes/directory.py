@@ -16,6 +16,7 @@ from coordsidecar_adapters.http_connection import tls_side
 from coordsidecar_adapters.kubernetes import lease as leases
 from coordsidecar_adapters.kubernetes.client import KubernetesClient
 from coordsidecar_adapters.kubernetes.lease import Lease
+from coordsidecar_adapters.kubernetes.roster import entries
 from coordsidecar_adapters.kubernetes.settings import KUBERNETES, KubernetesSettings
 
 __all__ = ["KubernetesDirectory", "directory"]
@@ -40,14 +41,34 @@ class KubernetesDirectory:
         )
 
     def board(self, name: str, *, timeout_s: float) -> Board:
-        _, found = self._find(name, time.monotonic() + timeout_s)
+        deadline_s = time.monotonic() + timeout_s
+        _, found = self._find(name, deadline_s)
         if found is None:
             return Board(None, None)
         leader = Leader(found.leader_token, found.leader) if found.holder else None
+        said = self._said(name, deadline_s)
+        if leader is not None:
+            leader = Leader(leader.token, said.pop(found.holder, leader.record))
         office = found.office
         return Board(
-            leader, None, led=max(office.led, 0), curbs=office.curbs, history=office.history
+            leader,
+            None,
+            led=max(office.led, 0),
+            curbs=office.curbs,
+            history=office.history,
+            others=tuple(said[pod] for pod in sorted(said)),
         )
+
+    def _said(self, name: str, deadline_s: float) -> dict[str, str]:
+        """What the pods of an election say of themselves, by their names; if they do, and we may
+        see it."""
+        election = Election(namespace=self._namespace, name=name)
+        settings = KubernetesSettings.read(self._url, election, self._environ)
+        client = KubernetesClient(settings, tls=tls_side(settings.access.tls, KUBERNETES))
+        try:
+            return entries(client, settings, deadline_s)
+        except RefusedError:
+            return {}
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s

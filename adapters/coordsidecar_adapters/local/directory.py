@@ -7,17 +7,20 @@ For what an operator asks and orders: no sidecar imports it before one orders by
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.history import id_of
 from coordsidecar.store.orders import Order
-from coordsidecar.store.protocol import Election, RefusedError, UnreachableError
+from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
 from coordsidecar_adapters.local.folder import lock_folder
 from coordsidecar_adapters.local.orders import OrderFiles
 from coordsidecar_adapters.local.record import read_record
+from coordsidecar_adapters.local.roster import entries, folder_of
 from coordsidecar_adapters.local.store import connect
 
 __all__ = ["LocalDirectory", "directory"]
@@ -58,7 +61,31 @@ class LocalDirectory:
         except OSError as e:
             raise RefusedError(f"cannot read {stem}{_RECORD}: {e.strerror}") from e
         curbs = OrderFiles(stem).curbs()
-        return Board(leader, None, led=max(office.led, 0), curbs=curbs, history=office.history)
+        leader, others = self._with_roster(election, leader)
+        return Board(
+            leader,
+            None,
+            led=max(office.led, 0),
+            curbs=curbs,
+            history=office.history,
+            others=others,
+        )
+
+    def _with_roster(
+        self, election: Election, leader: Leader | None
+    ) -> tuple[Leader | None, tuple[str, ...]]:
+        """The leader as it tells of itself by now, and the others who tell of themselves."""
+        try:
+            said = entries(folder_of(lock_folder(self._url, self._environ), election))
+        except OSError:
+            return leader, ()
+        others = []
+        for entry in said:
+            if leader is not None and _token(entry) == leader.token:
+                leader = Leader(leader.token, entry)
+            else:
+                others.append(entry)
+        return leader, tuple(sorted(others, key=id_of))
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         files = OrderFiles(os.path.join(self._folder, name))
@@ -76,6 +103,10 @@ class LocalDirectory:
             curbs = change(files.curbs())
             files.write_curbs(curbs)
         return curbs
+
+
+def _token(entry: str) -> object:
+    return json.loads(entry).get("token")
 
 
 @contextmanager

@@ -34,6 +34,7 @@ def as_fields(prefix: str, board: Board) -> dict[str, Any]:
         "last_token": max(board.led, leader.token if leader else 0),
         "waiting": None if waiting is None else [_who(record) for record in waiting],
         "in_order": board.in_order,
+        "others": [_who(record) for record in board.others],
         "paused": curbs.get("pause"),
         "cordoned": curbs.get("cordons", []),
         "transfer": curbs.get("transfer"),
@@ -67,8 +68,10 @@ def sentences(prefix: str, board: Board) -> str:
     else:
         lines = [f"{prefix}: led by {_shown(leader.record)}, token {leader.token}"]
     lines += _last_change(board)
+    lines += [f"       {_shown(record)}" for record in board.others]
     if waiting is None:
-        lines.append("  who stands by, this store does not tell")
+        others = "else " if board.others else ""
+        lines.append(f"  who {others}stands by, this store does not tell")
     for place, record in enumerate(waiting or ()):
         next_in_line = board.in_order and place == 0 and leader is not None
         lines.append(f"  {'next' if next_in_line else '    '} {_shown(record)}")
@@ -115,17 +118,23 @@ def rows(boards: dict[str, Board]) -> str:
     """A table of many."""
     told = [("NAME", "LEADER", "TOKEN", "STANDING BY", "ORDERED")]
     for name, board in boards.items():
-        leader, waiting = board.leader, board.waiting
+        leader = board.leader
         told.append(
             (
                 name,
                 leader_id(board) or "-",
                 str(leader.token) if leader and leads(board) else "-",
-                "?" if waiting is None else str(len(waiting)),
+                _count(board),
                 _in_short(board.curbs),
             )
         )
     return table(told)
+
+
+def _count(board: Board) -> str:
+    if board.waiting is not None:
+        return str(len(board.waiting))
+    return f"{len(board.others)}?" if board.others else "?"
 
 
 def _in_short(curbs: Curbs) -> str:
@@ -145,13 +154,44 @@ def _who(record: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         fields = None
     said = fields if isinstance(fields, dict) else {}
-    known = {
-        name: value if isinstance(value := said.get(name), str | int) else None
-        for name in ("host", "pid", "since", "version", "http", "priority")
-    }
-    safe = json_safe({"id": name_of(record), **known})
+    known = {name: _plain(said.get(name)) for name in _PLAIN}
+    safe = json_safe(
+        {"id": name_of(record), **known, "job": _job(said), "labels": _labels(said.get("labels"))}
+    )
     assert isinstance(safe, dict)
     return safe
+
+
+_PLAIN = (
+    *("host", "pid", "since", "version", "http", "priority"),
+    *("role", "role_since", "reason", "health"),
+)
+_LONGEST = 200
+_MOST_LABELS = 16
+
+
+def _plain(value: object) -> str | int | None:
+    if isinstance(value, str):
+        return value[:_LONGEST]
+    # A bool is an int to Python, but no number.
+    return value if type(value) is int else None
+
+
+def _job(said: dict[str, Any]) -> dict[str, Any] | None:
+    job = said.get("job")
+    if not isinstance(job, dict):
+        return None
+    return {"state": _plain(job.get("state")), "pid": _plain(job.get("pid"))}
+
+
+def _labels(labels: object) -> dict[str, str]:
+    if not isinstance(labels, dict):
+        return {}
+    return {
+        key[:_LONGEST]: value[:_LONGEST]
+        for key, value in list(labels.items())[:_MOST_LABELS]
+        if isinstance(value, str)
+    }
 
 
 def _shown(record: str) -> str:
@@ -160,4 +200,8 @@ def _shown(record: str) -> str:
     told += [f"pid {who['pid']}"] if who["pid"] else []
     told += [f"priority {who['priority']}"] if who["priority"] else []
     told += [f"a candidate since {who['since']}"] if who["since"] else []
+    if (job := who["job"]) is not None and job["state"] not in (None, "none"):
+        told.append(f"job {job['state']}" + (f" (pid {job['pid']})" if job["pid"] else ""))
+    told += [f"health {who['health']}"] if who["health"] else []
+    told += [f"{key}={value}" for key, value in who["labels"].items()]
     return one_line(f"{who['id']} ({', '.join(told)})" if told else str(who["id"]))

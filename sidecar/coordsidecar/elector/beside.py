@@ -1,14 +1,17 @@
 """What an elector may do beside its election, each in a thread of its own that nothing waits for:
-tell others who leads, and take the lead over from a lower priority."""
+say in the store what this instance does, tell others who leads, and take the lead over from a lower
+priority."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from coordsidecar.core.election.phases import Elector
+from coordsidecar.elector.rostering import Rostering
 from coordsidecar.hints import Protocol
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
+from coordsidecar.signs import Signs
 
 __all__ = ["Beside", "begin"]
 
@@ -20,19 +23,46 @@ class Beside(Protocol):
         """Called by the loop after each step of the core: it must return at once."""
 
 
-def begin(settings: Settings, log: Log, look: Callable[[], Elector]) -> list[Beside]:
-    """Begin what was asked for. ``look``: at the elector's state, an immutable object.
+def begin(
+    settings: Settings,
+    log: Log,
+    record: str,
+    signs: Signs,
+    now: Callable[[], tuple[Elector, float]],
+) -> list[Beside]:
+    """Begin what was asked for. ``record``: who we are. ``now``: the elector's state, an immutable
+    object, and since when it has its token.
 
     Raises `RuntimeError` if there is no thread to be had, and `ValueError` as the store does.
     """
     from coordsidecar.elector import announcing
 
-    found: list[Beside] = []
+    def look() -> Elector:
+        return now()[0]
+
+    found: list[Beside] = _rostering(settings, log, record, signs, now)
     if (announcer := announcing.start(settings, log, look)) is not None:
         found.append(announcer)
     if settings.preempt_s is not None:
         found.append(_preempting(settings, log, look))
     return found
+
+
+def _rostering(
+    settings: Settings,
+    log: Log,
+    record: str,
+    signs: Signs,
+    now: Callable[[], tuple[Elector, float]],
+) -> list[Beside]:
+    """Nobody asked for it, so nothing else is lost with it."""
+    try:
+        rostering = Rostering(settings, log, record, signs, now)
+        rostering.start()
+    except (RuntimeError, OSError) as error:
+        log.event("roster", f"others cannot see what this instance does: {error}")
+        return []
+    return [rostering]
 
 
 def _preempting(settings: Settings, log: Log, look: Callable[[], Elector]) -> Beside:

@@ -34,6 +34,7 @@ from coordsidecar.core.election.moves import (
     Tick,
     Watch,
 )
+from coordsidecar.core.election.phases import Elector as State
 from coordsidecar.core.election.phases import token_of
 from coordsidecar.elector import beside, shown
 from coordsidecar.elector.chores import Chores
@@ -120,6 +121,7 @@ class Elector:
         app: App | None,
     ) -> None:
         self._settings, self._wire, self._log, self._signs = settings, wire, log, signs
+        self._record = shown.record(settings)
         self._guard_pid, self._guard_pidfd = os.getppid(), guard_pidfd
         self._chores = Chores(
             log, guard_pid=self._guard_pid, guard_pidfd=guard_pidfd, run_mark=run_mark, app=app
@@ -132,12 +134,11 @@ class Elector:
         self._beside: list[beside.Beside] = []
         self._served: Served | None = None
         self._since_unix_s = time.time()
-        wait_s = settings.wait_s
         self._aims = Aims(
             timing=settings.timing,
             run=run_mark,
-            wait_until_s=boottime_s() + wait_s if wait_s else None,
-            try_once=wait_s == 0,
+            wait_until_s=boottime_s() + settings.wait_s if settings.wait_s else None,
+            try_once=settings.wait_s == 0,
             where=shown.where(settings),
             node_id=settings.id,
             only_well_stand=settings.only_well_stand,
@@ -147,7 +148,7 @@ class Elector:
             self._inbox,
             timing=settings.timing,
             run=run_mark,
-            record=shown.record(settings),
+            record=self._record,
         )
 
     def begin(
@@ -176,19 +177,17 @@ class Elector:
         if self._settings.http is not None:
             from coordsidecar.elector.pages import serve_pages  # Late: it imports an HTTP server.
 
-            self._served = serve_pages(
-                self._settings,
-                self._signs,
-                self._log,
-                self._inbox,
-                guard_pid=self._guard_pid,
-                now=lambda: (self._state, self._since_unix_s),  # An immutable object, and a float.
-            )
+            told = self._settings, self._signs, self._log, self._inbox
+            self._served = serve_pages(*told, guard_pid=self._guard_pid, now=self._now)
             self._workers.heard = self._served.heard
 
     def begin_beside(self) -> None:
-        """What else was asked for. Raises `RuntimeError`, `ValueError`."""
-        self._beside = beside.begin(self._settings, self._log, lambda: self._state)
+        """All that is done beside. Raises `RuntimeError`, `ValueError`."""
+        self._beside = beside.begin(self._settings, self._log, self._record, self._signs, self._now)
+
+    def _now(self) -> tuple[State, float]:
+        """For other threads: an immutable object, and since when it has its token."""
+        return self._state, self._since_unix_s
 
     def run(self, failures: Sequence[sys.UnraisableHookArgs]) -> None:
         while not self._over:

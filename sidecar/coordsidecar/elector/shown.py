@@ -13,10 +13,11 @@ from coordsidecar.core.timing import Timing
 from coordsidecar.hints import Any
 from coordsidecar.linux import boottime_s
 from coordsidecar.settings.settings import Settings
+from coordsidecar.signs import Signs
 from coordsidecar.store import registry as stores
 from coordsidecar.utc import utc
 
-__all__ = ["health", "leads_by", "record", "snapshot", "where"]
+__all__ = ["entry", "health", "leads_by", "record", "snapshot", "where"]
 
 _REASONS = {
     "Opening": "connecting to the store",
@@ -101,6 +102,22 @@ def record(settings: Settings) -> str:
     if settings.priority:
         told["priority"] = settings.priority
     return json.dumps(told)
+
+
+def entry(
+    settings: Settings, record: str, state: Elector, signs: Signs, *, since_unix_s: float
+) -> str:
+    """What others are shown of us in the roster: ``record``, and what we do."""
+    told = snapshot(settings, state, since_unix_s=since_unix_s)
+    job, pid = signs.job
+    entry: dict[str, Any] = json.loads(record)
+    entry |= {"role": told["role"], "token": told["token"], "role_since": utc(since_unix_s)}
+    entry |= {"job": {"state": job, "pid": pid or None}, "reason": told["reason"]}
+    if told["health"] is not None:
+        entry["health"] = told["health"]
+    if settings.label:
+        entry["labels"] = dict(settings.label)
+    return json.dumps(entry)
 
 
 def where(settings: Settings) -> str:

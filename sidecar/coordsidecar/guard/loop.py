@@ -30,8 +30,6 @@ from coordsidecar.core.guard.moves import (
     Report,
     ShowRole,
     Signalled,
-    StartElector,
-    StartJob,
     SuspendSelf,
     TerminalStop,
     Tick,
@@ -41,6 +39,7 @@ from coordsidecar.guard.beside import Beside
 from coordsidecar.guard.elector_process import ElectorProcess
 from coordsidecar.guard.fuse import Fuse
 from coordsidecar.guard.hands import Hands
+from coordsidecar.guard.job_shown import count, show
 from coordsidecar.guard.service import Service
 from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import BootTimer, boottime_s
@@ -168,6 +167,7 @@ class Guard:
     def _wait(self) -> list[int]:
         """Return the descriptors that there is something to read from."""
         self._write_reports()
+        show(self._state.phase, self._hands.job.pid, self._signs)
         self._service.lives()
         wake_s = min(core.next_wake_s(self._state, self._plan), self._service.due_s)
         if self._health is not None:
@@ -210,14 +210,7 @@ class Guard:
             brought = self._hands.do(effect)
             self._brought.add(brought)
             if not brought:  # Else it was refused.
-                self._count(effect)
-
-    def _count(self, effect: Effect) -> None:
-        """For the status page, which cannot see it."""
-        if isinstance(effect, StartJob):
-            self._signs.job_starts_again()
-        elif isinstance(effect, StartElector):
-            self._signs.elector_starts_again()
+                count(effect, self._signs)
 
     def _write_reports(self) -> None:
         """The log comes last: whoever takes over shall not wait for it."""

@@ -13,6 +13,7 @@ from coordsidecar.duration import parse_duration
 from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.settings.health_options import PROBE_OPTIONS
 from coordsidecar.settings.hook_options import HOOK_OPTIONS
+from coordsidecar.settings.label_options import LABEL_OPTIONS
 from coordsidecar.settings.one_option import Choice, Option, quoted
 from coordsidecar.settings.priority_options import PRIORITY_OPTIONS
 
@@ -228,6 +229,7 @@ OPTIONS = (
         "With signal: once told to stand by, the job must create the file $COORDSIDECAR_ACK "
         "within this time, or it is ended. Default: it is trusted to obey at once",
     ),
+    *LABEL_OPTIONS,
     Option(
         "role-file", _OUTPUT, "PATH", _read_role_file,
         "Keep the role, the token and its time limit in this file, as JSON.",

@@ -68,6 +68,7 @@ class Settings(Value, kw_only=True):
     health: HealthCheck | None = None
     priority: int = 0
     preempt_s: float | None = None
+    label: tuple[tuple[str, str], ...] = ()
     standby: tuple[str, ...] = ()
     while_standby: Literal["stop", "signal", "freeze"] = "stop"
     lead_signal: int | None = None

@@ -20,7 +20,9 @@ class Board(Value):
     ``waiting`` are the records of those who stand by, in the order in which they would lead where
     the store keeps one (``in_order``); None: the store does not know them. Records were written by
     anybody. ``led`` is the highest token under which anybody took office; 0 if nobody ever did.
-    ``curbs``: what operators have ordered to hold. ``history``: the last terms.
+    ``curbs``: what operators have ordered to hold. ``history``: the last terms. ``others``: what
+    instances that do not lead say of themselves, where the store does not know who stands by; more
+    may do so.
     """
 
     leader: Leader | None
@@ -29,6 +31,7 @@ class Board(Value):
     led: int = 0
     curbs: Curbs = NO_CURBS
     history: History = ()
+    others: tuple[str, ...] = ()
 
     @property
     def led_now(self) -> int:

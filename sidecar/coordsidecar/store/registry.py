@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     from coordsidecar.store.announcer import Announcer, AnnouncerFactory
     from coordsidecar.store.directory import Directory, DirectoryFactory
     from coordsidecar.store.examiner import Examiner, ExaminerFactory
+    from coordsidecar.store.roster import Roster, RosterFactory
 
-__all__ = ["announcer", "check_scheme", "connect", "directory", "examiner", "public_url", "redact"]
+__all__ = [
+    "announcer",
+    "check_scheme",
+    "connect",
+    "directory",
+    "examiner",
+    "public_url",
+    "redact",
+    "roster",
+]
 
 _GROUP = "coordsidecar.stores"
 
@@ -56,6 +66,18 @@ _DIRECTORIES = {
 
 # Those whose stores can tell others who leads by other means than the lock.
 _ANNOUNCERS = {"kubernetes": "coordsidecar_adapters.kubernetes.pods:announcer"}
+
+# Those in which each instance can say what it does.
+_ROSTERS = {
+    "local": "coordsidecar_adapters.local.roster:roster",
+    "etcd": "coordsidecar_adapters.etcd.roster:by_gateway",
+    "etcds": "coordsidecar_adapters.etcd.roster:by_gateway",
+    "etcd+grpc": "coordsidecar_adapters.etcd.roster:by_grpc",
+    "etcds+grpc": "coordsidecar_adapters.etcd.roster:by_grpc",
+    "consul": "coordsidecar_adapters.consul.roster:roster",
+    "consuls": "coordsidecar_adapters.consul.roster:roster",
+    "kubernetes": "coordsidecar_adapters.kubernetes.roster:roster",
+}
 
 # Those that can be examined before a sidecar is started.
 _EXAMINERS = {
@@ -95,6 +117,21 @@ def announcer(
         return None
     make = cast("AnnouncerFactory", _attribute(_ANNOUNCERS[scheme]))
     return make(url, election=election, node_id=node_id, environ=environ)
+
+
+def roster(
+    url: str, *, election: Election, node_id: str, environ: Mapping[str, str]
+) -> Roster | None:
+    """Where each instance says what it does, or None. Raises as `connect`."""
+    scheme = check_scheme(url)
+    if scheme not in _ROSTERS:
+        return None
+
+    def make() -> Roster | None:
+        build = cast("RosterFactory", _attribute(_ROSTERS[scheme]))
+        return build(url, election=election, node_id=node_id, environ=environ)
+
+    return _made(make, scheme, environ=environ)
 
 
 def examiner(url: str, *, election: Election, environ: Mapping[str, str]) -> Examiner | None:

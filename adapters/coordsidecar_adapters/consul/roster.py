@@ -1,0 +1,118 @@
+"""The roster of an election in Consul: a key for each instance, held by its session.
+
+When a session ends, its key stays, but nobody holds it: it no longer counts, and the next that
+writes removes it. The keys are not below the election's: all of those are read with each renewal.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+
+from coordsidecar.hints import Any
+from coordsidecar.store.protocol import (
+    Election,
+    Session,
+    SessionLostError,
+    UnreachableError,
+)
+from coordsidecar.store.roster import ROSTER, Roster, is_entry
+from coordsidecar_adapters.consul.agent import Agent
+from coordsidecar_adapters.consul.client import ConsulClient
+from coordsidecar_adapters.consul.errors import denied, is_denied
+from coordsidecar_adapters.consul.library import exceptions
+from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.http_connection import tls_side
+
+__all__ = ["ConsulRoster", "Entries", "roster"]
+
+# Consul's own limit of the operations of a transaction.
+_MOST_AT_ONCE = 60
+
+
+def roster(
+    url: str, *, election: Election, node_id: str, environ: Mapping[str, str]
+) -> Roster | None:
+    """For ``consul://`` and ``consuls://`` URLs."""
+    settings = ConsulSettings.read(url, environ)
+    return ConsulRoster(ConsulClient(settings, tls=tls_side(settings.tls, CONSUL)), election)
+
+
+class Entries:
+    """The keys of a roster, by the session that holds each."""
+
+    def __init__(self, client: ConsulClient, election: Election) -> None:
+        self._client = client
+        self.below = f"{election.namespace}/{ROSTER}/{election.name}/"
+
+    def read(self, deadline_s: float) -> list[Mapping[str, Any]]:
+        """As Consul tells of them: ``Key``, ``Session``, ``Value``, ``ModifyIndex``."""
+        _, found = self._client.call(
+            lambda agent: agent.kv.get(self.below, recurse=True, consistency="consistent"),
+            needs=f"key_prefix:read on {self.below}",
+            timeout_s=deadline_s - time.monotonic(),
+        )
+        return list(found or ())
+
+    def of_sessions(self, deadline_s: float) -> dict[str, str]:
+        """What those say whose sessions live; by session."""
+        found: dict[str, str] = {}
+        for entry in self.read(deadline_s):
+            session, said = str(entry.get("Session", "")), entry.get("Value") or b""
+            # Anybody may hold a key of any name; each speaks for itself.
+            if session and entry["Key"] == self.below + session and is_entry(said):
+                found[session] = said.decode(errors="replace")
+        return found
+
+
+class ConsulRoster:
+    """A `Roster`."""
+
+    def __init__(self, client: ConsulClient, election: Election) -> None:
+        self._client = client
+        self._entries = Entries(client, election)
+
+    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        write = {
+            "Verb": "lock",
+            "Key": f"{self._entries.below}{session.handle}",
+            "Session": session.handle,
+            "Value": base64.b64encode(entry.encode()).decode(),
+        }
+        refusal = self._transact([write], deadline_s)
+        # Nobody but this session ever locks its key: it held it, and was ended.
+        if "invalid session" in refusal or "lock delay" in refusal:
+            raise SessionLostError(f"Consul: session {session.handle} is gone")
+        if refusal:
+            raise UnreachableError(f"Consul did not take {write['Key']}: {refusal[:200]}")
+        self._remove_what_nobody_holds(deadline_s)
+
+    def _remove_what_nobody_holds(self, deadline_s: float) -> None:
+        left = [
+            {"Verb": "delete-cas", "Key": entry["Key"], "Index": entry["ModifyIndex"]}
+            for entry in self._entries.read(deadline_s)
+            if not entry.get("Session")
+        ]
+        # Another instance may be doing the same; whoever comes next does what this did not.
+        if left:
+            self._transact(left[:_MOST_AT_ONCE], deadline_s)
+
+    def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> str:
+        """Apply all of them or none: "", or why not."""
+        needs = f"key_prefix:write on {self._entries.below}"
+
+        def put(agent: Agent) -> str:
+            try:
+                agent.txn.put([{"KV": operation} for operation in operations])
+            except exceptions.ClientError as e:
+                if str(e).startswith("409 "):
+                    return str(e)
+                raise
+            return ""
+
+        refusal = self._client.call(put, needs=needs, timeout_s=deadline_s - time.monotonic())
+        if is_denied(refusal):
+            raise denied("", needs)
+        return refusal

@@ -1,0 +1,52 @@
+"""The roster: what each instance says of itself for as long as its session lives.
+
+It is for people. Nobody leads, waits or ends by it, and it stands beside the elections, so that who
+writes it, or may not, or writes nonsense, disturbs none. Each instance writes an entry of its own,
+when something has changed, as JSON; with the session it is gone, or no longer counts: no clocks are
+compared for that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from coordsidecar.hints import Protocol
+from coordsidecar.store.protocol import Election, Session
+
+__all__ = ["LONGEST_ENTRY", "ROSTER", "Roster", "RosterFactory", "is_entry"]
+
+ROSTER = ".instances"
+"""Below a namespace, the rosters of its elections; no election can have such a name."""
+
+LONGEST_ENTRY = 16_384
+"""In bytes: what is longer was not written by us."""
+
+
+class Roster(Protocol):
+    """Where the entries of one election are written; used by one thread."""
+
+    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
+        """Write what the instance that holds ``session`` says of itself, in place of what it said.
+
+        What others left who have died is tidied up. Raises `StoreError`: `SessionLostError` if that
+        session is over.
+        """
+
+
+class RosterFactory(Protocol):
+    """Does no I/O but to read files; `ValueError` as `StoreFactory`. None: there is none there."""
+
+    def __call__(
+        self, url: str, *, election: Election, node_id: str, environ: Mapping[str, str]
+    ) -> Roster | None: ...
+
+
+def is_entry(raw: str | bytes) -> bool:
+    """Whether it may be an entry; anybody may have written it."""
+    if len(raw) > LONGEST_ENTRY:
+        return False
+    try:
+        return isinstance(json.loads(raw), dict)
+    except (ValueError, RecursionError):
+        return False
