@@ -72,13 +72,8 @@ class Rostering:
         roster: Roster | None = None
         pause_s = 0.0
         while True:
-            if pause_s:
-                time.sleep(pause_s)
-            else:
-                self._changes.wait()
-                time.sleep(_SETTLES_S)
-            self._changes.take()
             try:
+                self._wait(pause_s)
                 roster = roster or self._find_roster()
                 if roster is None:
                     return
@@ -90,6 +85,15 @@ class Rostering:
             else:
                 self._log.may_repeat("roster")
                 pause_s = 0.0
+
+    def _wait(self, pause_s: float) -> None:
+        """Until something has changed; or, after a failure, for so long."""
+        if pause_s:
+            time.sleep(pause_s)
+        else:
+            self._changes.wait()
+            time.sleep(_SETTLES_S)
+        self._changes.take()
 
     def _find_roster(self) -> Roster | None:
         from coordsidecar.store import registry as stores  # Late: it loads the adapter's.
