@@ -40,29 +40,19 @@ def begin(
     def look() -> Elector:
         return now()[0]
 
-    found: list[Beside] = _rostering(settings, log, record, signs, now)
+    found: list[Beside] = []
+    try:
+        rostering = Rostering(settings, log, record, signs, now)
+        rostering.start()
+    except (RuntimeError, OSError) as error:  # Nobody asked for it: nothing else is lost with it.
+        log.event("roster", f"others cannot see what this instance does: {error}")
+    else:
+        found.append(rostering)
     if (announcer := announcing.start(settings, log, look)) is not None:
         found.append(announcer)
     if settings.preempt_s is not None:
         found.append(_preempting(settings, log, look))
     return found
-
-
-def _rostering(
-    settings: Settings,
-    log: Log,
-    record: str,
-    signs: Signs,
-    now: Callable[[], tuple[Elector, float]],
-) -> list[Beside]:
-    """Nobody asked for it, so nothing else is lost with it."""
-    try:
-        rostering = Rostering(settings, log, record, signs, now)
-        rostering.start()
-    except (RuntimeError, OSError) as error:
-        log.event("roster", f"others cannot see what this instance does: {error}")
-        return []
-    return [rostering]
 
 
 def _preempting(settings: Settings, log: Log, look: Callable[[], Elector]) -> Beside:
