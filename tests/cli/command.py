@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -78,3 +79,25 @@ def install_store(folder: Path) -> dict[str, str]:
         "[coordsidecar.stores]\nleaderfile = leaderfile_store:FileStore\n"
     )
     return {"PYTHONPATH": str(folder)}
+
+
+def at_terminal(*words: str, environ: Mapping[str, str]) -> str:
+    """Run it where standard output is a terminal; return what that shows."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coordsidecar", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm", **environ},
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:
+        pass  # So a terminal says that nobody writes any more.
+    finally:
+        os.close(ours)
+        process.wait()
+    return shown.decode().replace("\r\n", "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coordsidecar.cli.doctor import DOCTOR_OPTIONS
-from tests.cli.command import coordsidecar, install_store, refusal
+from tests.cli.command import at_terminal, coordsidecar, install_store, refusal
 from tests.doctor.examined import doctor
 from tests.servers import EtcdServer
 from tests.servers.process import free_ports
@@ -20,23 +19,8 @@ from tests.servers.process import free_ports
 
 def on_a_terminal(environ: dict[str, str]) -> str:
     """What it shows there."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "coordsidecar", "doctor", "--store", "local:/tmp", "--name", "x"],
-        stdout=theirs,
-        env={**os.environ, "TERM": "xterm", **environ},
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 65536):
-            shown += piece
-    except OSError:
-        pass  # So a terminal says that nobody writes any more.
-    finally:
-        os.close(ours)
-        process.wait(timeout=60)
-    return shown.decode()
+    words = ("doctor", "--store", "local:/tmp", "--name", "x")
+    return at_terminal(*words, environ=environ)
 
 
 def test_people_get_a_line_each_and_the_remedy_below(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from coordsidecar.cli import operate
 from coordsidecar.cli.operate import Said
 from coordsidecar.cli.words import split
+from coordsidecar.log import wants_colour
 from coordsidecar.settings.questions import OPTIONS_OF
 from coordsidecar.settings.sources import UsageError
 
@@ -33,6 +34,21 @@ def ask(question: str, words: list[str], *, show: Callable[[str], bool]) -> Said
     if len(arguments) != (0 if question == "list" else 1):
         takes = _TAKES.get(question, "the NAME of one election")
         raise UsageError(f"{question} takes {takes}: see coordsidecar {question} --help")
+    if "--json" in said or not wants_colour(1, os.environ):
+        return _answer(question, arguments, flags, said, show)
+    from coordsidecar.cli.paint import painted
+
+    answer = _answer(question, arguments, flags, said, lambda line: show(painted(line)))
+    return Said(painted(answer.text), answer.exit_code)
+
+
+def _answer(
+    question: str,
+    arguments: tuple[str, ...],
+    flags: dict[str, str],
+    said: set[str],
+    show: Callable[[str], bool],
+) -> Said:
     as_json, environ = "--json" in said, os.environ
     if question == "list":
         return operate.list_all(flags=flags, environ=environ, as_json=as_json)
