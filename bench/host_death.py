@@ -44,7 +44,7 @@ from bench.job import Job
 from bench.scenarios import BUSY_PERIOD_US, Arena, BenchError
 from bench.wrapper import wait_for
 from coordsidecar.duration import parse_duration
-from tests.chaos.deaths import kill_at_once
+from tests.e2e.at_once import kill_at_once
 
 _FIGURE = "host-death"
 # The locks of `local:` are for one host.

@@ -8,52 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import psutil
 
 from tests.chaos.strikes import CUT
 from tests.chaos.team import Team
+from tests.e2e.at_once import kill_at_once, stop_all
 
 __all__ = [
     "cut_and_later_revoke",
     "freeze_next_kill_host",
     "just_renewed",
-    "kill_at_once",
     "kill_host",
     "kill_two_hosts",
 ]
 
 _WAKES_AFTER_TTLS = 3
 _REVOKED_WITHIN_TTLS = 0.9
-
-
-def kill_at_once(find: Callable[[], Iterable[psutil.Process]]) -> int:
-    """Kill whoever ``find`` finds, in such a way that nobody acts on the death of another.
-
-    ``find`` names parents before their children. Returns when, on CLOCK_MONOTONIC in ns.
-    """
-    victims, struck_ns = _stop_all(find)
-    # Children go first: the kernel continues who is stopped in a group that a death orphans.
-    for victim in reversed(victims):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            victim.kill()
-    return struck_ns
-
-
-def _stop_all(find: Callable[[], Iterable[psutil.Process]]) -> tuple[list[psutil.Process], int]:
-    """Stop whoever ``find`` finds, until it finds nobody new; return them, and since when."""
-    stopped: list[psutil.Process] = []
-    new = list(find())
-    struck_ns = time.monotonic_ns()
-    while new:
-        for process in new:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.suspend()
-        stopped += new
-        # Who was about to fork has a child by now.
-        new = [process for process in find() if process not in stopped]
-    return stopped, struck_ns
 
 
 # ── whole hosts ────────────────────────────────────────────────────────────────────────────────
@@ -79,7 +51,7 @@ def freeze_next_kill_host(team: Team) -> Iterator[int]:
     Who was stopped wakes when whatever it knew has been out of date for long.
     """
     leader, following = team.leader(), team.first_standby()
-    frozen, _ = _stop_all(following.everyone)
+    frozen, _ = stop_all(following.everyone)
     try:
         struck_ns = kill_at_once(leader.everyone)
         yield struck_ns

@@ -13,6 +13,7 @@ import pytest
 from coordsidecar.settings.serving import UnixSocket
 from tests.cli.command import Result, coordsidecar, refusal
 from tests.e2e.arena import Arena
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.sidecars import wait_for
 from tests.elector.shown import ask
 
@@ -69,8 +70,7 @@ def test_a_death_of_all_is_not_told_of(arena_of: Callable[[str], Arena]) -> None
     sidecar = arena.start()
     arena.stamps.wait_for_stints(1)
 
-    for process in [*sidecar.everyone()]:
-        process.kill()
+    kill_at_once(sidecar.everyone)
     wait_for(lambda: terms(arena)[0]["state"] == "unknown", "its lease to end")
     (row,) = history(arena).out.splitlines()[1:]
     status = coordsidecar("status", *about(arena))

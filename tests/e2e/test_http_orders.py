@@ -17,6 +17,7 @@ import pytest
 from coordsidecar.settings.serving import UnixSocket
 from tests.cli.command import coordsidecar
 from tests.e2e.arena import PATIENT_TTL, Arena
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.scraped import Scraped
 from tests.e2e.sidecars import Sidecar, wait_for
 from tests.elector.shown import ask, post
@@ -188,11 +189,7 @@ def test_a_socket_is_taken_over_from_the_dead_and_from_nobody_else(
 
     second = local.start(*option)
     code = second.wait()
-    everyone = first.everyone()
-    for process in everyone:
-        process.suspend()  # Or one of them finds another dead, and tidies up.
-    for process in everyone:
-        process.kill()
+    kill_at_once(first.everyone)  # Or one of them finds another dead, and tidies up.
     first.process.wait()
     left_behind = os.path.exists(where.path)
     local.start(*option)

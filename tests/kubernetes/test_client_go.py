@@ -10,8 +10,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.chaos.deaths import kill_at_once
 from tests.e2e.arena import Arena
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 from tests.kubernetes.client_go import DURATION_S, LONGEST_PAUSE_S, ClientGo
 from tests.servers import KubernetesServer

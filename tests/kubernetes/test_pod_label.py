@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.sidecars import Sidecar, wait_for
 from tests.kubernetes.manifests import render
 from tests.kubernetes.test_rights import Account, account
@@ -96,8 +97,7 @@ def test_the_next_leader_takes_it_off_a_pod_whose_owner_died(pods: Pods) -> None
     pods.sidecar("b")
     pods.become(a="leader", b="standby")
 
-    for process in leader.everyone():
-        process.kill()
+    kill_at_once(leader.everyone)
 
     pods.become(a="standby", b="leader")
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.command import coordsidecar
 from tests.docs.test_pages import blocks
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.sidecars import Sidecar, has_ended, wait_for
 from tests.kubernetes.manifests import one, render
 from tests.servers import KubernetesServer
@@ -104,10 +105,7 @@ def stands_by(sidecar: Sidecar) -> None:
 def kill_all(sidecar: Sidecar) -> None:
     """All at once, as their host's end would."""
     everyone = sidecar.everyone()
-    for process in everyone:
-        process.suspend()
-    for process in everyone:
-        process.kill()
+    kill_at_once(sidecar.everyone)
     wait_for(lambda: all(has_ended(process) for process in everyone), "them to be dead")
 
 

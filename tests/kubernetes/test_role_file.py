@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.sidecars import Sidecar, wait_for
 from tests.kubernetes.manifests import pods, render
 from tests.servers import KubernetesServer
@@ -87,10 +88,7 @@ def test_the_app_does_nothing_by_a_role_file_whose_time_is_over(pod: Callable[[s
     first = pod("first")
     with first.app():
         wait_for(first.steps, "a step of the app")
-        for process in first.sidecar.everyone():
-            process.suspend()
-        for process in first.sidecar.everyone():
-            process.kill()
+        kill_at_once(first.sidecar.everyone)
         second = pod("second")
         with second.app():
             wait_for(second.steps, "a step of the second app")
