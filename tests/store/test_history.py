@@ -86,6 +86,18 @@ def test_the_oldest_goes() -> None:
     assert begun(terms, 99, RECORD, LATER) == (*terms[1:], Term(99, "web-3", LATER))
 
 
+def test_what_ended_more_than_a_year_ago_goes_but_not_the_last_of_all() -> None:
+    old = Term(1, "a", "2024-02-28T00:00:00Z", "2025-11-30T05:00:59Z", "why")
+    year = Term(2, "b", "2024-02-28T00:00:00Z", "2025-11-30T05:01:00Z", "why")
+    unknown, stranger = Term(3, "c", "2025-11-01T00:00:00Z"), Term(4, "d", "soon")
+    last = Term(5, "e", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "why")
+
+    begins = begun((old, year, unknown, stranger, last), 9, RECORD, LATER)
+
+    assert begins == (year, stranger, last, Term(9, "web-3", LATER))
+    assert begun((ONE, LAST), 10, RECORD, "2028-02-29T00:00:00Z")[0] == LAST
+
+
 def test_only_the_last_term_ends_and_once() -> None:
     assert ended((), 9, "why", AT) == ()
     assert ended((ONE, LAST), 7, "why", AT) == (ONE, LAST)

@@ -50,11 +50,15 @@ History = tuple[Term, ...]
 
 
 def begun(history: History, token: int, record: str, at: str) -> History:
-    """With the term of whoever says ``record`` of itself; the oldest goes. Safe to repeat."""
+    """With the term of whoever says ``record`` of itself. The oldest goes, and whatever ended more
+    than a year before ``at``; but not the last one. Safe to repeat."""
     if history and history[-1].token == token:
         return history
     term = Term(token, id_of(record)[:_LONGEST_ID], at)
-    return (*history, term)[-MOST_TERMS:]
+    # Texts of one form sort as their times do, even of a 29 February that there was not.
+    oldest = f"{int(at[:4]) - 1:04}{at[4:]}"
+    kept = [one for one in history[:-1] if (one.ended or one.began) >= oldest]
+    return (*kept, *history[-1:], term)[-MOST_TERMS:]
 
 
 def ended(history: History, token: int, why: str, at: str) -> History:
