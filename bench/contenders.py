@@ -64,13 +64,13 @@ class Contender(Protocol):
 
 
 class Coordsidecar:
-    """``store`` is a URL."""
+    """``store`` is a URL. ``options``: that, and the TTL."""
 
     def __init__(self, name: str, store: str, *, ttl_s: float, title: str = "") -> None:
         self.name = name
         self.title = title or f"coordsidecar {name}"
         self._store = store
-        self._options = ["--store", store, "--ttl", f"{ttl_s:g}s"]
+        self.options = ["--store", store, "--ttl", f"{ttl_s:g}s"]
 
     def with_ttl(self, ttl_s: float) -> Coordsidecar:
         ttl_s = max(ttl_s, CONSUL_TTL_S) if self.name == "consul" else ttl_s
@@ -79,13 +79,13 @@ class Coordsidecar:
 
     def argv(self, election: str, command: list[str]) -> list[str]:
         python = [sys.executable, "-m", "coordsidecar"]
-        return [*python, *self._options, "--name", election, "--", *command]
+        return [*python, *self.options, "--name", election, "--", *command]
 
     def script_argv(self, election: str, command: list[str]) -> list[str] | None:
         script = Path(sys.executable).with_name("coordsidecar")
         if not script.exists():
             return None
-        return [str(script), *self._options, "--name", election, "--", *command]
+        return [str(script), *self.options, "--name", election, "--", *command]
 
     def waits(self, standby: Wrapper, election: str, *, behind: int = 1) -> bool:
         return "standing-by" in standby.log()

@@ -52,3 +52,15 @@ def test_a_short_chaos_run_prints_its_table_and_that_all_was_well() -> None:
         r"^kill \w+ +local +\d+ +0 +\d+ +\d+ +\d+ +0 +0 +0$", done.stdout, re.MULTILINE
     )
     assert " 0 violations" in done.stdout
+
+
+def test_one_order_of_each_kind_in_a_fleet_prints_what_it_took() -> None:
+    done = run("bench.operated", "--stores", "local", "--rounds", "1", "--clients", "0")
+
+    assert done.returncode == 0, done.stderr
+    told = re.findall(
+        r"^coordsidecar local, 5 instances, (\S+): 1 times, 2 jobs; .*; overlap 0 ms$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert told == ["SIGTERM", "step-down", "transfer"], done.stdout
