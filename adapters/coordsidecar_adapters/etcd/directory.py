@@ -65,6 +65,7 @@ class EtcdDirectory:
     def __init__(self, calls: Transport, namespace: str) -> None:
         self._calls = calls
         self._namespace = namespace
+        self._sees_rosters = True
 
     def names(self, *, timeout_s: float) -> list[str]:
         below = f"{self._namespace}/"
@@ -80,7 +81,7 @@ class EtcdDirectory:
         candidates = snapshot.read(keys.queue("ASCEND", limit=0))
         record = snapshot.one(get(keys.office))
         office = Office.decode(None if record is None else record.value)
-        said = entries(snapshot, election)
+        said = self._said(snapshot, election)
         records = [said.get(key.name, key.text) for key in candidates]
         leader, waiting = None, tuple(records[1:])
         if candidates:
@@ -94,6 +95,17 @@ class EtcdDirectory:
             curbs=office.curbs,
             history=office.history,
         )
+
+    def _said(self, snapshot: Snapshot, election: Election) -> dict[str, str]:
+        """What the candidates say of themselves, by key; nothing where we may not see it. Asked
+        once, for whoever is refused logs in anew, which costs etcd as much as a thousand reads."""
+        if not self._sees_rosters:
+            return {}
+        try:
+            return entries(snapshot, election)
+        except RefusedError:
+            self._sees_rosters = False
+            return {}  # To know who leads is worth more than nothing.
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         self._change(name, order.put_into, time.monotonic() + timeout_s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coordsidecar.store.protocol import Election, RefusedError, Session
+from coordsidecar.store.protocol import Election, Session
 from coordsidecar.store.roster import ROSTER, Roster, is_entry
 from coordsidecar_adapters.etcd.client import EtcdClient
 from coordsidecar_adapters.etcd.lease import lease_of
@@ -41,14 +41,11 @@ def by_grpc(
 
 
 def entries(snapshot: Snapshot, election: Election) -> dict[str, str]:
-    """What each instance says of itself, by the name of its candidate's key; empty where we may
-    not see it: to know who leads is worth more than nothing."""
+    """What each instance says of itself, by the name of its candidate's key. Raises `StoreError`:
+    `RefusedError` where we may not see it."""
     below = _below(election)
     asked: Json = {"key": b64(below), "range_end": range_end(below)}
-    try:
-        found = snapshot.read({"request_range": asked})
-    except RefusedError:
-        return {}
+    found = snapshot.read({"request_range": asked})
     queue = f"{election.prefix}/"
     return {queue + key.name.removeprefix(below): key.text for key in found if is_entry(key.value)}
 
