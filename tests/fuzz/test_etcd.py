@@ -56,7 +56,7 @@ _ANSWERS: dict[str, list[Any]] = {
     "campaign": [_STANDING | {"succeeded": False}, _STANDING, _BEHIND],
     "standing": [_LED, _SECOND, _LOST],
     "take_office": [_STANDING | _LED, _BEHIND | _SECOND],
-    "resign": [_txn([], [_KEY], [_KEY], [_OFFICE], [_NEXT]), _txn([], [], [], [], [])],
+    "resign": [_txn([], [_KEY], [_KEY], [_OFFICE], [_NEXT]) | _LED, _txn([], [], [], [], [])],
     "close": [{"header": _HEADER}],
     "leader": [_range(_KEY), _range()],
     "watch_held": [
