@@ -1,6 +1,6 @@
 """The roster of an election in Kubernetes: an annotation of each instance's own pod.
 
-So it is gone with the pod. It is written where pods are labelled (``?label-pods=1``), for that
+So it is gone with the pod. It is written where pods are labelled (``?label-pods=yes``), for that
 takes the same right. What the sidecar of a pod that still runs left is written anew when that is
 started again.
 """
