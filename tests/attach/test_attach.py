@@ -12,6 +12,7 @@ import pytest
 
 from tests.attach.apps import Apps, is_held, is_running
 from tests.e2e.sidecars import has_ended, named, status_of, wait_for
+from tests.e2e.test_roster import leader
 
 
 def test_the_lead_moves_and_only_the_leaders_app_acts(apps: Apps) -> None:
@@ -23,6 +24,14 @@ def test_the_lead_moves_and_only_the_leaders_app_acts(apps: Apps) -> None:
     assert is_held(led)
     assert leader.wait() == 128 + signal.SIGTERM
     assert apps.order() == ["a", "b"]
+
+
+def test_no_process_of_ours_is_shown_as_the_app(apps: Apps) -> None:
+    apps.pair()
+
+    wait_for(lambda: leader(apps.arena).get("said_at"), "the leader to say what it does")
+
+    assert leader(apps.arena)["job"] == {"state": "none", "pid": None}
 
 
 def test_an_app_that_was_held_goes_on_where_it_was(apps: Apps) -> None:

@@ -192,9 +192,11 @@ def test_who_is_below_the_guard_is_heard(door: Door) -> None:
 
 
 def test_who_is_not_below_the_guard_is_not_heard(door: Door) -> None:
-    door.say(b"READY=1")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as guard:
+        door.senders = Senders(guard.pid)
+        door.say(b"READY=1")
 
-    assert door.read() == []
+        assert door.read() == []
 
 
 def test_who_is_gone_is_heard_if_it_was_a_user_of_the_jobs(door: Door) -> None:
@@ -231,6 +233,12 @@ def test_a_number_that_has_passed_to_another_user_proves_nothing(door: Door) -> 
 
         assert is_heard
         assert not door.senders.is_the_jobs(job.pid, 12345)
+
+
+def test_who_says_the_guards_number_is_an_orphan_of_the_jobs(door: Door) -> None:
+    """As `systemd-notify` does as root: it says its parent's."""
+    assert door.senders.is_the_jobs(os.getpid(), os.getuid())
+    assert not door.senders.is_the_jobs(os.getppid(), os.getuid())
 
 
 def test_who_is_hidden_in_another_namespace_is_nobody_of_the_jobs(door: Door) -> None:

@@ -14,12 +14,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coordsidecar.store import registry
 from coordsidecar.store.directory import Board
-from coordsidecar.store.protocol import Election, Held, RefusedError, SessionLostError
+from coordsidecar.store.protocol import (
+    Election,
+    Held,
+    RefusedError,
+    SessionLostError,
+    UnreachableError,
+)
 from coordsidecar.store.roster import LONGEST_ENTRY, Roster
 from coordsidecar_adapters.local.roster import LocalRoster
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
@@ -48,7 +55,7 @@ def roster(harness: Harness, election: Election) -> NewRoster:
 @pytest.fixture
 def look(harness: Harness, election: Election) -> Look:
     directory = registry.directory(harness.url, namespace=election.namespace, environ={})
-    return lambda: directory.board(election.name, timeout_s=CALL_S)
+    return lambda: directory.board(election.name, in_full=True, timeout_s=CALL_S)
 
 
 def entry(candidate: Candidate, **says: object) -> str:
@@ -60,8 +67,14 @@ def tell(roster: Roster, candidate: Candidate, said: str) -> None:
     roster.tell(candidate.session, said, timeout_s=CALL_S)
 
 
-def others(board: Board) -> list[str]:
-    return [*(board.waiting or ()), *board.others]
+def others(board: Board) -> list[dict[str, Any]]:
+    return [json.loads(record) for record in (*(board.waiting or ()), *board.others)]
+
+
+def leading(board: Board) -> dict[str, Any]:
+    assert board.leader is not None
+    record: dict[str, Any] = json.loads(board.leader.record)
+    return record
 
 
 def test_leader_and_standby_are_shown_as_they_say_by_now(
@@ -79,8 +92,9 @@ def test_leader_and_standby_are_shown_as_they_say_by_now(
 
     board = look()
     assert board.leader is not None
-    assert (board.leader.token, board.leader.record) == (token, leads)
-    assert others(board) == [stands]
+    assert board.leader.token == token
+    assert leading(board) == json.loads(leads)
+    assert others(board) == [json.loads(stands)]
 
 
 def test_who_has_not_said_anything_is_shown_as_ever(
@@ -125,8 +139,8 @@ def test_it_is_gone_with_the_session(
     leader.leads()
     standby.campaign()
     told = roster()
-    tell(told, standby, said := entry(standby))
-    assert others(look()) == [said]
+    tell(told, standby, said := entry(standby, job="none"))
+    assert others(look()) == [json.loads(said)]
 
     harness.end_session(standby.session)
 
@@ -142,7 +156,7 @@ def test_on_one_host_it_is_gone_with_its_lock(
     standby, told = candidate(), roster()
     candidate().leads()
     tell(told, standby, said := entry(standby))
-    assert others(look()) == [said]
+    assert others(look()) == [json.loads(said)]
 
     _let_go(told)
 
@@ -153,6 +167,8 @@ def test_what_the_dead_left_the_next_removes(
     candidate: NewCandidate, roster: NewRoster, harness: Harness, election: Election
 ) -> None:
     dead, alive, told = candidate(), candidate(), roster()
+    dead.campaign()
+    alive.campaign()
     tell(told, dead, entry(dead))
     harness.end_session(dead.session)
     if isinstance(told, LocalRoster):
@@ -179,6 +195,85 @@ def test_what_anybody_wrote_is_no_entry(
         assert isinstance(leader.renews_and_looks(), Held)
     assert before.leader is not None
     assert before.leader.token == token
+
+
+def test_nobody_is_taken_for_another_by_what_an_entry_says(
+    candidate: NewCandidate, harness: Harness, election: Election, look: Look
+) -> None:
+    leader, standby = candidate(), candidate()
+    token = leader.leads()
+    standby.campaign()
+    lie = json.dumps({"id": "zz", "token": token, "job": "runs"}).encode()
+
+    with _written(harness, election, leader, lie):
+        board = look()
+
+    assert leading(board) == json.loads(leader.record) | {"token": token, "job": "runs"}
+    assert "zz" not in [who["id"] for who in others(board)]
+
+
+@pytest.mark.stores("etcd", "etcd+grpc", "consul")
+def test_what_cannot_be_read_is_left_out(
+    candidate: NewCandidate, harness: Harness, election: Election, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> dict[str, str]:
+        raise UnreachableError("the answer is far too long")
+
+    leader = candidate()
+    leader.leads()
+    directory = registry.directory(harness.url, namespace=election.namespace, environ={})
+    if isinstance(harness, EtcdHarness):
+        monkeypatch.setattr("coordsidecar_adapters.etcd.directory.entries", fail)
+    else:
+        monkeypatch.setattr("coordsidecar_adapters.consul.roster.Entries.of_sessions", fail)
+
+    board = directory.board(election.name, in_full=True, timeout_s=CALL_S)
+
+    assert leading(board) == json.loads(leader.record)
+
+
+@pytest.mark.stores("etcd", "etcd+grpc")
+def test_nothing_of_it_hangs_on_the_lease(
+    candidate: NewCandidate, roster: NewRoster, harness: EtcdHarness, election: Election
+) -> None:
+    """Since 3.5.28 nobody may keep a lease alive who may not write all that does."""
+    leader = candidate()
+    tell(roster(), leader, entry(leader, token=leader.leads()))
+
+    hangs = harness.server.etcdctl("lease", "timetolive", leader.session.handle, "--keys")
+
+    assert f"attached keys([{election.prefix}/{leader.session.handle}])" in hangs
+
+
+@pytest.mark.stores("local")
+def test_no_link_is_followed_and_no_file_of_others_is_touched(
+    candidate: NewCandidate,
+    roster: NewRoster,
+    harness: LocalHarness,
+    election: Election,
+    tmp_path: Path,
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "0123456789abcdef.json").write_text("{}")
+    below = _folder(harness) / election.namespace / ".instances"
+    below.mkdir(parents=True)
+    (below / election.name).symlink_to(theirs)
+    leader = candidate()
+    said = entry(leader, token=leader.leads())
+
+    with pytest.raises(RefusedError, match="local store: "):
+        tell(roster(), leader, said)
+    (below / election.name).unlink()
+    (below / election.name).mkdir()
+    for name in ("package.json", "0123456789ABCDEF.json"):
+        (below / election.name / name).write_text("{}")
+    (below / election.name / "fedcba9876543210.json").symlink_to(theirs / "0123456789abcdef.json")
+    tell(roster(), leader, said)
+
+    assert [path.name for path in theirs.iterdir()] == ["0123456789abcdef.json"]
+    left = {path.name for path in (below / election.name).iterdir()}
+    assert {"package.json", "0123456789ABCDEF.json"} < left
 
 
 def test_no_election_is_listed_for_it(
@@ -216,14 +311,15 @@ def test_who_may_not_write_it_leads_all_the_same(
     token = ours.leads()
 
     assert told is not None
-    with pytest.raises(RefusedError, match="permission denied"):
+    needs = f"readwrite on the prefix {election.namespace}/.instances/{election.name}/ "
+    with pytest.raises(RefusedError, match=f"permission denied; grant its role {needs}"):
         tell(told, ours, entry(ours))
 
     assert isinstance(ours.renews_and_looks(), Held)
     directory = registry.directory(url, namespace=election.namespace, environ=environ)
     before = _logins(server)
     for _ in range(5):
-        board = directory.board(election.name, timeout_s=CALL_S)
+        board = directory.board(election.name, in_full=True, timeout_s=CALL_S)
         assert board.leader is not None
         assert (board.leader.token, board.leader.record) == (token, ours.record)
     # Whoever is refused logs in anew, in case it is that; and not each time it looks.
@@ -282,7 +378,7 @@ def _written(
         yield
     else:
         assert isinstance(harness, LocalHarness)
-        path = _folder(harness) / below / f"{uuid.uuid4().hex}.json"
+        path = _folder(harness) / below / f"{uuid.uuid4().hex[:16]}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)
         with path.open() as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -146,8 +147,8 @@ def test_what_etcd_grants_besides_is_what_it_takes_to_say_what_one_does(
 
     _says_what_it_does(url, ours, environ)
 
-    assert _shows(url, etcd_login(server, watcher, 1)) == _SAID
-    assert _shows(url, etcd_login(server, ETCD_CHECK, 2)) == ours.record
+    assert _shows(url, etcd_login(server, watcher, 1)) == json.loads(ours.record) | _SAID
+    assert _shows(url, etcd_login(server, ETCD_CHECK, 2)) == json.loads(ours.record)
     with pytest.raises(RefusedError, match="permission denied"):
         _says_what_it_does(url, ours, etcd_login(server, less, 3))
     assert isinstance(ours.renews_and_looks(), Held)
@@ -211,8 +212,11 @@ def test_what_consul_grants_besides_is_what_it_takes_to_say_what_one_does(
 
     _says_what_it_does(url, ours, environ)
 
-    assert _shows(url, _consul_token(server, [*CONSUL_CHECK, *reads], 1)) == _SAID
-    assert _shows(url, _consul_token(server, CONSUL_CHECK, 2)) == ours.record
+    assert (
+        _shows(url, _consul_token(server, [*CONSUL_CHECK, *reads], 1))
+        == json.loads(ours.record) | _SAID
+    )
+    assert _shows(url, _consul_token(server, CONSUL_CHECK, 2)) == json.loads(ours.record)
     for number, less in enumerate((CONSUL_INSTANCE, [*CONSUL_INSTANCE, *reads]), start=3):
         with pytest.raises(RefusedError, match="the token needs key_prefix:write"):
             _says_what_it_does(url, ours, _consul_token(server, less, number))
@@ -260,20 +264,22 @@ def _a_whole_life(store: Store) -> None:
         second.close()
 
 
-_SAID = '{"id": "a", "job": {"state": "running"}}'
+_SAID = {"job": {"state": "running"}}
 
 
 def _says_what_it_does(url: str, ours: Candidate, environ: dict[str, str]) -> None:
     told = registry.roster(url, election=ELECTION, node_id="a", environ=environ)
     assert told is not None
-    told.tell(ours.session, _SAID, timeout_s=CALL_S)
+    told.tell(ours.session, json.dumps(_SAID), timeout_s=CALL_S)
 
 
-def _shows(url: str, environ: dict[str, str]) -> str | None:
+def _shows(url: str, environ: dict[str, str]) -> dict[str, object]:
     """What one is shown of the leader who asks with these rights."""
     directory = registry.directory(url, namespace=ELECTION.namespace, environ=environ)
-    leader = directory.board(ELECTION.name, timeout_s=CALL_S).leader
-    return leader.record if leader is not None else None
+    leader = directory.board(ELECTION.name, in_full=True, timeout_s=CALL_S).leader
+    assert leader is not None
+    told: dict[str, object] = json.loads(leader.record)
+    return told
 
 
 def _stand(stack: ExitStack, store: Store) -> Candidate:

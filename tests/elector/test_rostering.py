@@ -1,10 +1,8 @@
-"""When an instance says what it does, and what it says; without a store."""
+"""When an instance says what it does, and what it says; no store, no thread, no clock."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -45,88 +43,130 @@ class Roster:
     def __init__(self) -> None:
         self.entries: list[dict[str, object]] = []
         self.refusals: list[Exception] = []
-        self.told = threading.Semaphore(0)
 
     def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
         self.entries.append({"session": session.handle, **json.loads(entry)})
-        self.told.release()
         if self.refusals:
             raise self.refusals.pop(0)
 
-    def wait_for_one(self) -> dict[str, object]:
-        self.told.acquire()  # pytest's time-out bounds it.
-        return self.entries[-1]
-
 
 class Us:
-    def __init__(self, state: Elector, **flags: str) -> None:
+    """An instance, and what it has said; its clock, and its threads, are the test's."""
+
+    def __init__(self, state: Elector, roster: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
         self.state, self.signs, self.lines = state, Signs(), list[tuple[str, str]]()
+        self.roster, self.now_s = roster, 100.0
+        self.threads: list[Callable[[], None]] = []
+        monkeypatch.setattr(registry, "roster", lambda *_, **__: roster)
+        monkeypatch.setattr(rostering, "boottime_s", lambda: self.now_s)
+        monkeypatch.setattr(
+            "_thread.start_new_thread", lambda run, _arguments: self.threads.append(run)
+        )
         log = Log(fmt="text", election="default/n", node_id="us")
         log.event = lambda name, message, /, **_: self.lines.append((name, message))  # type: ignore[method-assign]
         record = json.dumps({"id": "us", "host": "h"})
         self.rostering = Rostering(
-            settings(**flags), log, record, self.signs, lambda: (self.state, SINCE_S)
+            settings(), log, record, self.signs, lambda: (self.state, SINCE_S)
         )
 
-    def becomes(self, state: Elector) -> None:
-        was, self.state = self.state, state
-        self.rostering.stepped(was, state)
+    def steps(self, state: Elector | None = None, *, after_s: float = 0.0) -> int:
+        """The loop takes a step, and what begins ends at once. Returns how often it has told."""
+        self.now_s += after_s
+        was, self.state = self.state, state or self.state
+        self.rostering.stepped(was, self.state)
+        self.end()
+        return len(self.roster.entries)
 
-    @property
-    def has_news(self) -> bool:
-        return self.rostering._changes.take() != []
+    def end(self) -> None:
+        while self.threads:
+            self.threads.pop(0)()
 
 
 @pytest.fixture
-def roster(monkeypatch: pytest.MonkeyPatch) -> Roster:
-    """What is found in the store, by a thread that does not wait for things to settle."""
-    found = Roster()
-    monkeypatch.setattr(rostering, "_SETTLES_S", 0.0)
-    monkeypatch.setattr(registry, "roster", lambda *_, **__: found)
-    return found
+def us(monkeypatch: pytest.MonkeyPatch) -> Us:
+    return Us(elector(Joining()), Roster(), monkeypatch)
 
 
-# ── what is news ───────────────────────────────────────────────────────────────────────────────
+# ── when ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_to_stand_by_and_to_lead_is_news_and_to_go_on_is_not() -> None:
-    us = Us(elector(Joining()))
-    told = []
+def test_what_is_new_is_said_once_with_the_first_step_that_is_late_enough(us: Us) -> None:
+    told = [us.steps(WAITING), us.steps(after_s=0.4), us.steps(after_s=0.2)]
+    told += [us.steps(after_s=3.0), us.steps(after_s=3.0)]
 
-    for state in (WAITING, replace(WAITING, renewed_at_s=50.0), LEADING, LEADING):
-        us.becomes(state)
-        told.append(us.has_news)
-
-    assert told == [True, False, True, False]
+    assert told == [0, 0, 1, 1, 1]
 
 
-def test_what_passes_is_no_news_nor_what_there_is_no_session_for() -> None:
-    us = Us(LEADING)
+def test_all_that_comes_with_a_takeover_is_said_once(us: Us) -> None:
+    us.steps(WAITING)
+    us.steps(LEADING, after_s=0.1)
+    us.signs.job_is("running", 99)
+    us.steps(after_s=0.01)
 
+    assert us.steps(after_s=0.6) == 1
+    assert us.roster.entries[0]["role"] == "leader"
+    assert us.roster.entries[0]["job"] == {"state": "running", "pid": 99}
+    assert us.steps(after_s=9.0) == 1
+
+
+def test_what_passes_is_not_said_nor_what_there_is_no_session_for(us: Us) -> None:
     for phase in (Joining(), Resting(50.0)):
-        us.becomes(elector(phase))
+        us.steps(elector(phase))
+        us.steps(after_s=9.0)
 
-    assert not us.has_news
+    assert us.roster.entries == []
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda us: replace(us.state, session=OTHER),
-        lambda us: replace(us.state, condition=Condition("sick", "no answer")),
         lambda us: elector(Leading(Held(8, True, "", 1)), session=SESSION),
-        lambda us: us.signs.job_is("running", 99) or us.state,
+        lambda us: replace(us.state, condition=Condition("sick", "no answer")),
+        lambda us: us.signs.job_is("restarting", 0) or us.state,
     ],
-    ids=["session", "health", "token", "job"],
+    ids=["session", "token", "health", "job"],
 )
-def test_each_of_what_is_said_is_news(change: Callable[[Us], Elector]) -> None:
-    us = Us(LEADING)
-    us.becomes(LEADING)
-    assert us.has_news
+def test_each_of_what_is_said_is_said_anew(us: Us, change: Callable[[Us], Elector]) -> None:
+    us.steps(LEADING)
+    us.steps(after_s=0.6)
+    assert us.steps(after_s=9.0) == 1
 
-    us.becomes(change(us))
+    us.steps(change(us))
 
-    assert us.has_news
+    assert us.steps(after_s=0.6) == 2
+
+
+def test_a_job_that_is_found_changed_is_told_of_at_once(us: Us) -> None:
+    us.steps(LEADING)
+    us.steps(after_s=0.6)
+    us.signs.job_is("restarting", 0)
+
+    assert us.steps(after_s=3.0) == 2
+
+
+def test_a_job_that_restarts_all_the_time_is_told_of_now_and_then(us: Us) -> None:
+    us.steps(LEADING)
+    for pid in range(1, 1001):
+        us.signs.job_is("running", pid)
+        told = us.steps(after_s=0.01)
+
+    assert 15 <= told <= 21  # In ten seconds.
+
+
+def test_there_is_one_thread_at_a_time(us: Us) -> None:
+    us.steps(LEADING)
+    us.now_s += 0.6
+    us.rostering.stepped(us.state, us.state)
+    us.signs.job_is("running", 7)
+    for _ in range(5):
+        us.now_s += 3.0
+        us.rostering.stepped(us.state, us.state)
+    running = len(us.threads)
+    us.end()
+
+    assert running == 1
+    assert us.steps(after_s=3.0) == 2
 
 
 # ── what is said ───────────────────────────────────────────────────────────────────────────────
@@ -138,6 +178,7 @@ def test_it_says_who_it_is_and_what_it_does() -> None:
 
     said = json.loads(shown.entry(us, '{"id": "us"}', LEADING, signs, since_unix_s=SINCE_S))
 
+    assert said.pop("said_at").endswith("Z")
     assert said == {
         "id": "us",
         "role": "leader",
@@ -159,73 +200,67 @@ def test_who_stands_by_says_so_and_how_it_is() -> None:
     assert said["job"] == {"state": "none", "pid": None}
 
 
-# ── the thread ─────────────────────────────────────────────────────────────────────────────────
+# ── what was not taken ─────────────────────────────────────────────────────────────────────────
 
 
-def test_it_is_told_once_for_all_that_came_together(roster: Roster) -> None:
-    us = Us(WAITING)
-    us.becomes(LEADING)
-    us.becomes(WAITING)
-    us.becomes(LEADING)
-
-    us.rostering.start()
-    first = roster.wait_for_one()
-    us.becomes(replace(LEADING, session=OTHER))
-    second = roster.wait_for_one()
-
-    assert (first["session"], first["role"]) == ("a", "leader")
-    assert second["session"] == "b"
-    assert len(roster.entries) == 2
-
-
-@pytest.mark.parametrize("error", [RefusedError("no"), UnreachableError("no"), KeyError("a bug")])
+@pytest.mark.parametrize(
+    ("error", "pauses"),
+    [
+        (RefusedError("no"), [15, 30, 60, 120, 240, 480, 600, 600]),
+        (UnreachableError("no"), [15, 30, 30, 30, 30, 30, 30, 30]),
+        (KeyError("a bug"), [15, 30, 30, 30, 30, 30, 30, 30]),
+    ],
+)
 def test_what_was_not_taken_is_said_once_and_tried_again(
-    error: Exception, roster: Roster, monkeypatch: pytest.MonkeyPatch
+    us: Us, error: Exception, pauses: list[float]
 ) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    us = Us(WAITING)
-    roster.refusals = [error] * 9
-    us.becomes(LEADING)
+    us.roster.refusals = [error] * len(pauses)
+    us.steps(LEADING)
+    us.steps(after_s=0.6)
 
-    us.rostering.start()
-    for _ in range(10):
-        roster.wait_for_one()
-    us.becomes(WAITING)
-    roster.wait_for_one()
+    for done, pause_s in enumerate(pauses, start=1):
+        us.signs.job_is("running", done)  # That it has changed makes it no sooner.
+        assert us.steps(after_s=pause_s - 1) == done
+        assert us.steps(after_s=1) == done + 1
+    us.signs.job_is("restarting", 0)
 
-    # Twice as long each time, and some minutes at most.
-    assert [s for s in pauses if s] == [15, 30, 60, 120, 240, 480, 600, 600, 600]
+    assert us.steps(after_s=3.0) == len(pauses) + 2
     said = [message for name, message in us.lines if name == "roster"]
     assert len(said) == 1
     assert str(error) in said[0]
 
 
-def test_a_session_that_is_over_is_no_news(roster: Roster) -> None:
-    us = Us(WAITING)
-    roster.refusals = [SessionLostError("gone")]
-    us.becomes(LEADING)
+def test_where_there_is_no_thread_it_is_tried_again(
+    us: Us, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_run: object, _arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
 
-    us.rostering.start()
-    roster.wait_for_one()
-    us.becomes(replace(LEADING, session=OTHER))
-    roster.wait_for_one()
+    us.steps(LEADING)
+    with monkeypatch.context() as patch:
+        patch.setattr("_thread.start_new_thread", refuse)
+        us.steps(after_s=0.6)
 
+    assert us.lines == [
+        ("roster", "others cannot see what this instance does: can't start new thread")
+    ]
+    assert us.steps(after_s=14.0) == 0
+    assert us.steps(after_s=1.0) == 1
+
+
+def test_a_session_that_is_over_is_no_news(us: Us) -> None:
+    us.roster.refusals = [SessionLostError("gone")]
+    us.steps(LEADING)
+    us.steps(after_s=0.6)
+    us.steps(replace(LEADING, session=OTHER))
+
+    assert us.steps(after_s=0.6) == 2
     assert us.lines == []
 
 
-def test_a_store_without_a_roster_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = threading.Event()
+def test_a_store_without_a_roster_is_left_alone(us: Us, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "roster", lambda *_, **__: None)
+    us.steps(LEADING)
 
-    def none(*_: object, **__: object) -> None:
-        asked.set()
-
-    monkeypatch.setattr(rostering, "_SETTLES_S", 0.0)
-    monkeypatch.setattr(registry, "roster", none)
-    us = Us(WAITING)
-    us.rostering.start()
-
-    us.becomes(LEADING)
-
-    assert asked.wait(30)
+    assert us.steps(after_s=0.6) == 0
     assert us.lines == []

@@ -14,7 +14,14 @@ from collections.abc import Callable, Mapping
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.orders import Order
-from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
+from coordsidecar.store.protocol import (
+    Election,
+    Leader,
+    RefusedError,
+    StoreError,
+    UnreachableError,
+)
+from coordsidecar.store.roster import in_full as with_entry
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.roster import Entries
@@ -40,6 +47,7 @@ class ConsulDirectory:
     def __init__(self, client: ConsulClient, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
+        self._sees_rosters = True
 
     def names(self, *, timeout_s: float) -> list[str]:
         below = f"{self._namespace}/"
@@ -67,23 +75,26 @@ class ConsulDirectory:
                 return curbs
         raise UnreachableError(f"Consul: {keys.office_key} kept changing")
 
-    def board(self, name: str, *, timeout_s: float) -> Board:
+    def board(self, name: str, *, in_full: bool = False, timeout_s: float) -> Board:
         deadline_s = time.monotonic() + timeout_s
         election = Election(namespace=self._namespace, name=name)
         state = ElectionKeys(self._client, election=election).read(deadline_s)
-        said, leader, holder = self._said(election, deadline_s), None, ""
+        leader, holder, waiting = None, "", None
         if state.lock is not None and state.lock.session:
             token, holder = state.office.leader_token(state.lock.modify_index), state.lock.session
-            leader = Leader(token=token, record=said.get(holder, state.lock.value))
+            leader = Leader(token=token, record=state.lock.value)
         try:
             sessions = Sessions(self._client, election=election)
             others = sessions.of_whom(timeout_s=deadline_s - time.monotonic())
         except RefusedError:
-            waiting = None  # To know who leads is worth more than nothing.
-        else:
+            others = None  # To know who leads is worth more than nothing.
+        said = self._said(election, deadline_s) if in_full else {}
+        if leader is not None:
+            leader = Leader(leader.token, with_entry(leader.record, said.get(holder)))
+        if others is not None:
             by_id = sorted((name, session) for session, name in others.items())
             waiting = tuple(
-                said.get(session, json.dumps({"id": name}))
+                with_entry(json.dumps({"id": name}), said.get(session))
                 for name, session in by_id
                 if session != holder
             )
@@ -94,7 +105,10 @@ class ConsulDirectory:
 
     def _said(self, election: Election, deadline_s: float) -> dict[str, str]:
         """The entries of the roster, by session."""
+        if not self._sees_rosters:
+            return {}
         try:
             return Entries(self._client, election).of_sessions(deadline_s)
-        except RefusedError:
-            return {}  # As above.
+        except StoreError:
+            self._sees_rosters = False
+            return {}

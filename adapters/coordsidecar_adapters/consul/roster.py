@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from coordsidecar.hints import Any
 from coordsidecar.store.protocol import (
     Election,
     Session,
     SessionLostError,
+    StoreError,
     UnreachableError,
 )
 from coordsidecar.store.roster import ROSTER, Roster, is_entry
@@ -87,7 +89,9 @@ class ConsulRoster:
             raise SessionLostError(f"Consul: session {session.handle} is gone")
         if refusal:
             raise UnreachableError(f"Consul did not take {write['Key']}: {refusal[:200]}")
-        self._remove_what_nobody_holds(deadline_s)
+        # It is said; and whoever comes next tidies up.
+        with suppress(StoreError):
+            self._remove_what_nobody_holds(deadline_s)
 
     def _remove_what_nobody_holds(self, deadline_s: float) -> None:
         left = [

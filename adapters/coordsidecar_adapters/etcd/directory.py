@@ -19,9 +19,11 @@ from coordsidecar.store.protocol import (
     Leader,
     Office,
     RefusedError,
+    StoreError,
     UnreachableError,
 )
 from coordsidecar.store.roster import ROSTER
+from coordsidecar.store.roster import in_full as with_entry
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.roster import entries
 from coordsidecar_adapters.etcd.snapshot import Snapshot
@@ -74,15 +76,15 @@ class EtcdDirectory:
         names = (_election(key.name.removeprefix(below)) for key in keys)
         return sorted({name for name in names if name})
 
-    def board(self, name: str, *, timeout_s: float) -> Board:
+    def board(self, name: str, *, in_full: bool = False, timeout_s: float) -> Board:
         election = Election(namespace=self._namespace, name=name)
         keys = ElectionKeys(election)
         snapshot = self._snapshot(timeout_s)
         candidates = snapshot.read(keys.queue("ASCEND", limit=0))
         record = snapshot.one(get(keys.office))
         office = Office.decode(None if record is None else record.value)
-        said = self._said(snapshot, election)
-        records = [said.get(key.name, key.text) for key in candidates]
+        said = self._said(snapshot, election) if in_full else {}
+        records = [with_entry(key.text, said.get(key.name)) for key in candidates]
         leader, waiting = None, tuple(records[1:])
         if candidates:
             token = office.leader_token(candidates[0].created)
@@ -97,15 +99,15 @@ class EtcdDirectory:
         )
 
     def _said(self, snapshot: Snapshot, election: Election) -> dict[str, str]:
-        """What the candidates say of themselves, by key; nothing where we may not see it. Asked
-        once, for whoever is refused logs in anew, which costs etcd as much as a thousand reads."""
+        """What the candidates say of themselves, by key. What failed is not asked again: whoever
+        is refused logs in anew, which costs etcd as much as a thousand reads."""
         if not self._sees_rosters:
             return {}
         try:
             return entries(snapshot, election)
-        except RefusedError:
+        except StoreError:
             self._sees_rosters = False
-            return {}  # To know who leads is worth more than nothing.
+            return {}
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         self._change(name, order.put_into, time.monotonic() + timeout_s)

@@ -1,23 +1,44 @@
-"""The roster of an election in etcd: a key for each instance, bound to its lease, so that it goes
-with it.
+"""The roster of an election in etcd: a key for each instance, named as its candidate's key.
 
-It is not the candidate's own key: that one is what others watch, and what is compared when office
+It counts only while there is that candidate, and the next that writes removes what is left of
+others. It is not on the candidate's lease: since 3.5.28 etcd lets nobody keep a lease alive who may
+not write all that hangs on it, so that to lose the right to this key would be to lose the lead. Nor
+is it the candidate's own key: that one is what others watch, and what is compared when office
 passes on; to write into it would wake and disturb them.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 
-from coordsidecar.store.protocol import Election, Session
+from coordsidecar.store.protocol import (
+    Election,
+    RefusedError,
+    Session,
+    SessionLostError,
+    StoreError,
+)
 from coordsidecar.store.roster import ROSTER, Roster, is_entry
 from coordsidecar_adapters.etcd.client import EtcdClient
+from coordsidecar_adapters.etcd.errors import StatusError
 from coordsidecar_adapters.etcd.lease import lease_of
 from coordsidecar_adapters.etcd.snapshot import Snapshot
-from coordsidecar_adapters.etcd.txn import Json, b64, range_end
+from coordsidecar_adapters.etcd.txn import (
+    Json,
+    b64,
+    created_at,
+    put,
+    range_end,
+    read_answer,
+)
 from coordsidecar_adapters.etcd.url import parse
 
 __all__ = ["EtcdRoster", "by_gateway", "by_grpc", "entries"]
+
+# etcd's own limit of the operations of a transaction is 128.
+_MOST_AT_ONCE = 60
 
 
 def by_gateway(
@@ -59,18 +80,54 @@ class EtcdRoster:
 
     def __init__(self, calls: EtcdClient, election: Election) -> None:
         self._calls = calls
-        self._below = _below(election)
+        self._below, self._queue = _below(election), f"{election.prefix}/"
 
     def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
-        """Whatever the lease's end left, etcd has removed."""
-        lease = lease_of(session)
-        put: Json = {
-            "key": b64(f"{self._below}{lease:x}"),
-            "value": b64(entry),
-            "lease": str(lease),
-        }
-        body: Json = {"compare": [], "success": [{"request_put": put}], "failure": []}
+        deadline_s = time.monotonic() + timeout_s
+        name = f"{lease_of(session):x}"
         try:
-            self._calls.call("/v3/kv/txn", body, timeout_s=timeout_s)
+            if not self._change(
+                [_exists(self._queue + name)], [put(self._below + name, entry)], deadline_s
+            ):
+                raise SessionLostError(f"etcd: there is no {self._queue}{name} any more")
+            # It is said; and whoever comes next tidies up.
+            with suppress(StoreError):
+                self._remove_what_the_dead_left(deadline_s)
         finally:
             self._calls.close()  # The next change may be days away.
+
+    def _remove_what_the_dead_left(self, deadline_s: float) -> None:
+        snapshot = Snapshot(self._calls, deadline_s=deadline_s)
+        said, standing = (
+            {key.name.removeprefix(below) for key in snapshot.read(_names(below))}
+            for below in (self._below, self._queue)
+        )
+        # No lease comes twice, so who is gone does not come back.
+        if left := sorted(said - standing)[:_MOST_AT_ONCE]:
+            gone = [created_at(self._queue + name, 0) for name in left]
+            change = [{"request_delete_range": {"key": b64(self._below + name)}} for name in left]
+            self._change(gone, change, deadline_s)
+
+    def _change(self, compare: list[Json], change: list[Json], deadline_s: float) -> bool:
+        body: Json = {"compare": compare, "success": change, "failure": []}
+        left_s = deadline_s - time.monotonic()
+        try:
+            answer = self._calls.call("/v3/kv/txn", body, timeout_s=left_s)
+        except RefusedError as error:
+            if isinstance(error.__cause__, StatusError) and error.__cause__.denied:
+                raise RefusedError(
+                    f"etcd: permission denied; grant its role readwrite on the prefix "
+                    f"{self._below} (docs/stores.md)"
+                ) from error
+            raise
+        return read_answer(answer, success=change, failure=[]).succeeded
+
+
+def _exists(name: str) -> Json:
+    """Compare: there is such a key."""
+    return {"key": b64(name), "target": "CREATE", "result": "GREATER", "create_revision": "0"}
+
+
+def _names(below: str) -> Json:
+    asked = {"key": b64(below), "range_end": range_end(below), "keys_only": True}
+    return {"request_range": asked}

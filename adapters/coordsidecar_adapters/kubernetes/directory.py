@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.orders import Order
-from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
+from coordsidecar.store.protocol import (
+    Election,
+    Leader,
+    RefusedError,
+    StoreError,
+    UnreachableError,
+)
+from coordsidecar.store.roster import in_full as with_entry
 from coordsidecar_adapters.http_connection import tls_side
 from coordsidecar_adapters.kubernetes import lease as leases
 from coordsidecar_adapters.kubernetes.client import KubernetesClient
@@ -40,15 +47,16 @@ class KubernetesDirectory:
             "kubectl get lease lists the elections of Kubernetes; ask for one by its name"
         )
 
-    def board(self, name: str, *, timeout_s: float) -> Board:
+    def board(self, name: str, *, in_full: bool = False, timeout_s: float) -> Board:
         deadline_s = time.monotonic() + timeout_s
         _, found = self._find(name, deadline_s)
         if found is None:
             return Board(None, None)
         leader = Leader(found.leader_token, found.leader) if found.holder else None
-        said = self._said(name, deadline_s)
+        said = self._said(name, deadline_s) if in_full else {}
         if leader is not None:
-            leader = Leader(leader.token, said.pop(found.holder, leader.record))
+            entry = said.pop(found.holder, None)
+            leader = Leader(leader.token, with_entry(leader.record, entry))
         office = found.office
         return Board(
             leader,
@@ -60,14 +68,14 @@ class KubernetesDirectory:
         )
 
     def _said(self, name: str, deadline_s: float) -> dict[str, str]:
-        """What the pods of an election say of themselves, by their names; if they do, and we may
-        see it."""
+        """What the pods of an election say of themselves, by their names; if they do, and it can
+        be read."""
         election = Election(namespace=self._namespace, name=name)
         settings = KubernetesSettings.read(self._url, election, self._environ)
         client = KubernetesClient(settings, tls=tls_side(settings.access.tls, KUBERNETES))
         try:
             return entries(client, settings, deadline_s)
-        except RefusedError:
+        except StoreError:
             return {}
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:

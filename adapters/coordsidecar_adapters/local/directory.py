@@ -17,10 +17,11 @@ from coordsidecar.store.directory import Board, Directory
 from coordsidecar.store.history import id_of
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import Election, Leader, RefusedError, UnreachableError
+from coordsidecar.store.roster import in_full as with_entry
 from coordsidecar_adapters.local.folder import lock_folder
 from coordsidecar_adapters.local.orders import OrderFiles
 from coordsidecar_adapters.local.record import read_record
-from coordsidecar_adapters.local.roster import entries, folder_of
+from coordsidecar_adapters.local.roster import entries
 from coordsidecar_adapters.local.store import connect
 
 __all__ = ["LocalDirectory", "directory"]
@@ -49,7 +50,7 @@ class LocalDirectory:
             raise RefusedError(f"cannot list {self._folder}: {e.strerror}") from e
         return sorted(file.removesuffix(_LOCK) for file in files if file.endswith(_LOCK))
 
-    def board(self, name: str, *, timeout_s: float) -> Board:
+    def board(self, name: str, *, in_full: bool = False, timeout_s: float) -> Board:
         stem = os.path.join(self._folder, name)
         if not os.path.exists(stem + _LOCK):
             return Board(None, None)
@@ -61,7 +62,7 @@ class LocalDirectory:
         except OSError as e:
             raise RefusedError(f"cannot read {stem}{_RECORD}: {e.strerror}") from e
         curbs = OrderFiles(stem).curbs()
-        leader, others = self._with_roster(election, leader)
+        leader, others = self._with_roster(election, leader) if in_full else (leader, ())
         return Board(
             leader,
             None,
@@ -76,13 +77,13 @@ class LocalDirectory:
     ) -> tuple[Leader | None, tuple[str, ...]]:
         """The leader as it tells of itself by now, and the others who tell of themselves."""
         try:
-            said = entries(folder_of(lock_folder(self._url, self._environ), election))
+            said = entries(lock_folder(self._url, self._environ), election)
         except OSError:
             return leader, ()
         others = []
         for entry in said:
             if leader is not None and _token(entry) == leader.token:
-                leader = Leader(leader.token, entry)
+                leader = Leader(leader.token, with_entry(leader.record, entry))
             else:
                 others.append(entry)
         return leader, tuple(sorted(others, key=id_of))

@@ -6,6 +6,8 @@ So it is the sender who is looked at:
 
 - One that is there is the job's if it is below the guard, as all of the job is: the guard is a
   subreaper. Its user must be the sender's, or the number has passed to somebody else meanwhile.
+- The guard itself never speaks there. As root, `systemd-notify` says its parent's pid, and the
+  parent of what the job left behind is the guard.
 - One that is gone, or another by now, cannot be looked at any more, and to have ended soon is no
   fault: a shell's `systemd-notify --no-block` does. It is heard if its user is the guard's, or that
   of a process that is below the guard now. Whoever is that user may kill or trace the job anyway,
@@ -54,7 +56,7 @@ class Senders:
         except (*GONE, PermissionError):
             found = None
         if found is not None and uid in found[1]:
-            return self._is_below_guard(pid)
+            return pid == self._guard or self._is_below_guard(pid)
         return uid == os.getuid() or self._runs_as(uid)
 
     def _is_below_guard(self, pid: int) -> bool:

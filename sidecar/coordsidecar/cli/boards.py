@@ -164,7 +164,7 @@ def _who(record: str) -> dict[str, Any]:
 
 _PLAIN = (
     *("host", "pid", "since", "version", "http", "priority"),
-    *("role", "role_since", "reason", "health"),
+    *("role", "role_since", "reason", "health", "said_at"),
 )
 _LONGEST = 200
 _MOST_LABELS = 16

@@ -47,7 +47,7 @@ def list_all(*, flags: Mapping[str, str], environ: Mapping[str, str], as_json: b
     asked = Asked.gather(flags, environ, LIST_OPTIONS)
     directory = directory_of(asked, environ)
     names = directory.names(timeout_s=asked.timeout_s)
-    found = {name: directory.board(name, timeout_s=asked.timeout_s) for name in names}
+    found = {name: directory.board(name, in_full=True, timeout_s=asked.timeout_s) for name in names}
     if as_json:
         elections = [boards.as_fields(f"{asked.namespace}/{name}", b) for name, b in found.items()]
         return Said(as_json_text({"elections": elections}), 0)
@@ -62,7 +62,8 @@ def status(
     """How one stands; exit code 4 if it is paused, else 3 if nobody leads. Raises `UsageError`, or
     `StoreError`."""
     asked, prefix = about(name, flags, environ, WAIT_OPTIONS)
-    board = directory_of(asked, environ).board(name, timeout_s=asked.timeout_s)
+    directory = directory_of(asked, environ)
+    board = directory.board(name, in_full=True, timeout_s=asked.timeout_s)
     exit_code = PAUSED if board.curbs.pause else LED if board.leader else NOT_LED
     return _said(prefix, board, exit_code, as_json=as_json)
 

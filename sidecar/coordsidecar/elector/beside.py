@@ -40,14 +40,7 @@ def begin(
     def look() -> Elector:
         return now()[0]
 
-    found: list[Beside] = []
-    try:
-        rostering = Rostering(settings, log, record, signs, now)
-        rostering.start()
-    except (RuntimeError, OSError) as error:  # Nobody asked for it: nothing else is lost with it.
-        log.event("roster", f"others cannot see what this instance does: {error}")
-    else:
-        found.append(rostering)
+    found: list[Beside] = [Rostering(settings, log, record, signs, now)]
     if (announcer := announcing.start(settings, log, look)) is not None:
         found.append(announcer)
     if settings.preempt_s is not None:

@@ -1,26 +1,27 @@
 """Says in the store what this instance does, for whoever asks: role, job, health, and why.
 
-In a thread of its own, by a connection of its own: nothing waits for it, and no rule knows of it.
-It writes when something has changed, and a little later: whoever takes over shall have the store,
-and the processor, to itself, and what is over by then need not be said.
+In a thread of its own, by a connection of its own, both for as long as that takes: nothing waits
+for it, and no rule knows of it. It is said when something has changed, at the first step of the
+loop half a second later: whoever takes over shall have the store and the processor to itself, and
+what is over by then need not be said. No step is made for it.
 """
 
 from __future__ import annotations
 
 import _thread
+import math
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from coordsidecar.core.election.phases import Elector, Leading, Waiting, token_of
 from coordsidecar.elector import shown
-from coordsidecar.elector.mailbox import Mailbox
 from coordsidecar.hints import TYPE_CHECKING
+from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
-from coordsidecar.store.protocol import SessionLostError, StoreError
+from coordsidecar.store.protocol import RefusedError, SessionLostError, StoreError
 
 if TYPE_CHECKING:
     from coordsidecar.store.roster import Roster
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Rostering"]
 
 _SETTLES_S = 0.5
-_LONGEST_PAUSE_S = 600.0
+# Where it is refused, each try may cost the store a log-in.
+_LONGEST_PAUSE_S = 30.0
+_LONGEST_REFUSED_S = 600.0
 
 
 class Rostering:
@@ -46,69 +49,67 @@ class Rostering:
         it is called from another thread."""
         self._settings, self._log, self._record = settings, log, record
         self._signs, self._now = signs, now
-        self._changes = Mailbox[None]()
-        self._known: tuple[object, ...] = ()
-
-    def start(self) -> None:
-        """Raises `RuntimeError` if there is no thread to be had."""
-        _thread.start_new_thread(self._run, ())
+        self._term: tuple[object, ...] = ()
+        self._does: tuple[object, ...] = ()
+        self._due_s, self._begun_s = math.inf, -math.inf
+        # Of these a thread that tells is the only writer; what it needs is loaded by the first.
+        self._again_s, self._pause_s = math.inf, 0.0
+        self._roster: Roster | None = None
+        self._is_busy = False
 
     def stepped(self, was: Elector, state: Elector) -> None:
         """Called by the loop after each step of the core."""
         if not isinstance(state.phase, Leading | Waiting):
             return  # It passes, or has no session to say it by.
-        known = (
-            state.session,
-            token_of(state.phase),
-            state.condition,
-            self._signs.job,
-        )
-        if known != self._known:
-            self._known = known
-            self._changes.put(None)
+        now_s, term = boottime_s(), (state.session, token_of(state.phase))
+        does = (state.condition, self._signs.job)
+        if term != self._term:
+            self._due_s = now_s + _SETTLES_S
+        elif does != self._does:
+            self._due_s = min(self._due_s, max(now_s, self._begun_s + _SETTLES_S))
+        self._term, self._does = term, does
+        # What was not taken is not tried sooner for having changed.
+        due_s = self._due_s if math.isinf(self._again_s) else self._again_s
+        if now_s >= due_s and not self._is_busy:
+            self._begin(now_s)
+
+    def _begin(self, now_s: float) -> None:
+        self._due_s, self._begun_s, self._is_busy = math.inf, now_s, True
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError as error:  # No thread.
+            self._failed(str(error), _LONGEST_PAUSE_S)
+            self._is_busy = False
 
     def _run(self) -> None:
-        """What ends this thread would end the elector, so nothing does."""
-        roster: Roster | None = None
-        pause_s = 0.0
-        while True:
-            try:
-                self._wait(pause_s)
-                roster = roster or self._find_roster()
-                if roster is None:
-                    return
-                self._tell(roster)
-            except Exception as error:  # noqa: BLE001  # An adapter's bug is no reason either.
-                why = str(error) if isinstance(error, StoreError | ValueError) else repr(error)
-                self._log.once("roster", f"others cannot see what this instance does: {why}")
-                pause_s = min(max(2 * pause_s, self._settings.timing.ttl_s), _LONGEST_PAUSE_S)
-            else:
-                self._log.may_repeat("roster")
-                pause_s = 0.0
+        """What ended this thread by an error would end the elector, so nothing does."""
+        try:
+            self._tell()
+            self._log.may_repeat("roster")
+            self._again_s, self._pause_s = math.inf, 0.0
+        except RefusedError as error:
+            self._failed(str(error), _LONGEST_REFUSED_S)
+        except Exception as error:  # noqa: BLE001  # An adapter's bug is no reason either.
+            is_told = isinstance(error, StoreError | ValueError)
+            self._failed(str(error) if is_told else repr(error), _LONGEST_PAUSE_S)
+        finally:
+            self._is_busy = False
 
-    def _wait(self, pause_s: float) -> None:
-        """Until something has changed; or, after a failure, for so long."""
-        if pause_s:
-            time.sleep(pause_s)
-        else:
-            self._changes.wait()
-            time.sleep(_SETTLES_S)
-        self._changes.take()
+    def _failed(self, why: str, longest_s: float) -> None:
+        self._log.once("roster", f"others cannot see what this instance does: {why}")
+        self._pause_s = min(max(2 * self._pause_s, self._settings.timing.ttl_s), longest_s)
+        self._again_s = boottime_s() + self._pause_s
 
-    def _find_roster(self) -> Roster | None:
-        from coordsidecar.store import registry as stores  # Late: it loads the adapter's.
+    def _tell(self) -> None:
+        settings, (state, since_unix_s) = self._settings, self._now()
+        if self._roster is None:
+            from coordsidecar.store import registry as stores  # Late: it loads the adapter's.
 
-        settings = self._settings
-        return stores.roster(
-            settings.store, election=settings.election, node_id=settings.id, environ=os.environ
-        )
-
-    def _tell(self, roster: Roster) -> None:
-        state, since_unix_s = self._now()
-        if state.session is None:
-            return  # With the next one, it will have changed.
-        entry = shown.entry(
-            self._settings, self._record, state, self._signs, since_unix_s=since_unix_s
-        )
+            self._roster = stores.roster(
+                settings.store, election=settings.election, node_id=settings.id, environ=os.environ
+            )
+        if self._roster is None or state.session is None:
+            return
+        entry = shown.entry(settings, self._record, state, self._signs, since_unix_s=since_unix_s)
         with suppress(SessionLostError):  # The elector will hear of it.
-            roster.tell(state.session, entry, timeout_s=self._settings.timing.rpc_timeout_s)
+            self._roster.tell(state.session, entry, timeout_s=settings.timing.rpc_timeout_s)

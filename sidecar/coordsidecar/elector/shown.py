@@ -112,6 +112,7 @@ def entry(
     job, pid = signs.job
     entry: dict[str, Any] = json.loads(record)
     entry |= {"role": told["role"], "token": told["token"], "role_since": utc(since_unix_s)}
+    entry["said_at"] = utc()
     entry |= {"job": {"state": job, "pid": pid or None}, "reason": told["reason"]}
     if told["health"] is not None:
         entry["health"] = told["health"]

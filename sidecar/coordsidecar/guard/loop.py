@@ -124,7 +124,7 @@ class Guard:
     ) -> None:
         """``app``: what is led in place of a command. ``signals_fd``: a pipe on which every signal
         arrives as a byte."""
-        self._plan = plan_of(settings)
+        self._plan, self._leads_an_app = plan_of(settings), app is not None
         self._signals_fd, self._signs = signals_fd, signs
         self._timer = BootTimer()
         self._hooks = hooks_of(settings, log, dispositions, elector)
@@ -167,7 +167,8 @@ class Guard:
     def _wait(self) -> list[int]:
         """Return the descriptors that there is something to read from."""
         self._write_reports()
-        show(self._state.phase, self._hands.job.pid, self._signs)
+        if not self._leads_an_app:  # Whose processes are none of ours to name.
+            show(self._state.phase, self._hands.job.pid, self._signs)
         self._service.lives()
         wake_s = min(core.next_wake_s(self._state, self._plan), self._service.due_s)
         if self._health is not None:

@@ -45,8 +45,12 @@ class Directory(Protocol):
     def names(self, *, timeout_s: float) -> list[str]:
         """The names of all that were ever led, or have a candidate; sorted."""
 
-    def board(self, name: str, *, timeout_s: float) -> Board:
-        """How one stands. Of who leads, by a linearizable read. One that never was is empty."""
+    def board(self, name: str, *, in_full: bool = False, timeout_s: float) -> Board:
+        """How one stands. Of who leads, by a linearizable read. One that never was is empty.
+
+        ``in_full``: with what the instances say that they do, as far as that can be read in time:
+        to know who leads is worth more than nothing.
+        """
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
         """Leave an order for whoever leads; it replaces the last one."""
@@ -76,7 +80,7 @@ class LeaderOnly:
     def names(self, *, timeout_s: float) -> list[str]:
         raise RefusedError("this store cannot list its elections; ask for one by its name")
 
-    def board(self, name: str, *, timeout_s: float) -> Board:
+    def board(self, name: str, *, in_full: bool = False, timeout_s: float) -> Board:
         store = self._connect(Election(namespace=self._namespace, name=name))
         return Board(store.leader(timeout_s=timeout_s), None)
 

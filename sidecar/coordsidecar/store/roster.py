@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from coordsidecar.hints import Protocol
 from coordsidecar.store.protocol import Election, Session
 
-__all__ = ["LONGEST_ENTRY", "ROSTER", "Roster", "RosterFactory", "is_entry"]
+__all__ = ["LONGEST_ENTRY", "ROSTER", "Roster", "RosterFactory", "in_full", "is_entry"]
 
 ROSTER = ".instances"
 """Below a namespace, the rosters of its elections; no election can have such a name."""
@@ -40,6 +40,19 @@ class RosterFactory(Protocol):
     def __call__(
         self, url: str, *, election: Election, node_id: str, environ: Mapping[str, str]
     ) -> Roster | None: ...
+
+
+def in_full(record: str, entry: str | None) -> str:
+    """What an instance says of itself by now: its ``record`` in the election, and what its entry
+    adds to that. Who it is, the election alone tells: nobody is to be taken for another by what
+    stands beside it."""
+    if entry is None or not is_entry(entry):
+        return record
+    try:
+        known = json.loads(record)
+    except (ValueError, RecursionError):
+        return record  # Another program's.
+    return json.dumps(json.loads(entry) | known) if isinstance(known, dict) else record
 
 
 def is_entry(raw: str | bytes) -> bool:
