@@ -65,8 +65,8 @@ class Rostering:
         does = (state.condition, self._signs.job)
         if term != self._term:
             self._due_s = now_s + _SETTLES_S
-        elif does != self._does:
-            self._due_s = min(self._due_s, max(now_s, self._begun_s + _SETTLES_S))
+        elif does != self._does and math.isinf(self._due_s):
+            self._due_s = max(now_s, self._begun_s + _SETTLES_S)
         self._term, self._does = term, does
         # What was not taken is not tried sooner for having changed.
         due_s = self._due_s if math.isinf(self._again_s) else self._again_s
