@@ -44,9 +44,14 @@ class Pod:
         return self._start("attach", *self._ring.options(), *options, how=self._shares_pids)
 
     def start_app(self) -> Container:
-        """It leaves a daemon behind, which is below nobody but the pod's process 1."""
+        """It leaves a daemon behind, which is below nobody but the pod's process 1, and is what it
+        is to be before the app can be found, and held."""
         volume = ["--volume", f"{_JOBS}:/attach-jobs:ro", "--entrypoint", "sh"]
-        command = f"(setsid sleep 1000 &); exec python3 {_APP} /shared/app-stamps {self.name}"
+        command = (
+            "daemon=$(setsid sleep 1000 >/dev/null 2>&1 & echo $!); "
+            'until [ "$(cat /proc/$daemon/comm)" = sleep ]; do sleep 0.05; done; '
+            f"exec python3 {_APP} /shared/app-stamps {self.name}"
+        )
         return self._start("-c", command, how=[*self._shares_pids, *volume])
 
     def daemon(self) -> psutil.Process:

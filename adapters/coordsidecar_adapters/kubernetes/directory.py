@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.history import id_of
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import (
     Election,
@@ -55,7 +56,7 @@ class KubernetesDirectory:
         leader = Leader(found.leader_token, found.leader) if found.holder else None
         said = self._said(name, deadline_s) if in_full else {}
         if leader is not None:
-            entry = said.pop(found.holder, None)
+            entry = said.pop(id_of(leader.record), None)  # By which an instance names its pod.
             leader = Leader(leader.token, with_entry(leader.record, entry))
         office = found.office
         return Board(
