@@ -20,16 +20,18 @@ from coordsidecar.store.protocol import (
     UnreachableError,
 )
 from coordsidecar.store.roster import ROSTER, Roster, is_entry
+from coordsidecar.value import Value
 from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.errors import denied, is_denied
 from coordsidecar_adapters.consul.library import exceptions
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
+from coordsidecar_adapters.consul.state import NOT_CONSUL
 from coordsidecar_adapters.http_connection import tls_side
 
 __all__ = ["ConsulRoster", "Entries", "roster"]
 
-# Consul's own limit of the operations of a transaction.
+# Consul's own limit of the operations of a transaction is 64.
 _MOST_AT_ONCE = 60
 
 
@@ -41,6 +43,15 @@ def roster(
     return ConsulRoster(ConsulClient(settings, tls=tls_side(settings.tls, CONSUL)), election)
 
 
+class Entry(Value):
+    """A key; ``session``: who holds it, "": nobody."""
+
+    key: str
+    session: str
+    value: bytes
+    index: int
+
+
 class Entries:
     """The keys of a roster, by the session that holds each."""
 
@@ -48,24 +59,34 @@ class Entries:
         self._client = client
         self.below = f"{election.namespace}/{ROSTER}/{election.name}/"
 
-    def read(self, deadline_s: float) -> list[Mapping[str, Any]]:
-        """As Consul tells of them: ``Key``, ``Session``, ``Value``, ``ModifyIndex``."""
+    def read(self, deadline_s: float) -> list[Entry]:
+        """All of them, held or not."""
         _, found = self._client.call(
             lambda agent: agent.kv.get(self.below, recurse=True, consistency="consistent"),
             needs=f"key_prefix:read on {self.below}",
             timeout_s=deadline_s - time.monotonic(),
         )
-        return list(found or ())
+        try:
+            return [
+                Entry(
+                    str(entry["Key"]),
+                    str(entry.get("Session", "")),
+                    bytes(entry.get("Value") or b""),
+                    int(entry["ModifyIndex"]),
+                )
+                for entry in found or ()
+            ]
+        except NOT_CONSUL as e:
+            raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
 
     def of_sessions(self, deadline_s: float) -> dict[str, str]:
         """What those say whose sessions live; by session."""
-        found: dict[str, str] = {}
-        for entry in self.read(deadline_s):
-            session, said = str(entry.get("Session", "")), entry.get("Value") or b""
+        return {
+            entry.session: entry.value.decode(errors="replace")
+            for entry in self.read(deadline_s)
             # Anybody may hold a key of any name; each speaks for itself.
-            if session and entry["Key"] == self.below + session and is_entry(said):
-                found[session] = said.decode(errors="replace")
-        return found
+            if entry.session and entry.key == self.below + entry.session and is_entry(entry.value)
+        }
 
 
 class ConsulRoster:
@@ -95,9 +116,9 @@ class ConsulRoster:
 
     def _remove_what_nobody_holds(self, deadline_s: float) -> None:
         left = [
-            {"Verb": "delete-cas", "Key": entry["Key"], "Index": entry["ModifyIndex"]}
+            {"Verb": "delete-cas", "Key": entry.key, "Index": entry.index}
             for entry in self._entries.read(deadline_s)
-            if not entry.get("Session")
+            if not entry.session
         ]
         # Another instance may be doing the same; whoever comes next does what this did not.
         if left:

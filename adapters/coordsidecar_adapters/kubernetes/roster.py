@@ -11,7 +11,12 @@ import time
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from coordsidecar.store.protocol import Election, RefusedError, Session
+from coordsidecar.store.protocol import (
+    Election,
+    RefusedError,
+    Session,
+    UnreachableError,
+)
 from coordsidecar.store.roster import Roster, is_entry
 from coordsidecar_adapters.http_connection import tls_side
 from coordsidecar_adapters.kubernetes.client import KubernetesClient
@@ -47,10 +52,13 @@ def entries(
     if answer.status != _OK:
         raise translate(answer, verb="list", settings=settings, about=_PODS)
     found: dict[str, str] = {}
-    for pod in answer.body.get("items") or ():
-        said = (pod["metadata"].get("annotations") or {}).get(_ENTRY, "")
-        if pod["status"].get("phase") not in ("Failed", "Succeeded") and is_entry(said):
-            found[pod["metadata"]["name"]] = said
+    try:
+        for pod in answer.body.get("items") or ():
+            said = (pod["metadata"].get("annotations") or {}).get(_ENTRY, "")
+            if pod["status"].get("phase") not in ("Failed", "Succeeded") and is_entry(said):
+                found[pod["metadata"]["name"]] = said
+    except (KeyError, TypeError, AttributeError) as e:
+        raise UnreachableError(f"what answered about pods is not Kubernetes: {e!r}") from e
     return found
 
 

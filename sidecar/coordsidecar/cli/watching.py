@@ -71,7 +71,7 @@ def _changes(look: Callable[[], Board], was: Board, until_s: float) -> Iterator[
         yield from _unseen(was, board)
         if _token(board) != _token(was) or (board.leader is None and board.led != was.led):
             yield _Change("leads" if board.leader else "nobody-leads", was, board)
-        elif _standing_by(board) != _standing_by(was):
+        elif board.waiting != was.waiting:
             yield _Change("standing-by", was, board)
         if board.curbs != was.curbs:
             yield _Change("ordered", was, board)
@@ -87,12 +87,6 @@ def _unseen(was: Board, board: Board) -> Iterator[_Change]:
         if term.token != _token(board):
             why = _TOO_MANY if too_many and place == 0 else ""
             yield _Change("led", was, board, why, term)
-
-
-def _standing_by(board: Board) -> object:
-    """Who does, whatever they say of themselves by now."""
-    waiting = board.waiting
-    return None if waiting is None else [boards.id_of(record) for record in waiting]
 
 
 def _token(board: Board) -> int | None:
