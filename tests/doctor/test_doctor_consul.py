@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_rights import CONSUL_INSTANCE, CONSUL_INSTANCE_LESS
+from tests.docs.test_rights import CONSUL_INSTANCE, CONSUL_INSTANCE_LESS, CONSUL_ROSTER
 from tests.doctor.examined import Report, doctor
 from tests.servers import ConsulServer, Pki
 from tests.servers.process import free_ports
@@ -36,15 +36,25 @@ def by_rules(server: ConsulServer, rules: list[str], name: str = "nightly") -> R
 def test_the_least_rights_are_enough_and_nothing_is_written(consul_server: Servers) -> None:
     server = consul_server(acl=True)
 
-    report = by_rules(server, CONSUL_INSTANCE)
+    report = by_rules(server, [*CONSUL_INSTANCE, *CONSUL_ROSTER])
 
     assert report.not_ok() == set()
     assert report.status == 0
-    assert report.of("rights").subject == _KEYS
+    assert report.of("rights", _KEYS).subject == _KEYS
     assert report.of("session").said == "granted, renewed and closed again (15s)"
     assert report.of("clock").state == "ok"
     assert server.http("GET", "/v1/kv/?recurse").status == 404
     assert server.http("GET", "/v1/session/list").json() == []
+
+
+def test_whoever_cannot_say_what_it_does_is_told_so_and_may_lead(consul_server: Servers) -> None:
+    report = by_rules(consul_server(acl=True), CONSUL_INSTANCE)
+
+    assert report.not_ok() == {("warn", "rights")}
+    assert report.status == 0
+    lacking = report.of("rights", CONSUL_ROSTER[0])
+    assert (lacking.state, lacking.said) == ("warn", "the right to write is missing")
+    assert CONSUL_ROSTER[0] in lacking.remedy
 
 
 def test_keys_that_are_there_are_left_as_they_are(consul_server: Servers) -> None:
@@ -55,7 +65,7 @@ def test_keys_that_are_there_are_left_as_they_are(consul_server: Servers) -> Non
 
     report = by_rules(server, CONSUL_INSTANCE)
 
-    assert report.of("rights").state == "ok"
+    assert report.of("rights", _KEYS).state == "ok"
     assert server.http("GET", "/v1/kv/?recurse").json() == before
 
 
@@ -68,7 +78,7 @@ def test_each_right_that_is_missing_is_named_with_the_rule_that_grants_it(
         report = by_rules(server, rules)
 
         (found,) = (
-            c for c in report.checks if c.check in ("rights", "session") and c.state != "ok"
+            c for c in report.checks if c.check in ("rights", "session") and c.state == "fail"
         )
         assert (found.check, found.state, report.status) == (check, "fail", 1)
         assert said in found.said
@@ -84,8 +94,8 @@ def test_to_list_is_part_of_what_is_read(consul_server: Servers) -> None:
 
     report = by_rules(server, no_list)
 
-    assert by_rules(server, CONSUL_INSTANCE).of("rights").state == "ok"
-    assert report.of("rights").said == "the right to read is missing"
+    assert by_rules(server, CONSUL_INSTANCE).of("rights", _KEYS).state == "ok"
+    assert report.of("rights", _KEYS).said == "the right to read is missing"
 
 
 def test_one_key_of_the_two_is_not_enough(consul_server: Servers) -> None:
@@ -94,7 +104,7 @@ def test_one_key_of_the_two_is_not_enough(consul_server: Servers) -> None:
 
     report = by_rules(server, rules)
 
-    assert report.of("rights").said == "the right to write is missing"
+    assert report.of("rights", _KEYS).said == "the right to write is missing"
 
 
 def test_a_token_that_is_not_known_is_told_from_a_right_that_is_missing(

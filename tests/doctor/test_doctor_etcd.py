@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.clock import WallClock, can_be_stepped
-from tests.docs.test_rights import ETCD_INSTANCE, ETCD_INSTANCE_LESS, etcd_login
+from tests.docs.test_rights import ETCD_INSTANCE, ETCD_INSTANCE_LESS, ETCD_ROSTER, etcd_login
 from tests.doctor.examined import doctor
 from tests.servers import EtcdServer, Pki
 from tests.servers.process import free_ports
@@ -16,6 +16,7 @@ from tests.servers.process import free_ports
 Servers = Callable[..., EtcdServer]
 
 _QUICK_PASSWORDS = ["--bcrypt-cost=4"]
+_ROSTER = "--prefix readwrite default/.instances/nightly/"
 _QUEUE, _OFFICE = "--prefix readwrite default/nightly/", "readwrite default/nightly.office"
 # In the order of `ETCD_INSTANCE_LESS`: each line left out, then with half of what it grants.
 _MISSING = [
@@ -39,7 +40,7 @@ def test_the_least_rights_are_enough_and_nothing_is_written(
     scheme: str, etcd_server: Servers
 ) -> None:
     server = etcd_server(auth=True, extra_args=_QUICK_PASSWORDS)
-    environ = etcd_login(server, ETCD_INSTANCE, 0)
+    environ = etcd_login(server, [*ETCD_INSTANCE, *ETCD_ROSTER], 0)
     before = revision(server)
 
     report = doctor(
@@ -51,7 +52,7 @@ def test_the_least_rights_are_enough_and_nothing_is_written(
     assert report.of("log-in").said == "as user 'elector0'"
     assert "median of 5" in report.of("round-trip").said
     assert report.of("session").said == "granted, renewed and closed again (15s)"
-    assert [c.subject for c in report.checks if c.check == "rights"] == [_QUEUE, _OFFICE]
+    assert [c.subject for c in report.checks if c.check == "rights"] == [_QUEUE, _OFFICE, _ROSTER]
     assert revision(server) == before
     assert server.etcdctl("get", "", "--prefix", "--keys-only") == ""
     assert server.etcdctl("lease", "list").split() == ["found", "0", "leases"]
@@ -75,13 +76,27 @@ def test_each_right_that_is_missing_is_named_with_the_command_that_grants_it(
         assert report.status == 1
 
 
+def test_whoever_cannot_say_what_it_does_is_told_so_and_may_lead(etcd_server: Servers) -> None:
+    server = etcd_server(auth=True, extra_args=_QUICK_PASSWORDS)
+    environ = etcd_login(server, ETCD_INSTANCE, 0)
+
+    report = doctor("--store", f"etcd://{server.endpoint}", "--name", "nightly", environ=environ)
+
+    assert report.not_ok() == {("warn", "rights")}
+    assert report.status == 0
+    (lacking,) = (c for c in report.checks if c.check == "rights" and c.state != "ok")
+    assert (lacking.subject, lacking.state) == (_ROSTER, "warn")
+    assert lacking.said == "the right to read and to write is missing"
+    assert f"etcdctl role grant-permission ROLE {_ROSTER} " in lacking.remedy
+
+
 def test_a_candidate_with_rights_to_a_neighbour_alone_lacks_all(etcd_server: Servers) -> None:
     server = etcd_server(auth=True, extra_args=_QUICK_PASSWORDS)
     environ = etcd_login(server, ETCD_INSTANCE, 0)
 
     report = doctor("--store", f"etcd://{server.endpoint}", "--name", "nightly2", environ=environ)
 
-    assert {c.state for c in report.checks if c.check == "rights"} == {"fail"}
+    assert [c.state for c in report.checks if c.check == "rights"] == ["fail", "fail", "warn"]
     assert report.of("round-trip").state == "warn"
     assert report.of("election").state == "fail"
 

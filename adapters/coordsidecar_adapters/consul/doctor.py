@@ -18,6 +18,7 @@ from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.errors import is_denied
 from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.library import exceptions
+from coordsidecar_adapters.consul.roster import Entries
 from coordsidecar_adapters.consul.sessions import Sessions, granted_s
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
 from coordsidecar_adapters.http_connection import TlsSide, tls_side
@@ -53,6 +54,7 @@ class ConsulExaminer:
         self._keys = ElectionKeys(self._client, election=election)
         self._sessions = Sessions(self._client, election=election)
         self._below = f"{election.prefix}/"
+        self._said = Entries(self._client, election).below
 
     def grant(self, ttl_s: float, *, takeover_delay_s: float, timeout_s: float) -> float | None:
         try:
@@ -75,12 +77,15 @@ class ConsulExaminer:
             self._sessions.destroy(session, timeout_s=timeout_s)
 
     def needs(self, *, timeout_s: float) -> Sequence[Need]:
-        right = f'key_prefix "{self._below}" {{ policy = "write" }}'
         missing = [] if self._may_read(timeout_s) else ["read"]
         keys = (self._keys.lock_key, self._keys.office_key)
         missing += ["write"] * (False in {self._may_write(key, timeout_s) for key in keys})
-        lacks = f"the right to {' and to '.join(missing)} is missing" if missing else ""
-        return [Need(right, lacks, f"give the token a policy with {right} (docs/stores.md)")]
+        # Who lacks this cannot say what it does, and leads all the same.
+        unsaid = [] if self._may_write(self._said, timeout_s) else ["write"]
+        return [
+            _need(self._below, missing, vital=True),
+            _need(self._said, unsaid, vital=False),
+        ]
 
     def _may_read(self, timeout_s: float) -> bool:
         try:
@@ -110,6 +115,13 @@ class ConsulExaminer:
         if _STALE not in refusal:
             raise UnreachableError("Consul refused a stale write as it never does")
         return True
+
+
+def _need(below: str, missing: list[str], *, vital: bool) -> Need:
+    right = f'key_prefix "{below}" {{ policy = "write" }}'
+    lacks = f"the right to {' and to '.join(missing)} is missing" if missing else ""
+    remedy = f"give the token a policy with {right} (docs/stores.md)"
+    return Need(right, lacks, remedy, vital)
 
 
 class ConsulEndpoint:

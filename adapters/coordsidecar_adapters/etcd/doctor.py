@@ -17,6 +17,7 @@ from coordsidecar_adapters.etcd.client import EtcdClient
 from coordsidecar_adapters.etcd.errors import StatusError
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import Leases
+from coordsidecar_adapters.etcd.roster import below
 from coordsidecar_adapters.etcd.snapshot import Snapshot
 from coordsidecar_adapters.etcd.transport import Transport
 from coordsidecar_adapters.etcd.txn import Json, b64, get, range_end, touch
@@ -80,19 +81,27 @@ class EtcdExaminer:
         put = {"key": b64(ours), "value": b64("{}"), "lease": str(2**63 - 1)}
         read_all: Json = {"request_range": {"key": b64(queue), "range_end": range_end(queue)}}
         delete: Json = {"request_delete_range": {"key": b64(ours)}}
-        wanted: list[tuple[str, list[tuple[str, Json]]]] = [
+        said = below(self._election)
+        wanted: list[tuple[str, bool, list[tuple[str, Json]]]] = [
             (
                 f"--prefix readwrite {queue}",
+                True,
                 [("read", read_all), ("write", {"request_put": put}), ("write", delete)],
             ),
             (
                 f"readwrite {keys.office}",
+                True,
                 [("read", get(keys.office)), ("write", touch(keys.office))],
+            ),
+            (
+                f"--prefix readwrite {said}",
+                False,  # Who lacks it cannot say what it does, and leads all the same.
+                [("read", get(said)), ("write", touch(said))],
             ),
         ]
         return [
-            _need(right, [what for what, asked in ways if not self._may(asked, timeout_s)])
-            for right, ways in wanted
+            _need(right, [way for way, asked in ways if not self._may(asked, timeout_s)], vital)
+            for right, vital, ways in wanted
         ]
 
     def _may(self, operation: Json, timeout_s: float) -> bool:
@@ -158,7 +167,7 @@ def _is_permitted(ask: Callable[[], object]) -> bool:
     return True
 
 
-def _need(right: str, missing: list[str]) -> Need:
+def _need(right: str, missing: list[str], vital: bool) -> Need:
     lacks = " and to ".join(dict.fromkeys(missing))
     remedy = f"etcdctl role grant-permission ROLE {right} (docs/stores.md)"
-    return Need(right, f"the right to {lacks} is missing" if lacks else "", remedy)
+    return Need(right, f"the right to {lacks} is missing" if lacks else "", remedy, vital)

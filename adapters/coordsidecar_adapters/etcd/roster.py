@@ -35,7 +35,7 @@ from coordsidecar_adapters.etcd.txn import (
 )
 from coordsidecar_adapters.etcd.url import parse
 
-__all__ = ["EtcdRoster", "by_gateway", "by_grpc", "entries"]
+__all__ = ["EtcdRoster", "below", "by_gateway", "by_grpc", "entries"]
 
 # etcd's own limit of the operations of a transaction is 128.
 _MOST_AT_ONCE = 60
@@ -64,14 +64,15 @@ def by_grpc(
 def entries(snapshot: Snapshot, election: Election) -> dict[str, str]:
     """What each instance says of itself, by the name of its candidate's key. Raises `StoreError`:
     `RefusedError` where we may not see it."""
-    below = _below(election)
-    asked: Json = {"key": b64(below), "range_end": range_end(below)}
+    prefix = below(election)
+    asked: Json = {"key": b64(prefix), "range_end": range_end(prefix)}
     found = snapshot.read({"request_range": asked})
     queue = f"{election.prefix}/"
-    return {queue + key.name.removeprefix(below): key.text for key in found if is_entry(key.value)}
+    return {queue + key.name.removeprefix(prefix): key.text for key in found if is_entry(key.value)}
 
 
-def _below(election: Election) -> str:
+def below(election: Election) -> str:
+    """What all its keys begin with."""
     return f"{election.namespace}/{ROSTER}/{election.name}/"
 
 
@@ -80,7 +81,7 @@ class EtcdRoster:
 
     def __init__(self, calls: EtcdClient, election: Election) -> None:
         self._calls = calls
-        self._below, self._queue = _below(election), f"{election.prefix}/"
+        self._below, self._queue = below(election), f"{election.prefix}/"
 
     def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
@@ -99,8 +100,8 @@ class EtcdRoster:
     def _remove_what_the_dead_left(self, deadline_s: float) -> None:
         snapshot = Snapshot(self._calls, deadline_s=deadline_s)
         said, standing = (
-            {key.name.removeprefix(below) for key in snapshot.read(_names(below))}
-            for below in (self._below, self._queue)
+            {key.name.removeprefix(prefix) for key in snapshot.read(_names(prefix))}
+            for prefix in (self._below, self._queue)
         )
         # No lease comes twice, so who is gone does not come back.
         if left := sorted(said - standing)[:_MOST_AT_ONCE]:
@@ -128,6 +129,6 @@ def _exists(name: str) -> Json:
     return {"key": b64(name), "target": "CREATE", "result": "GREATER", "create_revision": "0"}
 
 
-def _names(below: str) -> Json:
-    asked = {"key": b64(below), "range_end": range_end(below), "keys_only": True}
+def _names(prefix: str) -> Json:
+    asked = {"key": b64(prefix), "range_end": range_end(prefix), "keys_only": True}
     return {"request_range": asked}
