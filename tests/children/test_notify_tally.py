@@ -106,6 +106,13 @@ def test_it_may_ask_for_more_time_to_get_ready_but_not_for_ever() -> None:
     assert slow.due_s == 3700.0
 
 
+def test_the_time_that_it_was_given_is_what_is_said() -> None:
+    slow = tally()
+    slow.hear({"EXTEND_TIMEOUT_USEC": "20500000"}, 189.0)
+
+    assert judged(slow, 209.6) == (False, "no READY=1 within 1m50s")
+
+
 def test_what_was_known_of_it_is_known_to_a_successor_and_its_time_begins_anew() -> None:
     assert (tally(stage="ready").verdict, tally(stage="ready").due_s) == (True, 110.0)
     assert (tally(stage="").verdict, tally(stage="").due_s) == (None, 190.0)

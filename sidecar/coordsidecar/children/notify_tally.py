@@ -37,7 +37,7 @@ class NotifyTally:
         self._watchdog_s = watchdog_s or math.inf
         self._start_period_s = start_period_s
         self._last_ready_s = began_s + max(start_period_s, _START_AT_MOST_S)
-        self._late_at_s = -math.inf
+        self._late_at_s = self._from_s = -math.inf
         self.begins_anew(began_s)
 
     @property
@@ -72,13 +72,15 @@ class NotifyTally:
         if self.stage == "ready":
             self._is_sick(f"no WATCHDOG=1 for {format_duration(self._watchdog_s)}")
         else:
-            self._is_sick(f"no READY=1 within {format_duration(self._start_period_s)}")
+            # As it may have asked for more time.
+            within_s = round(self._late_at_s - self._from_s, 1)
+            self._is_sick(f"no READY=1 within {format_duration(within_s)}")
 
     def begins_anew(self, now_s: float) -> None:
         """Until now nobody may have listened, or the job not have run either: all that it is given
         is given to it once more."""
         left_s = self._watchdog_s if self.stage == "ready" else self._start_period_s
-        self._late_at_s = max(self._late_at_s, now_s + left_s)
+        self._late_at_s, self._from_s = max(self._late_at_s, now_s + left_s), now_s
 
     def _is_sick(self, why: str) -> None:
         self.verdict, self.why = False, why
