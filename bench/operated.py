@@ -182,8 +182,8 @@ def _onlookers(
             stack.enter_context(crowd(port, clients // 2, path=path))
         beside = _late_by_ms(role_file)
     return (
-        f"{contender.title}, renewed every {_RENEW_EVERY_S:g} s: later than usual by {alone:.0f} ms "
-        f"at the most, and by {beside:.0f} ms beside {clients} slow clients"
+        f"{contender.title}, renewed every {_RENEW_EVERY_S:g} s: later than usual by "
+        f"{alone:.0f} ms at the most, and by {beside:.0f} ms beside {clients} slow clients"
     )
 
 
