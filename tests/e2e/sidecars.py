@@ -50,6 +50,14 @@ def status_of(process: psutil.Process) -> str:
         return psutil.STATUS_DEAD
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; none if it went before we could look."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
+
+
 def has_ended(process: psutil.Process) -> bool:
     """Whether it has ended, reaped or not."""
     ended = (psutil.STATUS_DEAD, psutil.STATUS_ZOMBIE)

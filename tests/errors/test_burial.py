@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.sidecars import HELPERS, MARK, marked, named, wait_for
+from tests.e2e.sidecars import HELPERS, MARK, marked, named, wait_for, words_of
 from tests.errors.launcher import LAUNCHER
 from tests.errors.supervisor import CALLS, Refusal, Supervisor
 
@@ -38,7 +38,7 @@ _OFTEN = 20
 def elector_of(guard: int) -> psutil.Process:
     def ours() -> list[psutil.Process]:
         children = psutil.Process(guard).children()
-        return [child for child in children if LAUNCHER in child.cmdline()]
+        return [child for child in children if LAUNCHER in words_of(child)]
 
     wait_for(lambda: named(ours(), "job-fuse"), "the job to have its fuse")
     (elector,) = (child for child in ours() if child.name() not in HELPERS)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, Stamps, named, wait_for
+from tests.e2e.sidecars import Sidecar, Stamps, named, wait_for, words_of
 from tests.guard.test_health import QUICK, said, well_while
 from tests.guard.test_hooks import note, notes
 
@@ -32,7 +32,7 @@ def test_a_check_that_hangs_is_killed_with_all_that_it_started_and_has_failed(
 
     assert "it did not end within 500ms" in said(sidecar, "unhealthy")[0]
     wait_for(
-        lambda: not [p for p in sidecar.everyone() if str(left.path) in p.cmdline()],
+        lambda: not [p for p in sidecar.everyone() if str(left.path) in words_of(p)],
         "nothing of the checks to be left",
     )
 
@@ -49,7 +49,7 @@ def test_a_check_that_floods_and_forks_on_harms_nobody(arena: Arena, tmp_path: P
     assert len(sidecar.log()) < 10000
     wait_for(lambda: said(sidecar, "job-ended"), "the job to end")
     wait_for(
-        lambda: not [p for p in sidecar.everyone() if str(left.path) in p.cmdline()],
+        lambda: not [p for p in sidecar.everyone() if str(left.path) in words_of(p)],
         "nothing of the check to be left",
     )
 

@@ -10,7 +10,7 @@ import psutil
 
 from tests.cli.command import coordsidecar
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, Stamps, has_ended, named, wait_for
+from tests.e2e.sidecars import Sidecar, Stamps, has_ended, named, wait_for, words_of
 from tests.guard.test_hooks import job, note, notes
 
 _TOLD = (
@@ -162,7 +162,7 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(arena: Arena, tmp_pat
 
     wait_for(lambda: "did not end within" in sidecar.log(), "the hook to be killed")
 
-    assert [p for p in sidecar.everyone() if str(left.path) in p.cmdline()] == []
+    assert [p for p in sidecar.everyone() if str(left.path) in words_of(p)] == []
     assert len(runner(sidecar).children()) == 0
     assert sidecar.leads()
 
@@ -176,7 +176,7 @@ def test_one_that_forks_on_is_ended_and_the_job_goes_on(arena: Arena, tmp_path: 
 
     wait_for(lambda: "did not end within" in sidecar.log(), "the hook to be killed")
 
-    assert [p for p in sidecar.everyone() if str(left.path) in p.cmdline()] == []
+    assert [p for p in sidecar.everyone() if str(left.path) in words_of(p)] == []
     assert sidecar.job().pid == job_pid
     sidecar.signal(signal.SIGTERM)
     assert sidecar.wait() == 128 + signal.SIGTERM
