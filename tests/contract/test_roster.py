@@ -5,15 +5,8 @@ Of lock files it is shown by `tests.e2e.test_roster`, too: there an entry lives 
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import re
-import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,16 +16,14 @@ from coordsidecar.store.directory import Board
 from coordsidecar.store.protocol import (
     Election,
     Held,
-    RefusedError,
     SessionLostError,
     UnreachableError,
 )
 from coordsidecar.store.roster import LONGEST_ENTRY, Roster
 from coordsidecar_adapters.local.roster import LocalRoster
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
-from tests.contract.harness import ConsulHarness, EtcdHarness, Harness, LocalHarness
-from tests.servers import EtcdServer
-from tests.servers.etcd import etcd_put
+from tests.contract.harness import EtcdHarness, Harness
+from tests.contract.rosters import let_go, stored, written
 
 pytestmark = pytest.mark.stores("etcd", "etcd+grpc", "consul", "local")
 
@@ -158,7 +149,7 @@ def test_on_one_host_it_is_gone_with_its_lock(
     tell(told, standby, said := entry(standby))
     assert others(look()) == [json.loads(said)]
 
-    _let_go(told)
+    let_go(told)
 
     assert others(look()) == []
 
@@ -172,11 +163,11 @@ def test_what_the_dead_left_the_next_removes(
     tell(told, dead, entry(dead))
     harness.end_session(dead.session)
     if isinstance(told, LocalRoster):
-        _let_go(told)
+        let_go(told)
 
     tell(roster(), alive, entry(alive))
 
-    assert len(_stored(harness, election)) == 1
+    assert len(stored(harness, election)) == 1
 
 
 @pytest.mark.parametrize(
@@ -190,7 +181,7 @@ def test_what_anybody_wrote_is_no_entry(
     standby.campaign()
     before = look()
 
-    with _written(harness, election, leader, raw), _written(harness, election, standby, raw):
+    with written(harness, election, leader, raw), written(harness, election, standby, raw):
         assert look() == before
         assert isinstance(leader.renews_and_looks(), Held)
     assert before.leader is not None
@@ -205,7 +196,7 @@ def test_nobody_is_taken_for_another_by_what_an_entry_says(
     standby.campaign()
     lie = json.dumps({"id": "zz", "token": token, "job": "runs"}).encode()
 
-    with _written(harness, election, leader, lie):
+    with written(harness, election, leader, lie):
         board = look()
 
     assert leading(board) == json.loads(leader.record) | {"token": token, "job": "runs"}
@@ -232,50 +223,6 @@ def test_what_cannot_be_read_is_left_out(
     assert leading(board) == json.loads(leader.record)
 
 
-@pytest.mark.stores("etcd", "etcd+grpc")
-def test_nothing_of_it_hangs_on_the_lease(
-    candidate: NewCandidate, roster: NewRoster, harness: EtcdHarness, election: Election
-) -> None:
-    """Since 3.5.28 nobody may keep a lease alive who may not write all that does."""
-    leader = candidate()
-    tell(roster(), leader, entry(leader, token=leader.leads()))
-
-    hangs = harness.server.etcdctl("lease", "timetolive", leader.session.handle, "--keys")
-
-    assert f"attached keys([{election.prefix}/{leader.session.handle}])" in hangs
-
-
-@pytest.mark.stores("local")
-def test_no_link_is_followed_and_no_file_of_others_is_touched(
-    candidate: NewCandidate,
-    roster: NewRoster,
-    harness: LocalHarness,
-    election: Election,
-    tmp_path: Path,
-) -> None:
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    (theirs / "0123456789abcdef.json").write_text("{}")
-    below = _folder(harness) / election.namespace / ".instances"
-    below.mkdir(parents=True)
-    (below / election.name).symlink_to(theirs)
-    leader = candidate()
-    said = entry(leader, token=leader.leads())
-
-    with pytest.raises(RefusedError, match="local store: "):
-        tell(roster(), leader, said)
-    (below / election.name).unlink()
-    (below / election.name).mkdir()
-    for name in ("package.json", "0123456789ABCDEF.json"):
-        (below / election.name / name).write_text("{}")
-    (below / election.name / "fedcba9876543210.json").symlink_to(theirs / "0123456789abcdef.json")
-    tell(roster(), leader, said)
-
-    assert [path.name for path in theirs.iterdir()] == ["0123456789abcdef.json"]
-    left = {path.name for path in (below / election.name).iterdir()}
-    assert {"package.json", "0123456789ABCDEF.json"} < left
-
-
 def test_no_election_is_listed_for_it(
     candidate: NewCandidate, roster: NewRoster, harness: Harness, election: Election
 ) -> None:
@@ -287,100 +234,3 @@ def test_no_election_is_listed_for_it(
     names = directory.names(timeout_s=CALL_S)
     assert election.name in names
     assert not [name for name in names if name.startswith(".") or "instances" in name]
-
-
-@pytest.mark.stores("etcd", "etcd+grpc")
-def test_who_may_not_write_it_leads_all_the_same(
-    harness: EtcdHarness, etcd_server: Callable[..., EtcdServer], election: Election
-) -> None:
-    server = etcd_server(auth=True, extra_args=["--bcrypt-cost=4"])
-    server.etcdctl("role", "add", "elector")
-    for right in (
-        ["--prefix", "readwrite", f"{election.prefix}/"],
-        ["readwrite", f"{election.prefix}.office"],
-    ):
-        server.etcdctl("role", "grant-permission", "elector", *right)
-    server.etcdctl("user", "add", "elector:secret")
-    server.etcdctl("user", "grant-role", "elector", "elector")
-    environ = {"ETCDCTL_USER": "elector", "ETCDCTL_PASSWORD": "secret"}
-    url = f"{harness.scheme}://{server.endpoint}"
-    told = registry.roster(url, election=election, node_id="a", environ=environ)
-    store = registry.connect(url, election=election, environ=environ)
-    session = store.open(ttl_s=60, takeover_delay_s=1, record='{"id": "a"}', timeout_s=CALL_S)
-    ours = Candidate(store, session, '{"id": "a"}')
-    token = ours.leads()
-
-    assert told is not None
-    needs = f"readwrite on the prefix {election.namespace}/.instances/{election.name}/ "
-    with pytest.raises(RefusedError, match=f"permission denied; grant its role {needs}"):
-        tell(told, ours, entry(ours))
-
-    assert isinstance(ours.renews_and_looks(), Held)
-    directory = registry.directory(url, namespace=election.namespace, environ=environ)
-    before = _logins(server)
-    for _ in range(5):
-        board = directory.board(election.name, in_full=True, timeout_s=CALL_S)
-        assert board.leader is not None
-        assert (board.leader.token, board.leader.record) == (token, ours.record)
-    # Whoever is refused logs in anew, in case it is that; and not each time it looks.
-    assert _logins(server) - before == 2
-    ours.end()
-
-
-# ── what is stored, past the adapter ───────────────────────────────────────────────────────────
-
-
-def _let_go(told: Roster) -> None:
-    """As the death of its process does."""
-    assert isinstance(told, LocalRoster)
-    os.close(told._fd)
-
-
-def _stored(harness: Harness, election: Election) -> list[str]:
-    below = _below(election)
-    if isinstance(harness, EtcdHarness):
-        found = harness.server.etcdctl("get", "--prefix", below, "--keys-only")
-    elif isinstance(harness, ConsulHarness):
-        found = harness.server.consul("kv", "get", "-keys", below)
-    else:
-        assert isinstance(harness, LocalHarness)
-        return [path.name for path in (_folder(harness) / below).iterdir()]
-    return [line for line in found.splitlines() if line.strip()]
-
-
-def _logins(server: EtcdServer) -> int:
-    """How many there were, by its own count."""
-    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
-        said = answer.read().decode()
-    counts = re.findall(r'^grpc_server_started_total\{.*"Authenticate".*\} (\d+)$', said, re.M)
-    return sum(map(int, counts))
-
-
-def _below(election: Election) -> str:
-    return f"{election.namespace}/.instances/{election.name}/"
-
-
-def _folder(harness: LocalHarness) -> Path:
-    return Path(harness.url.removeprefix("local:"))
-
-
-@contextmanager
-def _written(
-    harness: Harness, election: Election, candidate: Candidate, raw: bytes
-) -> Iterator[None]:
-    """``raw`` stands where the entry of that candidate would."""
-    below, handle = _below(election), candidate.session.handle
-    if isinstance(harness, EtcdHarness):
-        etcd_put(harness.server, below + handle, raw)
-        yield
-    elif isinstance(harness, ConsulHarness):
-        harness.server.http("PUT", f"/v1/kv/{below}{handle}?acquire={handle}", raw)
-        yield
-    else:
-        assert isinstance(harness, LocalHarness)
-        path = _folder(harness) / below / f"{uuid.uuid4().hex[:16]}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(raw)
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield

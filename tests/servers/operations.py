@@ -62,6 +62,8 @@ def of_etcd(request: Request) -> Operation:
         return plain.get(request.target, Operation.OTHER)
     transaction = json.loads(request.body)
     compared, changes = transaction["compare"], transaction["success"]
+    if any(_is_of_a_roster(key) for change in changes for key in _keys_of(change)):
+        return Operation.OTHER
     puts = [change["request_put"] for change in changes if "request_put" in change]
     if any("request_delete_range" in change for change in changes):
         return Operation.RESIGN
@@ -76,6 +78,14 @@ def of_etcd(request: Request) -> Operation:
     raise AssertionError("a transaction that only reads may end the server")
 
 
+def _keys_of(change: dict[str, Any]) -> list[str]:
+    return [base64.b64decode(one["key"]).decode() for one in change.values()]
+
+
+def _is_of_a_roster(key: str) -> bool:
+    return "/.instances/" in key
+
+
 def of_consul(request: Request) -> Operation:
     plain = {"create": Operation.OPEN, "renew": Operation.KEEPALIVE, "destroy": Operation.CLOSE}
     path, _, parameters = request.target.partition("?")
@@ -86,7 +96,10 @@ def of_consul(request: Request) -> Operation:
         return Operation.WATCH if "index=" in parameters else Operation.LOOK
     if area != "txn":
         return Operation.OTHER
-    operations = {one["KV"]["Verb"]: one["KV"] for one in json.loads(request.body)}
+    asked = [one["KV"] for one in json.loads(request.body)]
+    if any(_is_of_a_roster(one["Key"]) for one in asked):
+        return Operation.OTHER
+    operations = {one["Verb"]: one for one in asked}
     written = operations.get("set") or operations.get("cas")
     if "lock" in operations:
         return Operation.CAMPAIGN if written is None else Operation.SUCCEED

@@ -1,0 +1,100 @@
+"""What is one store's own about what instances say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coordsidecar.store import registry
+from coordsidecar.store.protocol import Election, Held, RefusedError
+from tests.contract.candidate import CALL_S, Candidate, NewCandidate
+from tests.contract.harness import EtcdHarness, LocalHarness
+from tests.contract.rosters import folder_of, logins
+from tests.contract.test_roster import NewRoster, entry, roster, tell
+from tests.servers import EtcdServer
+
+__all__ = ["roster"]
+
+
+@pytest.mark.stores("etcd", "etcd+grpc")
+def test_nothing_of_it_hangs_on_the_lease(
+    candidate: NewCandidate, roster: NewRoster, harness: EtcdHarness, election: Election
+) -> None:
+    """Since 3.5.28 nobody may keep a lease alive who may not write all that does."""
+    leader = candidate()
+    tell(roster(), leader, entry(leader, token=leader.leads()))
+
+    hangs = harness.server.etcdctl("lease", "timetolive", leader.session.handle, "--keys")
+
+    assert f"attached keys([{election.prefix}/{leader.session.handle}])" in hangs
+
+
+@pytest.mark.stores("local")
+def test_no_link_is_followed_and_no_file_of_others_is_touched(
+    candidate: NewCandidate,
+    roster: NewRoster,
+    harness: LocalHarness,
+    election: Election,
+    tmp_path: Path,
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "0123456789abcdef.json").write_text("{}")
+    below = folder_of(harness) / election.namespace / ".instances"
+    below.mkdir(parents=True)
+    (below / election.name).symlink_to(theirs)
+    leader = candidate()
+    said = entry(leader, token=leader.leads())
+
+    with pytest.raises(RefusedError, match="local store: "):
+        tell(roster(), leader, said)
+    (below / election.name).unlink()
+    (below / election.name).mkdir()
+    for name in ("package.json", "0123456789ABCDEF.json"):
+        (below / election.name / name).write_text("{}")
+    (below / election.name / "fedcba9876543210.json").symlink_to(theirs / "0123456789abcdef.json")
+    tell(roster(), leader, said)
+
+    assert [path.name for path in theirs.iterdir()] == ["0123456789abcdef.json"]
+    left = {path.name for path in (below / election.name).iterdir()}
+    assert {"package.json", "0123456789ABCDEF.json"} < left
+
+
+@pytest.mark.stores("etcd", "etcd+grpc")
+def test_who_may_not_write_it_leads_all_the_same(
+    harness: EtcdHarness, etcd_server: Callable[..., EtcdServer], election: Election
+) -> None:
+    server = etcd_server(auth=True, extra_args=["--bcrypt-cost=4"])
+    server.etcdctl("role", "add", "elector")
+    for right in (
+        ["--prefix", "readwrite", f"{election.prefix}/"],
+        ["readwrite", f"{election.prefix}.office"],
+    ):
+        server.etcdctl("role", "grant-permission", "elector", *right)
+    server.etcdctl("user", "add", "elector:secret")
+    server.etcdctl("user", "grant-role", "elector", "elector")
+    environ = {"ETCDCTL_USER": "elector", "ETCDCTL_PASSWORD": "secret"}
+    url = f"{harness.scheme}://{server.endpoint}"
+    told = registry.roster(url, election=election, node_id="a", environ=environ)
+    store = registry.connect(url, election=election, environ=environ)
+    session = store.open(ttl_s=60, takeover_delay_s=1, record='{"id": "a"}', timeout_s=CALL_S)
+    ours = Candidate(store, session, '{"id": "a"}')
+    token = ours.leads()
+
+    assert told is not None
+    needs = f"readwrite on the prefix {election.namespace}/.instances/{election.name}/ "
+    with pytest.raises(RefusedError, match=f"permission denied; grant its role {needs}"):
+        tell(told, ours, entry(ours))
+
+    assert isinstance(ours.renews_and_looks(), Held)
+    directory = registry.directory(url, namespace=election.namespace, environ=environ)
+    before = logins(server)
+    for _ in range(5):
+        board = directory.board(election.name, in_full=True, timeout_s=CALL_S)
+        assert board.leader is not None
+        assert (board.leader.token, board.leader.record) == (token, ours.record)
+    # Whoever is refused logs in anew, in case it is that; and not each time it looks.
+    assert logins(server) - before == 2
+    ours.end()
