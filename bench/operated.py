@@ -115,18 +115,9 @@ class Fleet:
         if self._way == "SIGTERM":
             self._members[leader].signal(signal.SIGTERM)
             return
-        words = [self._way, self._election, *self._contender.options[:2], "--yes"]
-        if self._way == "step-down":
-            words += ["--sit-out", _SIT_OUT]
-        else:
-            words += ["--to", self._next_of(leader)]
-        done = subprocess.run(
-            [sys.executable, "-m", "coordsidecar", *words],
-            capture_output=True,
-            text=True,
-            timeout=_WITHIN_S,
-            check=False,
-        )
+        sits_out = self._way == "step-down"
+        how = ["--sit-out", _SIT_OUT] if sits_out else ["--to", self._next_of(leader)]
+        done = self._ask(self._way, "--yes", *how)
         if done.returncode != 0:
             sys.exit(f"bench: {self._way}: {done.stdout}{done.stderr}")
 
@@ -138,16 +129,19 @@ class Fleet:
         return to
 
     def _stands_by(self, node_id: str) -> bool:
-        words = ["status", self._election, *self._contender.options[:2], "--json"]
-        done = subprocess.run(
+        told = json.loads(self._ask("status", "--json").stdout)
+        return any(one["id"] == node_id for one in (*(told["waiting"] or ()), *told["others"]))
+
+    def _ask(self, word: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """As an operator does, of this election."""
+        words = [word, self._election, *self._contender.options[:2], *options]
+        return subprocess.run(
             [sys.executable, "-m", "coordsidecar", *words],
             capture_output=True,
             text=True,
             timeout=_WITHIN_S,
             check=False,
         )
-        told = json.loads(done.stdout)
-        return any(one["id"] == node_id for one in (*(told["waiting"] or ()), *told["others"]))
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
         if not wait_for(condition, within_s=_WITHIN_S):
