@@ -8,11 +8,9 @@ that a job has to stop. He is known by what his environment says, which no proce
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from coordsidecar.trees import tree
 from coordsidecar.trees.mark import BESIDE_VARIABLE
-from coordsidecar.trees.process import GONE, Process, is_dead
+from coordsidecar.trees.process import GONE, Process
 
 __all__ = ["kill_strays"]
 
@@ -21,19 +19,27 @@ _PASSES = 10
 
 def kill_strays(root: int, *, leave_out: tuple[int | None, ...]) -> bool:
     """SIGKILL them below the guard ``root``, but for ``leave_out`` and what is below those; True if
-    none is left. False: there may be, look again: one that is just executing a program shows no
-    environment, and nor does one that wiped it. Raises `NotSeenError`."""
+    none is left. False: there may be, look again. Raises `NotSeenError`.
+
+    One that is just executing a program shows no environment, and nor does one that wiped it. Nor
+    does who ends; and who ended while we looked may have left a child that we have not seen.
+    """
     mark = f"{BESIDE_VARIABLE}={root}".encode()
     for _ in range(_PASSES):
         found, sure = False, True
         for pid in tree.descendants(root, leave_out=leave_out):
-            with suppress(*GONE, PermissionError), Process(pid) as process:
-                environ = process.environ()
-                if mark in environ.split(b"\0"):
-                    process.kill()
-                    found = True
-                elif not environ and not is_dead(pid):
-                    sure = False
+            try:
+                with Process(pid) as process:
+                    environ = process.environ()
+                    if mark in environ.split(b"\0"):
+                        process.kill()
+                        found = True
+            except PermissionError:
+                continue  # Nor may it be killed.
+            except GONE:
+                environ = b""
+            if not environ:
+                sure = False
         if not found:
             return sure
     return False
