@@ -49,12 +49,13 @@ class _Sidecar:
         first, second = int(guard.stdout.readline()), int(guard.stdout.readline())
         self.guard = psutil.Process(guard.pid)
         self.job = [psutil.Process(first), psutil.Process(second)]
-        self.told = told_by_the_guard()
+        self.told, news_fd = told_by_the_guard()
         self.told[BURNS_AT] = boottime_s()
         self.said: list[str] = []
         self.fuse = JobFuse(
             _Words(self),
             self.told,
+            news_fd,
             guard=guard.pid,
             guard_pidfd=os.pidfd_open(guard.pid),
             run_mark="none",

@@ -20,7 +20,7 @@ from coordsidecar.log import Log
 
 ran, left_s = sys.argv[1:]
 log = Log(fmt="text", election="team/job", node_id="here")
-fuse = Fuse(log, told_by_the_guard(), run_mark="a-mark", guard_pidfd=-1, reserve_s=1.0)
+fuse = Fuse(log, *told_by_the_guard(), run_mark="a-mark", guard_pidfd=-1, reserve_s=1.0)
 untouched = Dispositions(frozenset(), frozenset())
 job = Prefork(untouched, ["touch", ran], environ=os.environ, too_late=fuse.has_burnt)
 fuse.lasts_until(boottime_s() + float(left_s) if left_s else None)

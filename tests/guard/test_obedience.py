@@ -12,8 +12,8 @@ from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, Stamps, wait_for
 from tests.guard.usurper import usurped
 
-_JOB = Path(__file__).parent / "jobs" / "obedient.py"
-_OPTIONS = ("--while-standby", "signal", "--lead-signal", "USR1", "--standby-signal", "USR2",
+JOB = Path(__file__).parent / "jobs" / "obedient.py"
+OPTIONS = ("--while-standby", "signal", "--lead-signal", "USR1", "--standby-signal", "USR2",
             "--takeover-delay", "0s")  # fmt: skip
 
 
@@ -22,8 +22,8 @@ class Obedient:
 
     def __init__(self, arena: Arena, name: str, *options: str, habit: str) -> None:
         self.stamps = Stamps(arena.folder / name)
-        command = [sys.executable, "-I", "-S", str(_JOB), str(self.stamps.path), habit]
-        self.sidecar: Sidecar = arena.start(*_OPTIONS, *options, command=command)
+        command = [sys.executable, "-I", "-S", str(JOB), str(self.stamps.path), habit]
+        self.sidecar: Sidecar = arena.start(*OPTIONS, *options, command=command)
         wait_for(self.stamps.path.exists, "the job to listen")
 
 
@@ -46,7 +46,7 @@ def test_a_job_that_is_slow_to_listen_is_not_killed_by_the_news_that_it_leads(
 ) -> None:
     command = ["sh", "-c", "sleep 0.3; trap 'echo told; exit 4' USR1; while :; do sleep 0.01; done"]
 
-    sidecar = arena.start(*_OPTIONS, command=command, stdout=subprocess.PIPE)
+    sidecar = arena.start(*OPTIONS, command=command, stdout=subprocess.PIPE)
     said, _ = sidecar.process.communicate(timeout=60)
 
     assert (sidecar.wait(), said) == (4, b"told\n")
@@ -73,7 +73,7 @@ def test_nor_is_one_that_holds_signals_back_for_a_moment_as_a_shell_does_to_fork
 ) -> None:
     command = [sys.executable, "-S", "-c", _HOLDS_BACK]
 
-    sidecar = arena.start(*_OPTIONS, command=command, stdout=subprocess.PIPE)
+    sidecar = arena.start(*OPTIONS, command=command, stdout=subprocess.PIPE)
     said, _ = sidecar.process.communicate(timeout=60)
 
     assert (sidecar.wait(), said) == (4, b"told\n")

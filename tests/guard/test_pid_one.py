@@ -18,14 +18,14 @@ from tests.e2e.arena import Arena
 from tests.e2e.sidecars import HELPERS, PROCESS_ONE, Sidecar, named, wait_for
 from tests.guard.test_inheritance import zombies
 
-_UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _ORPHANS = Path(__file__).parent / "jobs" / "orphans.py"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def namespaces() -> None:
     """Skip where nobody may make a PID namespace."""
-    tried = subprocess.run([*_UNSHARE, "true"], capture_output=True, text=True, check=False)
+    tried = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         pytest.skip(f"no PID namespaces here: {tried.stderr.strip()}")
 
@@ -52,7 +52,7 @@ def elector_of(guard: psutil.Process) -> psutil.Process:
 
 def test_term_stops_the_job(arena: Arena, tmp_path: Path) -> None:
     job = f"trap 'echo asked; exit 5' TERM; touch {tmp_path}/up; while :; do sleep 0.02; done"
-    sidecar = arena.start(command=["sh", "-c", job], through=_UNSHARE, stdout=subprocess.PIPE)
+    sidecar = arena.start(command=["sh", "-c", job], through=UNSHARE, stdout=subprocess.PIPE)
     wait_for((tmp_path / "up").exists, "the job to run")
 
     process_one(sidecar).terminate()
@@ -67,7 +67,7 @@ def test_a_standby_can_be_stopped(arena: Arena, signum: int) -> None:
     """The kernel spares process 1 any signal for which it has no handler."""
     arena.start()
     arena.stamps.wait_for_stints(1)
-    standby = arena.start(through=_UNSHARE)
+    standby = arena.start(through=UNSHARE)
     wait_for(lambda: "standing-by" in standby.log(), "the second instance to stand by")
 
     process_one(standby).send_signal(signum)
@@ -78,7 +78,7 @@ def test_a_standby_can_be_stopped(arena: Arena, signum: int) -> None:
 def test_orphans_are_reaped(arena: Arena, tmp_path: Path) -> None:
     sidecar = arena.start(
         command=[sys.executable, "-I", "-S", str(_ORPHANS), str(tmp_path / "born")],
-        through=_UNSHARE,
+        through=UNSHARE,
     )
     wait_for((tmp_path / "born").exists, "the orphans to be born")
 
@@ -90,14 +90,14 @@ def test_orphans_are_reaped(arena: Arena, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("job", "code"), [("exit 0", 0), ("exit 77", 77), ("kill -KILL $$", 137)])
 def test_exit_codes_are_passed_on(arena: Arena, job: str, code: int) -> None:
-    sidecar = arena.start(command=["sh", "-c", job], through=_UNSHARE)
+    sidecar = arena.start(command=["sh", "-c", job], through=UNSHARE)
 
     assert sidecar.wait() == code
 
 
 def test_a_tree_is_gone_before_the_next_job_starts(arena: Arena) -> None:
     leader = arena.start(
-        "--stop-timeout", "200ms", through=_UNSHARE,
+        "--stop-timeout", "200ms", through=UNSHARE,
         command=arena.stamps.command("daemon-child", "ignore-term", "close-fds"),
     )  # fmt: skip
     arena.stamps.wait_for_stints(1)
@@ -111,7 +111,7 @@ def test_a_tree_is_gone_before_the_next_job_starts(arena: Arena) -> None:
 
 def test_without_a_proc_of_its_own_it_refuses_to_run(arena: Arena) -> None:
     """It could not see its tree, and would take every tree for dead."""
-    sidecar = arena.start(through=_UNSHARE[:-1])
+    sidecar = arena.start(through=UNSHARE[:-1])
 
     assert sidecar.wait() == 125
     assert "/proc" in sidecar.log()
@@ -124,7 +124,7 @@ def test_a_guard_that_is_killed_or_stopped_hands_over(etcd_arena: Arena, signum:
     or it could not be buried."""
     arena = etcd_arena
     leader = arena.start(
-        through=_UNSHARE, command=arena.stamps.command("daemon-child", "ignore-term")
+        through=UNSHARE, command=arena.stamps.command("daemon-child", "ignore-term")
     )
     arena.stamps.wait_for_stints(1)
     standby = arena.start()
@@ -142,7 +142,7 @@ def test_a_guard_that_is_killed_or_stopped_hands_over(etcd_arena: Arena, signum:
 def test_guard_and_elector_stopped_at_once_cannot_keep_the_job_alive(etcd_arena: Arena) -> None:
     """Process 1 is the fuse: nobody in its container can stop it."""
     arena = etcd_arena
-    leader = arena.start(through=_UNSHARE)
+    leader = arena.start(through=UNSHARE)
     arena.stamps.wait_for_stints(1)
     arena.start()
     guard = guard_of(leader)
@@ -157,7 +157,7 @@ def test_guard_and_elector_stopped_at_once_cannot_keep_the_job_alive(etcd_arena:
 
 
 def test_an_elector_that_was_stopped_is_woken_to_bury_its_guard(etcd_arena: Arena) -> None:
-    leader = etcd_arena.start(through=_UNSHARE)
+    leader = etcd_arena.start(through=UNSHARE)
     etcd_arena.stamps.wait_for_stints(1)
     guard = guard_of(leader)
 
@@ -169,7 +169,7 @@ def test_an_elector_that_was_stopped_is_woken_to_bury_its_guard(etcd_arena: Aren
 
 def test_what_others_started_does_not_keep_process_one(arena: Arena, tmp_path: Path) -> None:
     """As `docker exec` does; its orphans come to process 1, and are reaped there."""
-    sidecar = arena.start(through=_UNSHARE)
+    sidecar = arena.start(through=UNSHARE)
     arena.stamps.wait_for_stints(1)
     enter = ("nsenter", "--target", str(process_one(sidecar).pid), "--pid", "--mount")
     subprocess.run([*enter, "sh", "-c", "sleep 600 & sleep 0.01 &"], check=True)
@@ -184,7 +184,7 @@ def test_what_others_started_does_not_keep_process_one(arena: Arena, tmp_path: P
 @pytest.mark.parametrize("signum", [signal.SIGUSR1, signal.SIGHUP, signal.SIGWINCH, 40])
 def test_signals_for_the_job_are_handed_on(arena: Arena, tmp_path: Path, signum: int) -> None:
     job = f"trap 'echo heard; exit 7' {signum}; touch {tmp_path}/up; while :; do sleep 0.02; done"
-    sidecar = arena.start(command=["bash", "-c", job], through=_UNSHARE, stdout=subprocess.PIPE)
+    sidecar = arena.start(command=["bash", "-c", job], through=UNSHARE, stdout=subprocess.PIPE)
     wait_for((tmp_path / "up").exists, "the job to run")
 
     process_one(sidecar).send_signal(signum)
@@ -196,7 +196,7 @@ def test_signals_for_the_job_are_handed_on(arena: Arena, tmp_path: Path, signum:
 
 def test_a_process_one_that_is_stopped_is_in_nobodys_way(etcd_arena: Arena) -> None:
     arena = etcd_arena
-    leader = arena.start(through=_UNSHARE)
+    leader = arena.start(through=UNSHARE)
     arena.stamps.wait_for_stints(1)
     arena.start()
 
@@ -216,7 +216,7 @@ def test_a_child_ignored_by_who_started_us_is_heard_of_all_the_same(arena: Arena
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         "os.execvp(sys.argv[1], sys.argv[1:])"
     )
-    through = (*_UNSHARE, sys.executable, "-c", ignoring)
+    through = (*UNSHARE, sys.executable, "-c", ignoring)
     sidecar = arena.start(command=["sh", "-c", "exit 7"], through=through)
 
     assert sidecar.wait() == 7
@@ -242,7 +242,7 @@ def test_a_stop_that_comes_before_anybody_handles_it_is_not_lost(tmp_path: Path)
     # It may have begun by the time at which the guard hears of the stop.
     job = ["--name", "x", "--", "sleep", "600"]
     started = subprocess.run(
-        [*_UNSHARE, *python, *job], capture_output=True, text=True, timeout=60, check=False
+        [*UNSHARE, *python, *job], capture_output=True, text=True, timeout=60, check=False
     )
 
     assert started.returncode in (128 + signal.SIGTERM, -signal.SIGTERM), started.stderr
@@ -251,7 +251,7 @@ def test_a_stop_that_comes_before_anybody_handles_it_is_not_lost(tmp_path: Path)
 def test_what_systemd_says_to_process_one_is_handed_on(arena: Arena) -> None:
     sidecar = arena.start(
         command=["sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $$"],
-        through=_UNSHARE,
+        through=UNSHARE,
         env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "1"},
         stdout=subprocess.PIPE,
     )
@@ -265,7 +265,7 @@ def test_a_killed_guard_with_many_orphans_is_told_by_its_exit_code(arena: Arena)
     """Each of them ends; when the elector does is chance."""
     for _ in range(5):
         orphans = "for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 600 & done; wait"
-        sidecar = arena.start(command=["sh", "-c", orphans], through=_UNSHARE)
+        sidecar = arena.start(command=["sh", "-c", orphans], through=UNSHARE)
         one = process_one(sidecar)
         wait_for(lambda: len(one.children(recursive=True)) > 11, "the orphans")  # noqa: B023
 

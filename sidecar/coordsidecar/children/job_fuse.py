@@ -52,13 +52,15 @@ _ELECTOR_AT_MOST_S = 5.0
 _PASSES_BEFORE_A_WORD = 5
 
 
-def told_by_the_guard() -> memoryview[float]:
-    """Memory to share with forks; nothing runs yet. Raises `OSError`."""
+def told_by_the_guard() -> tuple[memoryview[float], int]:
+    """Memory to share with forks, nothing runs yet; and the descriptor (an eventfd) that says: what
+    is told is not what was waited for. Raises `OSError`."""
     # An aligned word is written whole.
     with asking_for("mmap"):
         told = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
     told[BURNS_AT] = math.inf
-    return told
+    with asking_for("eventfd"):
+        return told, os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
 
 class JobFuse:
@@ -68,14 +70,17 @@ class JobFuse:
         self,
         log: Log,
         told: memoryview[float],
+        news_fd: int,
         *,
         guard: int,
         guard_pidfd: int,
         run_mark: str,
         app: App | None = None,
     ) -> None:
+        """``told``, ``news_fd``: see `told_by_the_guard`."""
         self._log = log
         self._told = told
+        self._news_fd = news_fd
         self._guard = guard
         self._guard_pidfd = guard_pidfd
         self._run_mark = run_mark
@@ -96,6 +101,7 @@ class JobFuse:
         poll = select.poll()
         poll.register(timer.fd, select.POLLIN)
         poll.register(self._guard_pidfd, select.POLLIN)
+        poll.register(self._news_fd, select.POLLIN)
         burnt = False
         while not burnt:
             if has_ended(self._guard_pidfd):
@@ -106,6 +112,14 @@ class JobFuse:
             else:
                 timer.arm(self._told[BURNS_AT])
                 poll.poll()
+                self.hear()
+
+    def hear(self) -> bool:
+        """Whether there is news; what is told is read when it is needed."""
+        try:
+            return os.eventfd_read(self._news_fd) > 0
+        except BlockingIOError:
+            return False
 
     def guards(self, job_pid: int) -> None:
         """From now on this is the job; 0: none."""

@@ -45,12 +45,10 @@ _PATIENCE_S = 5.0
 def stand_above(log: Log, *, run_mark: str) -> tuple[memoryview[float], int]:
     """As process 1: return in a fork, which is to be the guard. Process 1 itself never returns.
 
-    Returns what the guard tells of its jobs, and the descriptor (an eventfd) by which it says that
-    there is another. Raises `OSError` for whatever the kernel refuses.
+    Returns what the guard tells of its jobs, as `told_by_the_guard`. Raises `OSError` for whatever
+    the kernel refuses.
     """
-    told = told_by_the_guard()
-    with asking_for("eventfd"):
-        another_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    told, news_fd = told_by_the_guard()
     # Asked for before there are two who would complain.
     signals, timer = SignalFd(), BootTimer()
     with asking_for("pidfd_open"):
@@ -66,13 +64,13 @@ def stand_above(log: Log, *, run_mark: str) -> tuple[memoryview[float], int]:
         timer.close()
         _take_over_from_process_one()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return told, another_fd
+        return told, news_fd
     name_process("process-one")
     run_first()
     with asking_for("pidfd_open"):
         guard_pidfd = os.pidfd_open(guard)
-    fuse = JobFuse(log, told, guard=guard, guard_pidfd=guard_pidfd, run_mark=run_mark)
-    os._exit(_ProcessOne(guard, fuse, told, another_fd, signals, timer).serve())
+    fuse = JobFuse(log, told, news_fd, guard=guard, guard_pidfd=guard_pidfd, run_mark=run_mark)
+    os._exit(_ProcessOne(guard, fuse, told, news_fd, signals, timer).serve())
 
 
 def _take_over_from_process_one() -> None:
@@ -91,14 +89,14 @@ class _ProcessOne:
         guard: int,
         fuse: JobFuse,
         told: memoryview[float],
-        another_fd: int,
+        news_fd: int,
         signals: SignalFd,
         timer: BootTimer,
     ) -> None:
         self._guard = guard
         self._fuse = fuse
         self._told = told
-        self._another_fd = another_fd
+        self._news_fd = news_fd
         self._signals = signals
         self._timer = timer
         self._exit_code: int | None = None
@@ -106,7 +104,7 @@ class _ProcessOne:
     def serve(self) -> int:
         """Until guard and elector have ended; the exit code of the guard."""
         poll = select.poll()
-        for fd in (self._signals.fd, self._timer.fd, self._another_fd):
+        for fd in (self._signals.fd, self._timer.fd, self._news_fd):
             poll.register(fd, select.POLLIN)
         while True:
             self._reap()
@@ -119,8 +117,7 @@ class _ProcessOne:
                 continue
             self._timer.arm(self._told[BURNS_AT] if has_job else math.inf)
             poll.poll()
-            with contextlib.suppress(BlockingIOError):
-                os.eventfd_read(self._another_fd)
+            if self._fuse.hear():
                 self._fuse.guards(int(self._told[JOB_PID]))
             self._hand_on_signals()
 

@@ -95,7 +95,7 @@ def run(settings: Settings, *, blocked: Collection[int] | None = None) -> int:
         "guard_pidfd": elector.guard_pidfd,
         "reserve_s": settings.timing.kill_reserve_s / 2,
     }
-    fuse = FuseInProcessOne(log, *above, **how) if above else Fuse(log, told_by_the_guard(), **how)
+    fuse = FuseInProcessOne(log, *above, **how) if above else Fuse(log, *told_by_the_guard(), **how)
     guard = Guard(
         settings, log, dispositions, elector, fuse, app, signals_fd=signals_fd, signs=signs
     )

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from coordsidecar.children.forking import all_signals_blocked
 from coordsidecar.children.job_fuse import BURNS_AT, ELECTOR_PID, JOB_PID, JobFuse
-from coordsidecar.hints import TYPE_CHECKING, Any
+from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import boottime_s, forking_as, uninterrupted
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for, refusal
@@ -35,14 +35,15 @@ class Fuse:
         self,
         log: Log,
         told: memoryview[float],
+        news_fd: int,
         *,
         run_mark: str,
         guard_pidfd: int,
         reserve_s: float,
         app: App | None = None,
     ) -> None:
-        """``told``: see `told_by_the_guard`. ``reserve_s``: how long before ``run_until`` it
-        burns."""
+        """``told``, ``news_fd``: see `told_by_the_guard`. ``reserve_s``: how long before
+        ``run_until`` it burns."""
         self.pid: int | None = None
         self._dying: int | None = None
         self._job_pid: int | None = None
@@ -52,13 +53,19 @@ class Fuse:
         self._app = app
         self._guard_pidfd = guard_pidfd
         self._reserve_s = reserve_s
-        self._told = told
+        self._told, self._news_fd = told, news_fd
 
     def lasts_until(self, run_until_s: float | None) -> None:
         """Move the deadline; ``None``: nothing runs that has one."""
+        was_s = self._told[BURNS_AT]
         self._told[BURNS_AT] = _NEVER_S if run_until_s is None else run_until_s - self._reserve_s
+        if self._told[BURNS_AT] < was_s:  # It sleeps until then: for ever, beside a standby's job.
+            self._wake()
         if self.pid is None and self._job_pid is not None:
             self._light(self._job_pid)
+
+    def _wake(self) -> None:
+        os.eventfd_write(self._news_fd, 1)
 
     def has_burnt(self) -> bool:
         """Whether its time is over; also in a fork of ours, which sees the deadline move."""
@@ -83,6 +90,7 @@ class Fuse:
         fuse = JobFuse(
             self._log,
             self._told,
+            self._news_fd,
             guard=os.getpid(),
             guard_pidfd=self._guard_pidfd,
             run_mark=self._run_mark,
@@ -135,15 +143,10 @@ class Fuse:
 class FuseInProcessOne(Fuse):
     """In a container, where process 1 is the fuse of each job: there is nothing to start."""
 
-    def __init__(self, log: Log, told: memoryview[float], another_fd: int, **how: Any) -> None:
-        """``told``, ``another_fd``: see `process_one.stand_above`."""
-        super().__init__(log, told, **how)
-        self._another_fd = another_fd
-
     def _light(self, job_pid: int) -> None:
         if int(self._told[JOB_PID]) != job_pid:
             self._told[JOB_PID] = job_pid
-            os.eventfd_write(self._another_fd, 1)
+            self._wake()
 
     def remove(self) -> None:
         super().remove()
