@@ -12,6 +12,7 @@ import pytest
 
 from coordsidecar.trees.hunt import Hunt
 from coordsidecar.trees.mark import RUN_VARIABLE
+from coordsidecar.trees.process import Process
 from tests.e2e.sidecars import wait_for
 
 _CHURN = Path(__file__).parent / "jobs" / "churn.py"
@@ -81,3 +82,36 @@ def test_a_program_that_wiped_its_environment_does_not_keep_the_hunt_going() -> 
     assert process.poll() is None
     process.kill()
     process.wait()
+
+
+def test_who_executes_a_program_just_as_its_environment_is_read_does_not_get_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was opened is that of the program before, and so it is empty by then."""
+    run = secrets.token_hex(8)
+    marked = dict(os.environ) | {RUN_VARIABLE: run}
+    words = ["sh", "-c", "read _; exec sleep 600"]
+    read = Process.environ
+    seen: list[bytes] = []
+
+    def executes_meanwhile(self: Process, thread: str = ".") -> bytes:
+        if self.pid != process.pid or seen:
+            return read(self, thread)
+        with open(f"/proc/{process.pid}/environ", "rb", buffering=0) as environ:
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            wait_for(lambda: b"read _" not in self.command_line(), "it to execute sleep")
+            seen.append(environ.read())
+        return seen[0]
+
+    with subprocess.Popen(words, env=marked, stdin=subprocess.PIPE) as process:
+        monkeypatch.setattr(Process, "environ", executes_meanwhile)
+
+        hunt_down(run)
+
+        try:
+            assert seen == [b""]
+            wait_for(lambda: process.poll() is not None, "it to end")
+        finally:
+            process.kill()

@@ -177,3 +177,23 @@ def test_a_kill_spares_the_group_of_who_started_us(child: subprocess.Popen[bytes
 
 def _but(pid: int) -> list[int]:
     return [other for other in tree.below(os.getpid(), leave_out=()) if other != pid]
+
+
+def test_a_thread_that_ends_while_we_look_does_not_hide_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does it hide one that it started, and that was not listed yet."""
+    us = os.getpid()
+    listed = iter([["999999999"], ["999999999", str(us)]])
+    monkeypatch.setattr(process, "entries", lambda folder: next(listed))
+
+    assert process.living_thread(f"/proc/{us}") == f"/proc/{us}/task/{us}"
+
+
+def test_a_process_of_which_a_thread_ends_whenever_we_look_is_not_known_to_be_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "entries", lambda folder: ["999999999"])
+
+    with pytest.raises(NotSeenError):
+        process.living_thread("/proc/self")

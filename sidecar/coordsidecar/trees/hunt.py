@@ -117,6 +117,12 @@ class Hunt:
         fields = process.stat()
         if fields[0].decode() in DEAD_STATES:
             thread = process.living_thread()  # Only the first thread may have ended.
-            return _Is.DEAD if thread is None else self._judge(process, process.environ(thread))
-        is_another = int(fields[6]) & _KERNEL_THREAD or int(fields[48]) != 0  # Environment's end.
+            if thread is None:
+                return _Is.DEAD
+            if environ := process.environ(thread):
+                return self._judge(process, environ)
+            fields = process.stat(thread)
+        begins, ends = int(fields[47]), int(fields[48])  # Its environment, in its memory.
+        # If that has a length, it executed another program after we read that it is empty.
+        is_another = int(fields[6]) & _KERNEL_THREAD or begins == ends != 0
         return _Is.ANOTHER if is_another else _Is.CHANGING

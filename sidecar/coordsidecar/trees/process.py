@@ -7,6 +7,7 @@ lead (rule S4). So what is none raises `NotSeenError`, and whoever looked looks 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from contextlib import suppress
@@ -37,6 +38,8 @@ STOPPED_STATES = ("T", "t")
 _HIDDEN = "?"
 GONE = (FileNotFoundError, ProcessLookupError)
 _ANSWERS = (*GONE, PermissionError)
+# As often the threads of a process are listed of whom one ends before it is looked at.
+_THREADS_ENDING = 100
 _WHOLE_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 
 
@@ -82,9 +85,9 @@ class Process:
         except ProcessLookupError:
             return b""
 
-    def stat(self) -> list[bytes]:
-        """As `stat_fields`."""
-        return stat_fields(".", self._folder)
+    def stat(self, thread: str = ".") -> list[bytes]:
+        """As `stat_fields`. ``thread``: a folder below."""
+        return stat_fields(thread, self._folder)
 
     def command_line(self, thread: str = ".") -> bytes:
         """Its words, each ended by a zero; empty of a zombie. ``thread``: a folder below."""
@@ -171,14 +174,30 @@ def living_thread(folder: str, dir_fd: int | None = None) -> str | None:
 
     Raises `NotSeenError`.
     """
-    try:
-        for thread in entries(f"{folder}/task"):
+    path, _ = _living_thread(folder, dir_fd)
+    return path
+
+
+def _living_thread(folder: str, dir_fd: int | None) -> tuple[str | None, list[bytes]]:
+    """That folder, and all of `stat_fields`."""
+    for _ in range(_THREADS_ENDING):
+        try:
+            threads = entries(f"{folder}/task")
+        except _ANSWERS:
+            return None, []
+        none_ended = True
+        for thread in threads:
             path = f"task/{thread}" if dir_fd is not None else f"{folder}/task/{thread}"
-            if stat_fields(path, dir_fd)[0].decode() not in DEAD_STATES:
-                return path
-    except _ANSWERS:
-        pass
-    return None
+            try:
+                fields = stat_fields(path, dir_fd)
+            except _ANSWERS:
+                none_ended = False  # It may have started another, which was not listed yet.
+                continue
+            if fields[0].decode() not in DEAD_STATES:
+                return path, fields
+        if none_ended:
+            return None, []
+    raise NotSeenError(f"{folder}/task", OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
 
 
 def thread_states(pid: int) -> list[str]:
@@ -195,8 +214,8 @@ def _stat(pid: int) -> tuple[str, list[bytes]]:
     """The state, and all of `stat_fields`."""
     try:
         fields = stat_fields(f"/proc/{pid}")
-        if fields[0] == b"Z" and (thread := living_thread(f"/proc/{pid}")) is not None:
-            fields = stat_fields(thread)
+        if fields[0] == b"Z":
+            fields = _living_thread(f"/proc/{pid}", None)[1] or fields
     except GONE:
         return "X", []
     except PermissionError:
