@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import socket
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coordsidecar.store.protocol import Election
@@ -19,7 +20,7 @@ from tests.contract.harness import ConsulHarness, EtcdHarness, Harness, LocalHar
 from tests.servers import EtcdServer
 from tests.servers.etcd import etcd_put
 
-__all__ = ["below", "folder_of", "let_go", "logins", "stored", "written"]
+__all__ = ["below", "connected_to", "folder_of", "let_go", "logins", "stored", "written"]
 
 
 def let_go(told: Roster) -> None:
@@ -46,6 +47,17 @@ def logins(server: EtcdServer) -> int:
         said = answer.read().decode()
     counts = re.findall(r'^grpc_server_started_total\{.*"Authenticate".*\} (\d+)$', said, re.M)
     return sum(map(int, counts))
+
+
+def connected_to(endpoint: str) -> int:
+    """How many connections this process has to whoever listens there."""
+    found, port = 0, int(endpoint.rpartition(":")[2])
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # It is closed by now, or not connected.
+            if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(fd))) as ours:
+                    found += ours.family != socket.AF_UNIX and ours.getpeername()[1] == port
+    return found
 
 
 def below(election: Election) -> str:

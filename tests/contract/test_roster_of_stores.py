@@ -10,8 +10,8 @@ import pytest
 from coordsidecar.store import registry
 from coordsidecar.store.protocol import Election, Held, RefusedError
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
-from tests.contract.harness import EtcdHarness, LocalHarness
-from tests.contract.rosters import folder_of, logins
+from tests.contract.harness import EtcdHarness, LocalHarness, ServerHarness
+from tests.contract.rosters import connected_to, folder_of, logins
 from tests.contract.test_roster import NewRoster, entry, roster, tell
 from tests.servers import EtcdServer
 
@@ -29,6 +29,19 @@ def test_nothing_of_it_hangs_on_the_lease(
     hangs = harness.server.etcdctl("lease", "timetolive", leader.session.handle, "--keys")
 
     assert f"attached keys([{election.prefix}/{leader.session.handle}])" in hangs
+
+
+@pytest.mark.stores("etcd", "etcd+grpc", "consul")
+def test_no_connection_is_kept_for_the_next_time(
+    candidate: NewCandidate, roster: NewRoster, server_harness: ServerHarness
+) -> None:
+    leader, told = candidate(), roster()
+    said = entry(leader, token=leader.leads())
+    before = connected_to(server_harness.server.endpoint)
+
+    tell(told, leader, said)
+
+    assert connected_to(server_harness.server.endpoint) == before > 0
 
 
 @pytest.mark.stores("local")

@@ -63,6 +63,11 @@ class ConsulClient:
             return self._ask(address, ask, needs=needs, budget_s=timeout_s)
         raise UnreachableError("Consul: no time was left to ask")
 
+    def close(self) -> None:
+        """Close the connections; the next call opens another."""
+        for agent in self._agents.values():
+            agent.close()
+
     def _ask_with_token(
         self, address: str, ask: Callable[[Agent], T], *, needs: str, budget_s: float
     ) -> T:

@@ -98,6 +98,15 @@ class ConsulRoster:
 
     def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
+        try:
+            self._write(session, entry, deadline_s)
+            # It is said; and whoever comes next tidies up.
+            with suppress(StoreError):
+                self._remove_what_nobody_holds(deadline_s)
+        finally:
+            self._client.close()  # The next change may be days away.
+
+    def _write(self, session: Session, entry: str, deadline_s: float) -> None:
         write = {
             "Verb": "lock",
             "Key": f"{self._entries.below}{session.handle}",
@@ -110,9 +119,6 @@ class ConsulRoster:
             raise SessionLostError(f"Consul: session {session.handle} is gone")
         if refusal:
             raise UnreachableError(f"Consul did not take {write['Key']}: {refusal[:200]}")
-        # It is said; and whoever comes next tidies up.
-        with suppress(StoreError):
-            self._remove_what_nobody_holds(deadline_s)
 
     def _remove_what_nobody_holds(self, deadline_s: float) -> None:
         left = [

@@ -119,6 +119,12 @@ class KubernetesClient:
             answer = self._ask(request, body, content_type, deadline_s)
         return answer
 
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
     def _ask(self, request: str, body: Json | None, content_type: str, deadline_s: float) -> Answer:
         reused = self._connection is not None
         try:

@@ -72,7 +72,10 @@ class PodRoster:
         meta = {"labels": {_ELECTION: self._settings.name}, "annotations": {_ENTRY: entry}}
         request = f"PATCH {_pods(self._settings)}/{quote(self._pod, safe='')}"
         deadline_s = time.monotonic() + timeout_s
-        answer = self._client.ask(request, {"metadata": meta}, _MERGE, deadline_s)
+        try:
+            answer = self._client.ask(request, {"metadata": meta}, _MERGE, deadline_s)
+        finally:
+            self._client.close()  # The next change may be days away.
         if answer.status == 404 and answer.is_status:
             raise RefusedError(f"Kubernetes: there is no pod {self._pod!r}; --id must be its name")
         if answer.status != _OK:

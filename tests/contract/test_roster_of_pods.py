@@ -1,0 +1,100 @@
+"""What instances say of themselves as annotations of pods, to whatever keeps pods as Kubernetes.
+
+`tests.kubernetes.test_roster` shows it of a real API server.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordsidecar.store import registry
+from coordsidecar.store.protocol import Election, Session
+from coordsidecar.store.roster import Roster
+from tests.contract.rosters import connected_to
+
+_PODS = "/api/v1/namespaces/default/pods"
+_ELECTION = Election(namespace="default", name="e")
+_CALL_S = 30.0
+
+
+class Api(ThreadingHTTPServer):
+    """Keeps pods, and one Lease that ``a`` holds; it hangs up on nobody."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pods: dict[str, dict[str, Any]] = {}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Api
+
+    def do_PATCH(self) -> None:
+        length = int(self.headers["Content-Length"])
+        meta = json.loads(self.rfile.read(length))["metadata"]
+        pod = self.server.pods[self.path.removeprefix(f"{_PODS}/")]
+        for part in ("labels", "annotations"):
+            pod["metadata"].setdefault(part, {}).update(meta[part])
+        self._answer(pod)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, body: object) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api() as api:
+        for name in ("a", "b"):
+            api.pods[name] = {"metadata": {"name": name}, "status": {"phase": "Running"}}
+        threading.Thread(target=api.serve_forever, daemon=True).start()
+        yield api
+        api.shutdown()
+
+
+@pytest.fixture
+def url(api: Api, tmp_path: Path) -> str:
+    path = tmp_path / "config.json"
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.server_port}"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    path.write_text(json.dumps(config))
+    return f"kubernetes:?kubeconfig={path}&label-pods=yes"
+
+
+def roster(url: str, pod: str, *, election: Election = _ELECTION) -> Roster:
+    made = registry.roster(url, election=election, node_id=pod, environ={})
+    assert made is not None
+    return made
+
+
+def tell(roster: Roster, entry: str) -> None:
+    roster.tell(Session(handle="a", ttl_s=15.0), entry, timeout_s=_CALL_S)
+
+
+def test_no_connection_is_kept_for_the_next_time(api: Api, url: str) -> None:
+    told = roster(url, "a")
+
+    tell(told, '{"id": "a"}')
+
+    assert api.pods["a"]["metadata"]["annotations"] == {"coordsidecar/instance": '{"id": "a"}'}
+    assert connected_to(f"127.0.0.1:{api.server_port}") == 0
