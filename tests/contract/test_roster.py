@@ -104,6 +104,33 @@ def test_who_has_not_said_anything_is_shown_as_ever(
     assert board.leader.token == token
 
 
+@pytest.mark.stores("etcd", "etcd+grpc", "consul")
+def test_who_rests_is_gone_with_its_session(
+    candidate: NewCandidate, roster: NewRoster, look: Look
+) -> None:
+    us, told = candidate(), roster()
+    tell(told, us, entry(us, token=us.leads()))
+    us.end()
+
+    told.tell(None, entry(us, role="resting"), timeout_s=CALL_S)
+
+    assert others(look()) == []
+
+
+@pytest.mark.stores("local")
+def test_who_rests_says_no_longer_that_it_leads(
+    candidate: NewCandidate, roster: NewRoster, look: Look
+) -> None:
+    us, told = candidate(), roster()
+    tell(told, us, entry(us, token=us.leads(), job="runs"))
+    us.end()
+
+    told.tell(None, rests := entry(us, token=None, role="resting"), timeout_s=CALL_S)
+
+    assert look().leader is None
+    assert others(look()) == [json.loads(rests)]
+
+
 def test_it_changes_nothing_of_the_election(candidate: NewCandidate, roster: NewRoster) -> None:
     leader, standby = candidate(), candidate()
     token = leader.leads()

@@ -88,6 +88,19 @@ def test_who_takes_over_says_so_and_who_died_is_gone(arena: Arena) -> None:
     arena.stamps.assert_never_two()
 
 
+def test_who_sits_out_does_not_go_on_to_say_that_it_leads(arena_of: Any) -> None:
+    arena: Arena = arena_of("local")
+    pair(arena)
+    wait_for(lambda: says_job(leader(arena), "running"), "the leader to say that its job runs")
+
+    coordsidecar("step-down", *arena.options()[:4], "--yes", "--sit-out", "1h", arena.election.name)
+
+    wait_for(lambda: says_job(leader(arena), "running"), "the other to say that its job runs")
+    wait_for(lambda: [who["role"] for who in standing_by(arena)] == ["resting"], "it to rest")
+    (rests,) = standing_by(arena)
+    assert (rests["id"], rests["job"]) == ("one", {"state": "none", "pid": None})
+
+
 def test_who_was_replaced_as_elector_says_it_anew(arena: Arena) -> None:
     arena.ttl = "15s"
     first, _ = pair(arena)

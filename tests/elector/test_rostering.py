@@ -1,4 +1,4 @@
-"""When an instance says what it does, and what it says; no store, no thread, no clock."""
+"""When an instance says what it does; no store, no thread, no clock."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from coordsidecar.core.election.phases import Elector, Joining, Leading, Resting, Waiting
+from coordsidecar.core.election.phases import (
+    Elector,
+    Joining,
+    Leading,
+    Opening,
+    Resigning,
+    Resting,
+    Waiting,
+)
 from coordsidecar.core.messages import Condition
-from coordsidecar.elector import rostering, shown
+from coordsidecar.elector import rostering
 from coordsidecar.elector.rostering import Rostering
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings, build_settings
@@ -29,6 +37,7 @@ from tests.core.election.electors import elector
 SESSION, OTHER = Session("a", 15.0), Session("b", 15.0)
 LEADING = elector(Leading(Held(7, True, "", 1)), session=SESSION)
 WAITING = elector(Waiting(Behind('{"id": "them"}', 6, ahead="k", cursor=1)), session=SESSION)
+RESTING = elector(Resting(50.0), session=None)
 SINCE_S = 1_700_000_000.0
 
 
@@ -44,8 +53,8 @@ class Roster:
         self.entries: list[dict[str, object]] = []
         self.refusals: list[Exception] = []
 
-    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
-        self.entries.append({"session": session.handle, **json.loads(entry)})
+    def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
+        self.entries.append({"session": session and session.handle, **json.loads(entry)})
         if self.refusals:
             raise self.refusals.pop(0)
 
@@ -109,10 +118,36 @@ def test_all_that_comes_with_a_takeover_is_said_once(us: Us) -> None:
     assert us.steps(after_s=9.0) == 1
 
 
-def test_what_passes_is_not_said_nor_what_there_is_no_session_for(us: Us) -> None:
-    for phase in (Joining(), Resting(50.0)):
+def test_what_passes_is_not_said(us: Us) -> None:
+    for phase in (Opening(), Joining(), Resigning(7, 0.0, False, 999.0)):
         us.steps(elector(phase))
         us.steps(after_s=9.0)
+
+    assert us.roster.entries == []
+
+
+def test_who_has_led_and_rests_says_so_once(us: Us) -> None:
+    us.steps(LEADING)
+    us.signs.job_is("running", 99)
+    us.steps(after_s=0.6)
+    us.steps(RESTING)
+    us.signs.job_is("none", 0)
+
+    assert us.steps(after_s=0.4) == 1
+    assert us.steps(after_s=0.2) == us.steps(after_s=9.0) == us.steps(RESTING, after_s=9.0) == 2
+    said = us.roster.entries[1]
+    assert (said["session"], said["role"], said["token"]) == (None, "resting", None)
+    assert said["job"] == {"state": "none", "pid": None}
+    assert said["reason"] == "resting before the next campaign"
+
+
+def test_what_passes_when_it_is_to_be_said_is_not_said(us: Us) -> None:
+    us.steps(RESTING)
+    us.now_s += 0.6
+    us.rostering.stepped(RESTING, RESTING)
+    us.state = elector(Opening(), session=None)
+
+    us.end()
 
     assert us.roster.entries == []
 
@@ -167,37 +202,6 @@ def test_there_is_one_thread_at_a_time(us: Us) -> None:
 
     assert running == 1
     assert us.steps(after_s=3.0) == 2
-
-
-# ── what is said ───────────────────────────────────────────────────────────────────────────────
-
-
-def test_it_says_who_it_is_and_what_it_does() -> None:
-    us, signs = settings(label="zone=a,rack=3"), Signs()
-    signs.job_is("running", 4711)
-
-    said = json.loads(shown.entry(us, '{"id": "us"}', LEADING, signs, since_unix_s=SINCE_S))
-
-    assert said.pop("said_at").endswith("Z")
-    assert said == {
-        "id": "us",
-        "role": "leader",
-        "token": 7,
-        "role_since": "2023-11-14T22:13:20Z",
-        "job": {"state": "running", "pid": 4711},
-        "reason": "elected",
-        "labels": {"zone": "a", "rack": "3"},
-    }
-
-
-def test_who_stands_by_says_so_and_how_it_is() -> None:
-    us = settings(**{"health-cmd": "true"})
-    sick = replace(WAITING, condition=Condition("sick", "no answer"))
-
-    said = json.loads(shown.entry(us, "{}", sick, Signs(), since_unix_s=SINCE_S))
-
-    assert (said["role"], said["token"], said["health"]) == ("standby", None, "sick")
-    assert said["job"] == {"state": "none", "pid": None}
 
 
 # ── what was not taken ─────────────────────────────────────────────────────────────────────────

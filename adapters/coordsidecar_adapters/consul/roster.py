@@ -96,7 +96,9 @@ class ConsulRoster:
         self._client = client
         self._entries = Entries(client, election)
 
-    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
+    def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
+        if session is None:
+            return
         deadline_s = time.monotonic() + timeout_s
         try:
             self._write(session, entry, deadline_s)

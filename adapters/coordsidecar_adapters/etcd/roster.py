@@ -83,7 +83,9 @@ class EtcdRoster:
         self._calls = calls
         self._below, self._queue = below(election), f"{election.prefix}/"
 
-    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
+    def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
+        if session is None:
+            return
         deadline_s = time.monotonic() + timeout_s
         name = f"{lease_of(session):x}"
         try:

@@ -68,7 +68,7 @@ class PodRoster:
     def __init__(self, client: KubernetesClient, settings: KubernetesSettings, *, pod: str) -> None:
         self._client, self._settings, self._pod = client, settings, pod
 
-    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
+    def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
         meta = {"labels": {_ELECTION: self._settings.name}, "annotations": {_ENTRY: entry}}
         request = f"PATCH {_pods(self._settings)}/{quote(self._pod, safe='')}"
         deadline_s = time.monotonic() + timeout_s

@@ -55,7 +55,7 @@ class LocalRoster:
         self._locks, self._election = locks, election
         self._name, self._fd = "", -1
 
-    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
+    def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
         with translated(self._locks), _folder(self._locks, self._election, make=True) as folder:
             if not self._is_in_place(folder):
                 self._begin(folder)

@@ -134,7 +134,8 @@ def rows(boards: dict[str, Board]) -> str:
 def _count(board: Board) -> str:
     if board.waiting is not None:
         return str(len(board.waiting))
-    return f"{len(board.others)}?" if board.others else "?"
+    others = sum(_who(record)["role"] != _RESTING for record in board.others)
+    return f"{others}?" if others else "?"
 
 
 def _in_short(curbs: Curbs) -> str:
@@ -166,6 +167,7 @@ _PLAIN = (
     *("host", "pid", "since", "version", "http", "priority"),
     *("role", "role_since", "reason", "health", "said_at"),
 )
+_RESTING = "resting"
 _LONGEST = 200
 _MOST_LABELS = 16
 
@@ -200,6 +202,7 @@ def _shown(record: str) -> str:
     told += [f"pid {who['pid']}"] if who["pid"] else []
     told += [f"priority {who['priority']}"] if who["priority"] else []
     told += [f"a candidate since {who['since']}"] if who["since"] else []
+    told += [_RESTING] if who["role"] == _RESTING else []
     if (job := who["job"]) is not None and job["state"] not in (None, "none"):
         told.append(f"job {job['state']}" + (f" (pid {job['pid']})" if job["pid"] else ""))
     told += [f"health {who['health']}"] if who["health"] else []

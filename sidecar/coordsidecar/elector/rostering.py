@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from coordsidecar.core.election.phases import Elector, Leading, Waiting, token_of
+from coordsidecar.core.election.phases import Elector, Leading, Resting, Waiting, token_of
 from coordsidecar.elector import shown
 from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import boottime_s
@@ -59,8 +59,8 @@ class Rostering:
 
     def stepped(self, was: Elector, state: Elector) -> None:
         """Called by the loop after each step of the core."""
-        if not isinstance(state.phase, Leading | Waiting):
-            return  # It passes, or has no session to say it by.
+        if not isinstance(state.phase, Leading | Waiting | Resting):
+            return  # It passes.
         now_s, term = boottime_s(), (state.session, token_of(state.phase))
         does = (state.condition, self._signs.job)
         if term != self._term:
@@ -108,8 +108,10 @@ class Rostering:
             self._roster = stores.roster(
                 settings.store, election=settings.election, node_id=settings.id, environ=os.environ
             )
-        if self._roster is None or state.session is None:
+        if self._roster is None:
             return
+        if state.session is None and not isinstance(state.phase, Resting):
+            return  # It passes.
         entry = shown.entry(settings, self._record, state, self._signs, since_unix_s=since_unix_s)
         with suppress(SessionLostError):  # The elector will hear of it.
             self._roster.tell(state.session, entry, timeout_s=settings.timing.rpc_timeout_s)

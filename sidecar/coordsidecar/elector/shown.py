@@ -111,7 +111,8 @@ def entry(
     told = snapshot(settings, state, since_unix_s=since_unix_s)
     job, pid = signs.job
     entry: dict[str, Any] = json.loads(record)
-    entry |= {"role": told["role"], "token": told["token"], "role_since": utc(since_unix_s)}
+    role = "resting" if isinstance(state.phase, Resting) else told["role"]
+    entry |= {"role": role, "token": told["token"], "role_since": utc(since_unix_s)}
     entry["said_at"] = utc()
     entry |= {"job": {"state": job, "pid": pid or None}, "reason": told["reason"]}
     if told["health"] is not None:

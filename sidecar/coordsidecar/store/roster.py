@@ -26,8 +26,11 @@ LONGEST_ENTRY = 16_384
 class Roster(Protocol):
     """Where the entries of one election are written; used by one thread."""
 
-    def tell(self, session: Session, entry: str, *, timeout_s: float) -> None:
+    def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
         """Write what the instance that holds ``session`` says of itself, in place of what it said.
+
+        None: it rests, and holds none. Where an entry lives by its session it is gone already;
+        where by its process or pod, it would else go on to say what was.
 
         What others left who have died is tidied up. Raises `StoreError`: `SessionLostError` if that
         session is over.
