@@ -16,11 +16,11 @@ from coordsidecar.hints import Protocol
 from coordsidecar_adapters.endpoints import host_port
 from coordsidecar_adapters.link import EndpointRefusedError, LinkError, Server, Tls
 
-__all__ = ["HttpConnection", "Resolver", "TlsSide", "tls_side"]
+__all__ = ["MOST_BODY_BYTES", "HttpConnection", "Resolver", "TlsSide", "tls_side"]
 
 _MAX_LINE_BYTES = 16 * 1024
 _MAX_HEADERS = 100
-_MAX_BODY_BYTES = 16 * 1024 * 1024
+MOST_BODY_BYTES = 16 * 1024 * 1024
 _RECV_BYTES = 64 * 1024
 
 
@@ -82,9 +82,17 @@ class HttpConnection:
     """
 
     def __init__(
-        self, address: str, *, server: Server, resolver: Resolver, tls: TlsSide | None
+        self,
+        address: str,
+        *,
+        server: Server,
+        resolver: Resolver,
+        tls: TlsSide | None,
+        most_bytes: int = MOST_BODY_BYTES,
     ) -> None:
+        """``most_bytes``: no longer answer is read."""
         self._address = address
+        self._most_bytes = most_bytes
         self._server = server
         self._resolver = resolver
         self._tls = tls
@@ -133,7 +141,7 @@ class HttpConnection:
         body = bytearray()
         while piece := self._read_piece(deadline_s):
             body += piece
-            if len(body) > _MAX_BODY_BYTES:
+            if len(body) > self._most_bytes:
                 raise LinkError("the answer is far too long", sent=True)
         return bytes(body)
 
@@ -149,7 +157,7 @@ class HttpConnection:
             if not piece:
                 raise LinkError("the server ended the stream", sent=True)
             self._line += piece
-            if len(self._line) > _MAX_BODY_BYTES:
+            if len(self._line) > self._most_bytes:
                 raise LinkError("the answer is far too long", sent=True)
         line, _, rest = bytes(self._line).partition(b"\n")
         self._line[:] = rest

@@ -10,8 +10,8 @@ import pytest
 from coordsidecar.store import registry
 from coordsidecar.store.protocol import Election, Held, RefusedError
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
-from tests.contract.harness import EtcdHarness, LocalHarness, ServerHarness
-from tests.contract.rosters import connected_to, folder_of, logins
+from tests.contract.harness import ConsulHarness, EtcdHarness, LocalHarness, ServerHarness
+from tests.contract.rosters import below, connected_to, folder_of, logins, stored
 from tests.contract.test_roster import NewRoster, entry, roster, tell
 from tests.servers import EtcdServer
 
@@ -42,6 +42,35 @@ def test_no_connection_is_kept_for_the_next_time(
     tell(told, leader, said)
 
     assert connected_to(server_harness.server.endpoint) == before > 0
+
+
+@pytest.mark.stores("consul")
+def test_it_tidies_up_once_a_session(
+    candidate: NewCandidate, roster: NewRoster, harness: ConsulHarness, election: Election
+) -> None:
+    told, us, anew = roster(), candidate(), candidate()
+    tell(told, us, entry(us))
+    harness.server.http("PUT", f"/v1/kv/{below(election)}left", b"{}")
+
+    tell(told, us, entry(us, job="runs"))
+
+    assert len(stored(harness, election)) == 2
+    tell(told, anew, entry(anew))
+    assert len(stored(harness, election)) == 2
+    assert f"{below(election)}left" not in stored(harness, election)
+
+
+@pytest.mark.stores("consul")
+def test_what_is_too_much_to_read_is_left_there(
+    candidate: NewCandidate, roster: NewRoster, harness: ConsulHarness, election: Election
+) -> None:
+    us = candidate()
+    for name in ("x", "y"):  # As long as values may be, and by a third longer as base64.
+        harness.server.http("PUT", f"/v1/kv/{below(election)}{name}", b"x" * 500_000)
+
+    tell(roster(), us, entry(us))
+
+    assert len(stored(harness, election)) == 3
 
 
 @pytest.mark.stores("local")

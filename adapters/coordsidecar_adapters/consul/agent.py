@@ -15,7 +15,12 @@ from coordsidecar.hints import TypeVar
 from coordsidecar.value import Value
 from coordsidecar_adapters.consul.library import KV, Session, Txn
 from coordsidecar_adapters.consul.settings import CONSUL, ConsulSettings
-from coordsidecar_adapters.http_connection import HttpConnection, Resolver, TlsSide
+from coordsidecar_adapters.http_connection import (
+    MOST_BODY_BYTES,
+    HttpConnection,
+    Resolver,
+    TlsSide,
+)
 from coordsidecar_adapters.link import LinkError
 
 __all__ = ["Agent"]
@@ -43,14 +48,20 @@ class Agent:
     consistency = "default"
 
     def __init__(
-        self, address: str, settings: ConsulSettings, *, resolver: Resolver, tls: TlsSide | None
+        self,
+        address: str,
+        settings: ConsulSettings,
+        *,
+        resolver: Resolver,
+        tls: TlsSide | None,
+        most_bytes: int = MOST_BODY_BYTES,
     ) -> None:
         self.deadline_s = 0.0
         self.token = ""
         self.http = self
         self.kv, self.session, self.txn = KV(self), Session(self), Txn(self)
         self._dial: Callable[[], HttpConnection] = lambda: HttpConnection(
-            address, server=CONSUL, resolver=resolver, tls=tls
+            address, server=CONSUL, resolver=resolver, tls=tls, most_bytes=most_bytes
         )
         self._connection: HttpConnection | None = None
         self._headers = {}

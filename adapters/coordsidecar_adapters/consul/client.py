@@ -16,7 +16,7 @@ from coordsidecar_adapters.consul.errors import translate
 from coordsidecar_adapters.consul.library import exceptions
 from coordsidecar_adapters.consul.settings import ConsulSettings
 from coordsidecar_adapters.endpoints import Endpoints
-from coordsidecar_adapters.http_connection import Resolver, TlsSide
+from coordsidecar_adapters.http_connection import MOST_BODY_BYTES, Resolver, TlsSide
 from coordsidecar_adapters.link import LinkError
 
 __all__ = ["ConsulClient", "split_wait"]
@@ -32,13 +32,16 @@ _NOT_CONSUL = (ValueError, AttributeError, KeyError, TypeError, RecursionError)
 class ConsulClient:
     """Calls any of several Consul agents. Raises nothing but `StoreError`."""
 
-    def __init__(self, settings: ConsulSettings, *, tls: TlsSide | None) -> None:
-        """Read the token; `ValueError` if it cannot be used."""
+    def __init__(
+        self, settings: ConsulSettings, *, tls: TlsSide | None, most_bytes: int = MOST_BODY_BYTES
+    ) -> None:
+        """Read the token; `ValueError` if it cannot be used. No answer longer than ``most_bytes``
+        is read."""
         self._settings = settings
         self._endpoints = Endpoints(settings.addresses)
         resolver = Resolver()
         self._agents = {
-            address: Agent(address, settings, resolver=resolver, tls=tls)
+            address: Agent(address, settings, resolver=resolver, tls=tls, most_bytes=most_bytes)
             for address in settings.addresses
         }
         self._token = settings.read_token()

@@ -1,7 +1,8 @@
 """The roster of an election in Consul: a key for each instance, held by its session.
 
-When a session ends, its key stays, but nobody holds it: it no longer counts, and the next that
-writes removes it. The keys are not below the election's: all of those are read with each renewal.
+When a session ends, its key stays, but nobody holds it: it no longer counts, and the next session's
+first word removes it. The keys are not below the election's: all of those are read with each
+renewal.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ __all__ = ["ConsulRoster", "Entries", "roster"]
 
 # Consul's own limit of the operations of a transaction is 64.
 _MOST_AT_ONCE = 60
+# Of what the roster holds, read by an instance: whoever may write there shall not fill its memory.
+_MOST_BYTES = 1024 * 1024
 
 
 def roster(
@@ -40,7 +43,8 @@ def roster(
 ) -> Roster | None:
     """For ``consul://`` and ``consuls://`` URLs."""
     settings = ConsulSettings.read(url, environ)
-    return ConsulRoster(ConsulClient(settings, tls=tls_side(settings.tls, CONSUL)), election)
+    tls = tls_side(settings.tls, CONSUL)
+    return ConsulRoster(ConsulClient(settings, tls=tls, most_bytes=_MOST_BYTES), election)
 
 
 class Entry(Value):
@@ -95,6 +99,7 @@ class ConsulRoster:
     def __init__(self, client: ConsulClient, election: Election) -> None:
         self._client = client
         self._entries = Entries(client, election)
+        self._tidied_for = ""
 
     def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
         if session is None:
@@ -102,9 +107,12 @@ class ConsulRoster:
         deadline_s = time.monotonic() + timeout_s
         try:
             self._write(session, entry, deadline_s)
-            # It is said; and whoever comes next tidies up.
-            with suppress(StoreError):
-                self._remove_what_nobody_holds(deadline_s)
+            # It is said. What is left of others is read with its values, so not at each change,
+            # nor where there is too much: whoever comes next tidies up.
+            if session.handle != self._tidied_for:
+                self._tidied_for = session.handle
+                with suppress(StoreError):
+                    self._remove_what_nobody_holds(deadline_s)
         finally:
             self._client.close()  # The next change may be days away.
 
