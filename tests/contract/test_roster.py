@@ -198,7 +198,11 @@ def test_what_the_dead_left_the_next_removes(
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\x00\xff", b"[", b'"text"', b"[" * 5000, b'{"id":"' + b"x" * LONGEST_ENTRY]
+    "raw",
+    [
+        *(b"", b"\x00\xff", b"[", b'"text"', b"[" * 5000, b'{"id":"' + b"x" * LONGEST_ENTRY),
+        *('{"id": "a"}'.encode(encoding) for encoding in ("utf-8-sig", "utf-16", "utf-32")),
+    ],
 )
 def test_what_anybody_wrote_is_no_entry(
     raw: bytes, candidate: NewCandidate, harness: Harness, election: Election, look: Look

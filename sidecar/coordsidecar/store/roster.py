@@ -63,6 +63,7 @@ def is_entry(raw: str | bytes) -> bool:
     if len(raw) > LONGEST_ENTRY:
         return False
     try:
-        return isinstance(json.loads(raw), dict)
+        # Of bytes, json.loads reads UTF-16 as well, and nobody else here does.
+        return isinstance(json.loads(raw if isinstance(raw, str) else raw.decode()), dict)
     except (ValueError, RecursionError):
         return False
