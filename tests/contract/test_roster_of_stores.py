@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import pytest
 from coordsidecar.store import registry
 from coordsidecar.store.protocol import Election, Held, RefusedError
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
-from tests.contract.harness import ConsulHarness, EtcdHarness, LocalHarness, ServerHarness
+from tests.contract.harness import ConsulHarness, EtcdHarness, LocalHarness
 from tests.contract.rosters import below, connected_to, folder_of, logins, stored
-from tests.contract.test_roster import NewRoster, entry, roster, tell
+from tests.contract.test_roster import Look, NewRoster, entry, leading, look, others, roster, tell
 from tests.servers import EtcdServer
 
-__all__ = ["roster"]
+__all__ = ["look", "roster"]
 
 
 @pytest.mark.stores("etcd", "etcd+grpc")
@@ -31,17 +32,17 @@ def test_nothing_of_it_hangs_on_the_lease(
     assert f"attached keys([{election.prefix}/{leader.session.handle}])" in hangs
 
 
-@pytest.mark.stores("etcd", "etcd+grpc", "consul")
+@pytest.mark.stores("consul")
 def test_no_connection_is_kept_for_the_next_time(
-    candidate: NewCandidate, roster: NewRoster, server_harness: ServerHarness
+    candidate: NewCandidate, roster: NewRoster, harness: ConsulHarness
 ) -> None:
     leader, told = candidate(), roster()
     said = entry(leader, token=leader.leads())
-    before = connected_to(server_harness.server.endpoint)
+    before = connected_to(harness.server.endpoint)
 
     tell(told, leader, said)
 
-    assert connected_to(server_harness.server.endpoint) == before > 0
+    assert connected_to(harness.server.endpoint) == before > 0
 
 
 @pytest.mark.stores("consul")
@@ -71,6 +72,40 @@ def test_what_is_too_much_to_read_is_left_there(
     tell(roster(), us, entry(us))
 
     assert len(stored(harness, election)) == 3
+
+
+@pytest.mark.stores("local")
+def test_who_leads_by_now_is_shown_once_before_it_has_said_so(
+    candidate: NewCandidate, roster: NewRoster, look: Look
+) -> None:
+    leader, standby = candidate(), candidate()
+    token = leader.leads()
+    of_leader, of_standby = roster(), roster()
+    tell(of_leader, leader, entry(leader, token=token))
+    tell(of_standby, standby, entry(standby, token=None, role="standby"))
+    leader.resign(token)
+
+    following = standby.leads()
+
+    board = look()
+    assert board.leader is not None
+    assert board.leader.token == following
+    assert leading(board)["id"] == json.loads(standby.record)["id"]
+    assert [who["id"] for who in others(board)] == [json.loads(leader.record)["id"]]
+
+
+@pytest.mark.stores("local")
+@pytest.mark.parametrize("token", [True, 1.0])
+def test_what_is_no_token_is_not_taken_for_the_leaders(
+    token: object, candidate: NewCandidate, roster: NewRoster, look: Look
+) -> None:
+    leader, other = candidate(), candidate()
+    assert leader.leads() == 1
+
+    tell(roster(), other, entry(other, token=token, job="runs"))
+
+    assert "job" not in leading(look())
+    assert len(others(look())) == 1
 
 
 @pytest.mark.stores("local")

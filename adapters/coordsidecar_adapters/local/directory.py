@@ -80,12 +80,14 @@ class LocalDirectory:
             said = entries(lock_folder(self._url, self._environ), election)
         except OSError:
             return leader, ()
-        others = []
-        for entry in said:
-            if leader is not None and _token(entry) == leader.token:
-                leader = Leader(leader.token, with_entry(leader.record, entry))
-            else:
-                others.append(entry)
+        if leader is None:
+            return None, tuple(sorted(said, key=id_of))
+        # Once it has said under which token it leads, and before; a new elector is another record.
+        by_record = [entry for entry in said if _is_of(leader.record, entry)]
+        by_token = [entry for entry in said if _token(entry) == leader.token]
+        for entry in [*by_record, *by_token][:1]:
+            leader = Leader(leader.token, with_entry(leader.record, entry))
+        others = set(said).difference(by_record, by_token)
         return leader, tuple(sorted(others, key=id_of))
 
     def order(self, name: str, order: Order, *, timeout_s: float) -> None:
@@ -106,8 +108,19 @@ class LocalDirectory:
         return curbs
 
 
-def _token(entry: str) -> object:
-    return json.loads(entry).get("token")
+def _is_of(record: str, entry: str) -> bool:
+    """Whether whoever wrote ``record``, which may be anybody, says that."""
+    try:
+        known = json.loads(record)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(known, dict) and known.items() <= json.loads(entry).items()
+
+
+def _token(entry: str) -> int | None:
+    token = json.loads(entry).get("token")
+    # A bool is an int to Python, but no number.
+    return token if type(token) is int else None
 
 
 @contextmanager
