@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from coordsidecar.core.election.phases import (
+    Claiming,
     Elector,
     Joining,
     Leading,
@@ -139,6 +140,22 @@ def test_who_has_led_and_rests_says_so_once(us: Us) -> None:
     assert (said["session"], said["role"], said["token"]) == (None, "resting", None)
     assert said["job"] == {"state": "none", "pid": None}
     assert said["reason"] == "resting before the next campaign"
+
+
+def test_who_is_elected_in_a_pause_says_that_it_waits_and_then_that_it_leads(us: Us) -> None:
+    claiming = Claiming(Held(7, True, "", 1), 0.0)
+    us.steps(WAITING)
+    us.steps(elector(claiming, session=SESSION), after_s=0.1)
+    paused = elector(replace(claiming, barred="paused by ann"), session=SESSION)
+
+    told = [us.steps(after_s=9.0), us.steps(paused), us.steps(after_s=0.6)]
+    told += [us.steps(LEADING), us.steps(after_s=0.6)]
+
+    assert told == [0, 0, 1, 1, 2]
+    waits, leads = us.roster.entries
+    assert (waits["role"], waits["token"]) == ("standby", 7)
+    assert waits["reason"] == "elected, but paused by ann; the job waits for that to be over"
+    assert (leads["role"], leads["token"], leads["reason"]) == ("leader", 7, "elected")
 
 
 def test_what_passes_when_it_is_to_be_said_is_not_said(us: Us) -> None:

@@ -14,7 +14,15 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from coordsidecar.core.election.phases import Elector, Leading, Resting, Waiting, token_of
+from coordsidecar.core.election.phases import (
+    Claiming,
+    Elector,
+    Leading,
+    Phase,
+    Resting,
+    Waiting,
+    token_of,
+)
 from coordsidecar.elector import shown
 from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.linux import boottime_s
@@ -59,9 +67,10 @@ class Rostering:
 
     def stepped(self, was: Elector, state: Elector) -> None:
         """Called by the loop after each step of the core."""
-        if not isinstance(state.phase, Leading | Waiting | Resting):
-            return  # It passes.
-        now_s, term = boottime_s(), (state.session, token_of(state.phase))
+        if not _lasts(state.phase):
+            return
+        now_s = boottime_s()
+        term = (type(state.phase), state.session, token_of(state.phase))
         does = (state.condition, self._signs.job)
         if term != self._term:
             self._due_s = now_s + _SETTLES_S
@@ -115,3 +124,10 @@ class Rostering:
         entry = shown.entry(settings, self._record, state, self._signs, since_unix_s=since_unix_s)
         with suppress(SessionLostError):  # The elector will hear of it.
             self._roster.tell(state.session, entry, timeout_s=settings.timing.rpc_timeout_s)
+
+
+def _lasts(phase: Phase) -> bool:
+    """Whether it is worth saying; or passes. In a pause, who is elected waits for its end."""
+    if isinstance(phase, Claiming):
+        return bool(phase.barred)
+    return isinstance(phase, Leading | Waiting | Resting)

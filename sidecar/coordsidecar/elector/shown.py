@@ -45,6 +45,8 @@ def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict
     reason, condition = _REASONS.get(type(state.phase).__name__, ""), state.condition
     if isinstance(state.phase, Resting) and not condition.stands:
         reason = f"unhealthy, so it does not stand: {condition.why}"
+    elif isinstance(state.phase, Claiming) and state.phase.barred:
+        reason = f"elected, but {state.phase.barred}; the job waits for that to be over"
     return {
         "name": leader,
         "role": "leader" if leads else "standby",
