@@ -59,7 +59,7 @@ class Rostering:
         self._signs, self._now = signs, now
         self._term: tuple[object, ...] = ()
         self._does: tuple[object, ...] = ()
-        self._due_s, self._begun_s = math.inf, -math.inf
+        self._due_s = math.inf
         # Of these a thread that tells is the only writer; what it needs is loaded by the first.
         self._again_s, self._pause_s = math.inf, 0.0
         self._roster: Roster | None = None
@@ -72,18 +72,16 @@ class Rostering:
         now_s = boottime_s()
         term = (type(state.phase), state.session, token_of(state.phase))
         does = (state.condition, self._signs.job)
-        if term != self._term:
+        if term != self._term or (does != self._does and math.isinf(self._due_s)):
             self._due_s = now_s + _SETTLES_S
-        elif does != self._does and math.isinf(self._due_s):
-            self._due_s = max(now_s, self._begun_s + _SETTLES_S)
         self._term, self._does = term, does
         # What was not taken is not tried sooner for having changed.
         due_s = self._due_s if math.isinf(self._again_s) else self._again_s
         if now_s >= due_s and not self._is_busy:
-            self._begin(now_s)
+            self._begin()
 
-    def _begin(self, now_s: float) -> None:
-        self._due_s, self._begun_s, self._is_busy = math.inf, now_s, True
+    def _begin(self) -> None:
+        self._due_s, self._is_busy = math.inf, True
         try:
             _thread.start_new_thread(self._run, ())
         except RuntimeError as error:  # No thread.
