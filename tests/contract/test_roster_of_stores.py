@@ -10,11 +10,13 @@ import pytest
 
 from coordsidecar.store import registry
 from coordsidecar.store.protocol import Election, Held, RefusedError
+from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
+from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import ConsulHarness, EtcdHarness, LocalHarness
 from tests.contract.rosters import below, connected_to, folder_of, logins, stored
 from tests.contract.test_roster import Look, NewRoster, entry, leading, look, others, roster, tell
-from tests.servers import EtcdServer
+from tests.servers import ConsulServer, EtcdServer
 
 __all__ = ["look", "roster"]
 
@@ -72,6 +74,30 @@ def test_what_is_too_much_to_read_is_left_there(
     tell(roster(), us, entry(us))
 
     assert len(stored(harness, election)) == 3
+
+
+def test_who_may_not_read_sessions_is_shown_those_who_say_something(
+    consul_server: Callable[..., ConsulServer], election: Election, stand: CandidateFactory
+) -> None:
+    server = consul_server(acl=True)
+    url = f"consul://{server.endpoint}"
+    root = {"CONSUL_HTTP_TOKEN": str(server.master_token)}
+    leader, standby = (stand(connect(url, election=election, environ=root)) for _ in range(2))
+    token = leader.leads()
+    standby.campaign()
+    for one in (leader, standby):
+        told = registry.roster(url, election=election, node_id="a", environ=root)
+        assert told is not None
+        tell(told, one, entry(one, job="none"))
+    server.new_policy("viewer", f'key_prefix "{election.namespace}/" {{ policy = "read" }}')
+    viewer = {"CONSUL_HTTP_TOKEN": server.new_token("viewer")}
+
+    directory = registry.directory(url, namespace=election.namespace, environ=viewer)
+    board = directory.board(election.name, in_full=True, timeout_s=CALL_S)
+
+    assert board.leader is not None
+    assert (board.leader.token, board.waiting) == (token, None)
+    assert others(board) == [json.loads(entry(standby, job="none"))]
 
 
 @pytest.mark.stores("local")

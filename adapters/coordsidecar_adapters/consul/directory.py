@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from coordsidecar.store.curbs import Curbs
 from coordsidecar.store.directory import Board, Directory
+from coordsidecar.store.history import id_of
 from coordsidecar.store.orders import Order
 from coordsidecar.store.protocol import (
     Election,
@@ -79,28 +81,35 @@ class ConsulDirectory:
         deadline_s = time.monotonic() + timeout_s
         election = Election(namespace=self._namespace, name=name)
         state = ElectionKeys(self._client, election=election).read(deadline_s)
-        leader, holder, waiting = None, "", None
+        leader, holder = None, ""
         if state.lock is not None and state.lock.session:
             token, holder = state.office.leader_token(state.lock.modify_index), state.lock.session
             leader = Leader(token=token, record=state.lock.value)
-        try:
+        listed: dict[str, str | None] | None = None
+        with suppress(RefusedError):  # To know who leads is worth more than nothing.
             sessions = Sessions(self._client, election=election)
-            others = sessions.of_whom(timeout_s=deadline_s - time.monotonic())
-        except RefusedError:
-            others = None  # To know who leads is worth more than nothing.
+            listed = sessions.of_whom(timeout_s=deadline_s - time.monotonic())
         said = self._said(election, deadline_s) if in_full else {}
         if leader is not None:
             leader = Leader(leader.token, with_entry(leader.record, said.get(holder)))
-        if others is not None:
-            by_id = sorted((name, session) for session, name in others.items())
-            waiting = tuple(
-                with_entry(json.dumps({"id": name}), said.get(session))
-                for name, session in by_id
-                if session != holder
-            )
+        # Who holds a key lives: a list without it is one of those alone that we may read.
+        holders = {*said, *([holder] if holder else ())}
+        is_whole = listed is not None and holders <= listed.keys()
+        known = listed or {}
+        others = {session: entry for session, entry in said.items() if session not in known}
+        for session, own in known.items():
+            if own is not None:
+                others[session] = with_entry(json.dumps({"id": own}), said.get(session))
+        others.pop(holder, None)
+        records = tuple(sorted(others.values(), key=id_of))
         office = state.office
         return Board(
-            leader, waiting, led=max(office.led, 0), curbs=office.curbs, history=office.history
+            leader,
+            records if is_whole else None,
+            led=max(office.led, 0),
+            curbs=office.curbs,
+            history=office.history,
+            others=() if is_whole else records,
         )
 
     def _said(self, election: Election, deadline_s: float) -> dict[str, str]:

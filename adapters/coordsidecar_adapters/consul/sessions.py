@@ -80,10 +80,11 @@ class Sessions:
             lambda agent: agent.session.destroy(session.handle), needs=_NEEDS, timeout_s=timeout_s
         )
 
-    def of_whom(self, *, timeout_s: float) -> dict[str, str]:
-        """Whose sessions of this election live: by id, the display name that each gave itself.
+    def of_whom(self, *, timeout_s: float) -> dict[str, str | None]:
+        """Whose sessions live: by id, the display name that each of this election gave itself; None
+        of all others.
 
-        Anybody may open a session of any name.
+        Anybody may open a session of any name. Consul leaves those out that we may not read.
         """
         listed = self._client.call(
             lambda agent: agent.get(CB.json(), "/v1/session/list"),
@@ -93,7 +94,10 @@ class Sessions:
         mark = f"{self._name}: "
         try:
             named = ((str(one["ID"]), str(one["Name"])) for one in listed)
-            return {id_: name.removeprefix(mark) for id_, name in named if name.startswith(mark)}
+            return {
+                id_: name.removeprefix(mark) if name.startswith(mark) else None
+                for id_, name in named
+            }
         except (TypeError, KeyError) as e:
             raise UnreachableError("what answered about sessions is not Consul") from e
 
