@@ -27,10 +27,7 @@ from coordsidecar.store import registry
 from coordsidecar.store.protocol import (
     Behind,
     Held,
-    RefusedError,
     Session,
-    SessionLostError,
-    UnreachableError,
 )
 from coordsidecar.value import replace
 from tests.core.election.electors import elector
@@ -97,9 +94,6 @@ def us(monkeypatch: pytest.MonkeyPatch) -> Us:
     return Us(elector(Joining()), Roster(), monkeypatch)
 
 
-# ── when ───────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_what_is_new_is_said_once_with_the_first_step_that_is_late_enough(us: Us) -> None:
     told = [us.steps(WAITING), us.steps(after_s=0.4), us.steps(after_s=0.2)]
     told += [us.steps(after_s=3.0), us.steps(after_s=3.0)]
@@ -125,6 +119,18 @@ def test_what_passes_is_not_said(us: Us) -> None:
         us.steps(after_s=9.0)
 
     assert us.roster.entries == []
+
+
+def test_what_was_said_is_said_again_after_ten_minutes_and_a_share_of_ten_more(
+    us: Us, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.urandom", lambda count: b"\x80" * count)
+    us.steps(WAITING)
+    us.steps(after_s=0.6)
+
+    told = [us.steps(after_s=after_s) for after_s in (899.0, 2.0, 899.0, 2.0)]
+
+    assert told == [1, 2, 2, 3]
 
 
 def test_who_has_led_and_rests_says_so_once(us: Us) -> None:
@@ -221,70 +227,3 @@ def test_there_is_one_thread_at_a_time(us: Us) -> None:
 
     assert running == 1
     assert us.steps(after_s=3.0) == 2
-
-
-# ── what was not taken ─────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    ("error", "pauses"),
-    [
-        (RefusedError("no"), [15, 30, 60, 120, 240, 480, 600, 600]),
-        (UnreachableError("no"), [15, 30, 30, 30, 30, 30, 30, 30]),
-        (KeyError("a bug"), [15, 30, 30, 30, 30, 30, 30, 30]),
-    ],
-)
-def test_what_was_not_taken_is_said_once_and_tried_again(
-    us: Us, error: Exception, pauses: list[float]
-) -> None:
-    us.roster.refusals = [error] * len(pauses)
-    us.steps(LEADING)
-    us.steps(after_s=0.6)
-
-    for done, pause_s in enumerate(pauses, start=1):
-        us.signs.job_is("running", done)  # That it has changed makes it no sooner.
-        assert us.steps(after_s=pause_s - 1) == done
-        assert us.steps(after_s=1) == done + 1
-    us.signs.job_is("restarting", 0)
-    us.steps(after_s=3.0)
-
-    assert us.steps(after_s=0.6) == len(pauses) + 2
-    said = [message for name, message in us.lines if name == "roster"]
-    assert len(said) == 1
-    assert str(error) in said[0]
-
-
-def test_where_there_is_no_thread_it_is_tried_again(
-    us: Us, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_run: object, _arguments: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    us.steps(LEADING)
-    with monkeypatch.context() as patch:
-        patch.setattr("_thread.start_new_thread", refuse)
-        us.steps(after_s=0.6)
-
-    assert us.lines == [
-        ("roster", "others cannot see what this instance does: can't start new thread")
-    ]
-    assert us.steps(after_s=14.0) == 0
-    assert us.steps(after_s=1.0) == 1
-
-
-def test_a_session_that_is_over_is_no_news(us: Us) -> None:
-    us.roster.refusals = [SessionLostError("gone")]
-    us.steps(LEADING)
-    us.steps(after_s=0.6)
-    us.steps(replace(LEADING, session=OTHER))
-
-    assert us.steps(after_s=0.6) == 2
-    assert us.lines == []
-
-
-def test_a_store_without_a_roster_is_left_alone(us: Us, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "roster", lambda *_, **__: None)
-    us.steps(LEADING)
-
-    assert us.steps(after_s=0.6) == 0
-    assert us.lines == []

@@ -3,7 +3,8 @@
 In a thread of its own, by a connection of its own, both for as long as that takes: nothing waits
 for it, and no rule knows of it. It is said when something has changed, at the first step of the
 loop half a second later: whoever takes over shall have the store and the processor to itself, and
-what is over by then need not be said. No step is made for it.
+what is over by then need not be said. After a while it is said again, in case that somebody has
+changed or removed it. No step is made for any of this.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import _thread
 import math
 import os
 from collections.abc import Callable
-from contextlib import suppress
 
 from coordsidecar.core.election.phases import (
     Claiming,
@@ -40,6 +40,8 @@ _SETTLES_S = 0.5
 # Where it is refused, each try may cost the store a log-in.
 _LONGEST_PAUSE_S = 30.0
 _LONGEST_REFUSED_S = 600.0
+# And up to twice as long, each time another: of a thousand that began at once, few write at once.
+_SAID_FOR_S = 600.0
 
 
 class Rostering:
@@ -61,6 +63,7 @@ class Rostering:
         self._does: tuple[object, ...] = ()
         self._due_s = math.inf
         # Of these a thread that tells is the only writer; what it needs is loaded by the first.
+        # A pause: it was not taken.
         self._again_s, self._pause_s = math.inf, 0.0
         self._roster: Roster | None = None
         self._is_busy = False
@@ -76,7 +79,7 @@ class Rostering:
             self._due_s = now_s + _SETTLES_S
         self._term, self._does = term, does
         # What was not taken is not tried sooner for having changed.
-        due_s = self._due_s if math.isinf(self._again_s) else self._again_s
+        due_s = self._again_s if self._pause_s else min(self._due_s, self._again_s)
         if now_s >= due_s and not self._is_busy:
             self._begin()
 
@@ -93,7 +96,10 @@ class Rostering:
         try:
             self._tell()
             self._log.may_repeat("roster")
-            self._again_s, self._pause_s = math.inf, 0.0
+            share = os.urandom(1)[0] / 256
+            self._again_s, self._pause_s = boottime_s() + _SAID_FOR_S * (1 + share), 0.0
+        except SessionLostError:  # The elector will hear of it, if it is so.
+            self._again_s, self._pause_s = boottime_s() + self._settings.timing.ttl_s, 0.0
         except RefusedError as error:
             self._failed(str(error), _LONGEST_REFUSED_S)
         except Exception as error:  # noqa: BLE001  # An adapter's bug is no reason either.
@@ -120,8 +126,7 @@ class Rostering:
         if state.session is None and not isinstance(state.phase, Resting):
             return  # It passes.
         entry = shown.entry(settings, self._record, state, self._signs, since_unix_s=since_unix_s)
-        with suppress(SessionLostError):  # The elector will hear of it.
-            self._roster.tell(state.session, entry, timeout_s=settings.timing.rpc_timeout_s)
+        self._roster.tell(state.session, entry, timeout_s=settings.timing.rpc_timeout_s)
 
 
 def _lasts(phase: Phase) -> bool:
