@@ -25,7 +25,7 @@ _CALL_S = 30.0
 
 
 class Api(ThreadingHTTPServer):
-    """Keeps pods, and one Lease that ``a`` holds; it hangs up on nobody."""
+    """Keeps pods, and a Lease that nobody holds; it hangs up on nobody, and selects by nothing."""
 
     daemon_threads = True
 
@@ -37,6 +37,12 @@ class Api(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Api
+
+    def do_GET(self) -> None:
+        if self.path.startswith(f"{_PODS}?"):
+            self._answer({"items": list(self.server.pods.values())})
+        else:
+            self._answer({"metadata": {"resourceVersion": "7"}, "spec": {}})
 
     def do_PATCH(self) -> None:
         length = int(self.headers["Content-Length"])
@@ -91,10 +97,31 @@ def tell(roster: Roster, entry: str) -> None:
     roster.tell(Session(handle="a", ttl_s=15.0), entry, timeout_s=_CALL_S)
 
 
+def others(url: str) -> list[dict[str, Any]]:
+    directory = registry.directory(url, namespace="default", environ={})
+    board = directory.board("e", in_full=True, timeout_s=_CALL_S)
+    return [json.loads(entry) for entry in board.others]
+
+
 def test_no_connection_is_kept_for_the_next_time(api: Api, url: str) -> None:
     told = roster(url, "a")
 
     tell(told, '{"id": "a"}')
 
-    assert api.pods["a"]["metadata"]["annotations"] == {"coordsidecar/instance": '{"id": "a"}'}
+    assert "coordsidecar/instance" in api.pods["a"]["metadata"]["annotations"]
     assert connected_to(f"127.0.0.1:{api.server_port}") == 0
+
+
+def test_an_instance_is_shown_by_the_name_of_its_pod(url: str) -> None:
+    tell(roster(url, "a"), '{"id": "somebody else", "job": {"state": "running"}}')
+
+    (shown,) = others(url)
+
+    assert (shown["id"], shown["job"]) == ("a", {"state": "running"})
+
+
+def test_what_a_pod_says_of_another_election_is_not_shown(url: str) -> None:
+    tell(roster(url, "a"), '{"id": "a"}')
+    tell(roster(url, "b", election=Election(namespace="default", name="another")), '{"id": "b"}')
+
+    assert [one["id"] for one in others(url)] == ["a"]

@@ -1,12 +1,13 @@
 """The roster of an election in Kubernetes: an annotation of each instance's own pod.
 
-So it is gone with the pod. It is written where pods are labelled (``?label-pods=yes``), for that
-takes the same right. What the sidecar of a pod that still runs left is written anew when that is
-started again.
+So it is gone with the pod, by whose name an instance is known. It is written where pods are
+labelled (``?label-pods=yes``), for that takes the same right. What the sidecar of a pod that still
+runs left is written anew when that is started again.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -45,7 +46,10 @@ def roster(
 def entries(
     client: KubernetesClient, settings: KubernetesSettings, deadline_s: float
 ) -> dict[str, str]:
-    """What the pods that run say of themselves, by their names. Raises `StoreError`."""
+    """What the pods that run say of themselves, by their names. Raises `StoreError`.
+
+    A pod of two elections says what its sidecar of one of them does.
+    """
     selector = quote(f"{_ELECTION}={settings.name}")
     request = f"GET {_pods(settings)}?labelSelector={selector}"
     answer = client.ask(request, None, _JSON, deadline_s)
@@ -54,9 +58,13 @@ def entries(
     found: dict[str, str] = {}
     try:
         for pod in answer.body.get("items") or ():
+            name = pod["metadata"]["name"]
             said = (pod["metadata"].get("annotations") or {}).get(_ENTRY, "")
-            if pod["status"].get("phase") not in ("Failed", "Succeeded") and is_entry(said):
-                found[pod["metadata"]["name"]] = said
+            if pod["status"].get("phase") in ("Failed", "Succeeded") or not is_entry(said):
+                continue
+            entry = json.loads(said)
+            if entry.get("election") == settings.name:
+                found[name] = json.dumps(entry | {"id": name})
     except (KeyError, TypeError, AttributeError) as e:
         raise UnreachableError(f"what answered about pods is not Kubernetes: {e!r}") from e
     return found
@@ -69,7 +77,9 @@ class PodRoster:
         self._client, self._settings, self._pod = client, settings, pod
 
     def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
-        meta = {"labels": {_ELECTION: self._settings.name}, "annotations": {_ENTRY: entry}}
+        election = self._settings.name
+        said = json.dumps(json.loads(entry) | {"election": election})
+        meta = {"labels": {_ELECTION: election}, "annotations": {_ENTRY: said}}
         request = f"PATCH {_pods(self._settings)}/{quote(self._pod, safe='')}"
         deadline_s = time.monotonic() + timeout_s
         try:
