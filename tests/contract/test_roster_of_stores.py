@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coordsidecar.store import registry
-from coordsidecar.store.protocol import Election, Held, RefusedError
+from coordsidecar.store.protocol import Election, Held, RefusedError, UnreachableError
 from coordsidecar_adapters.consul.store import connect
 from tests.contract.candidate import CALL_S, Candidate, NewCandidate
 from tests.contract.conftest import CandidateFactory
@@ -132,6 +133,23 @@ def test_what_is_no_token_is_not_taken_for_the_leaders(
 
     assert "job" not in leading(look())
     assert len(others(look())) == 1
+
+
+@pytest.mark.stores("local")
+def test_what_has_not_all_found_room_is_not_said(
+    candidate: NewCandidate, roster: NewRoster, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, told, write = candidate(), roster(), os.pwrite
+    said = entry(leader, token=leader.leads(), job="runs")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[:10], at))
+        with pytest.raises(UnreachableError, match="No space left"):
+            tell(told, leader, said)
+
+    assert "job" not in leading(look())
+    tell(told, leader, said)
+    assert leading(look()) == json.loads(said)
 
 
 @pytest.mark.stores("local")

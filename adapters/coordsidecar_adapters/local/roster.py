@@ -60,7 +60,8 @@ class LocalRoster:
             if not self._is_in_place(folder):
                 self._begin(folder)
             written = entry.encode()
-            os.pwrite(self._fd, written, 0)
+            if os.pwrite(self._fd, written, 0) < len(written):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._name)
             os.ftruncate(self._fd, len(written))
             self._remove_what_nobody_holds(folder)
 
