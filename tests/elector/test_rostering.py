@@ -69,7 +69,7 @@ class Us:
         monkeypatch.setattr(
             "_thread.start_new_thread", lambda run, _arguments: self.threads.append(run)
         )
-        log = Log(fmt="text", election="default/n", node_id="us")
+        self.log = log = Log(fmt="text", election="default/n", node_id="us")
         log.event = lambda name, message, /, **_: self.lines.append((name, message))  # type: ignore[method-assign]
         record = json.dumps({"id": "us", "host": "h"})
         self.rostering = Rostering(

@@ -40,22 +40,43 @@ def test_what_was_not_taken_is_said_once_and_tried_again(
     assert str(error) in said[0]
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+        (MemoryError(), "MemoryError()"),
+    ],
+)
 def test_where_there_is_no_thread_it_is_tried_again(
-    us: Us, monkeypatch: pytest.MonkeyPatch
+    us: Us, error: Exception, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_run: object, _arguments: object) -> None:
-        raise RuntimeError("can't start new thread")
+        raise error
 
     us.steps(LEADING)
     with monkeypatch.context() as patch:
         patch.setattr("_thread.start_new_thread", refuse)
         us.steps(after_s=0.6)
 
-    assert us.lines == [
-        ("roster", "others cannot see what this instance does: can't start new thread")
-    ]
+    assert us.lines == [("roster", f"others cannot see what this instance does: {why}")]
     assert us.steps(after_s=14.0) == 0
     assert us.steps(after_s=1.0) == 1
+
+
+def test_where_there_is_no_memory_to_say_so_it_is_tried_again_and_nothing_ends(
+    us: Us, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    us.roster.refusals = [MemoryError()]
+    us.steps(LEADING)
+    with monkeypatch.context() as patch:
+        patch.setattr(us.log, "once", refuse)
+        us.steps(after_s=0.6)
+
+    assert us.steps(after_s=29.0) == 1
+    assert us.steps(after_s=1.0) == 2
 
 
 def test_a_session_that_is_over_is_no_news(us: Us) -> None:

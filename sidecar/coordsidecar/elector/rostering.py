@@ -87,12 +87,20 @@ class Rostering:
         self._due_s, self._is_busy = math.inf, True
         try:
             _thread.start_new_thread(self._run, ())
-        except RuntimeError as error:  # No thread.
-            self._failed(str(error), _LONGEST_PAUSE_S)
+        except (RuntimeError, MemoryError) as error:  # No thread.
             self._is_busy = False
+            self._failed(str(error) or repr(error), _LONGEST_PAUSE_S)
 
     def _run(self) -> None:
         """What ended this thread by an error would end the elector, so nothing does."""
+        try:
+            self._try()
+        except Exception:  # noqa: BLE001  # Without memory, not even that can be said.
+            self._again_s = boottime_s() + _LONGEST_PAUSE_S
+        finally:
+            self._is_busy = False
+
+    def _try(self) -> None:
         try:
             self._tell()
             self._log.may_repeat("roster")
@@ -105,8 +113,6 @@ class Rostering:
         except Exception as error:  # noqa: BLE001  # An adapter's bug is no reason either.
             is_told = isinstance(error, StoreError | ValueError)
             self._failed(str(error) if is_told else repr(error), _LONGEST_PAUSE_S)
-        finally:
-            self._is_busy = False
 
     def _failed(self, why: str, longest_s: float) -> None:
         self._log.once("roster", f"others cannot see what this instance does: {why}")
