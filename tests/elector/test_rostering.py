@@ -195,6 +195,14 @@ def test_each_of_what_is_said_is_said_anew(us: Us, change: Callable[[Us], Electo
     assert us.steps(after_s=0.6) == 2
 
 
+def test_another_sentence_about_the_same_health_is_not_worth_a_write(us: Us) -> None:
+    us.steps(replace(LEADING, condition=Condition("sick", "no answer")))
+    us.steps(after_s=0.6)
+    us.steps(replace(LEADING, condition=Condition("sick", "exit code 1")), after_s=3.0)
+
+    assert us.steps(after_s=3.0) == 1
+
+
 def test_a_job_that_is_found_changed_is_not_told_of_at_once(us: Us) -> None:
     """It may be about to hand over."""
     us.steps(LEADING)

@@ -74,7 +74,7 @@ class Rostering:
             return
         now_s = boottime_s()
         term = (type(state.phase), state.session, token_of(state.phase))
-        does = (state.condition, self._signs.job)
+        does = (state.condition.health, self._signs.job)
         if term != self._term or (does != self._does and math.isinf(self._due_s)):
             self._due_s = now_s + _SETTLES_S
         self._term, self._does = term, does
