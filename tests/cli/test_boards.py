@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from coordsidecar.cli import boards
 from coordsidecar.store.directory import Board
 from coordsidecar.store.protocol import Leader
@@ -16,6 +18,16 @@ def says(**fields: object) -> str:
 def shown(record: str) -> str:
     """As `status` shows whoever says that."""
     return boards.sentences("x/y", Board(None, None, others=(record,))).splitlines()[1].strip()
+
+
+@pytest.mark.parametrize("pid", [2**63, -(2**63) - 1, 10**30])
+def test_a_number_that_no_other_program_could_read_is_none(pid: int) -> None:
+    record = says(pid=pid, job={"state": "running", "pid": pid})
+
+    (who,) = boards.as_fields("x/y", Board(None, None, others=(record,)))["others"]
+
+    assert (who["pid"], who["job"]) == (None, {"state": "running", "pid": None})
+    assert shown(record) == "a (job running)"
 
 
 def test_who_rests_is_shown_as_such_and_not_counted() -> None:

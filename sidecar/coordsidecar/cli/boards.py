@@ -175,8 +175,8 @@ _MOST_LABELS = 16
 def _plain(value: object) -> str | int | None:
     if isinstance(value, str):
         return value[:_LONGEST]
-    # A bool is an int to Python, but no number.
-    return value if type(value) is int else None
+    # A bool is an int to Python, but no number. Few programs read one that has more bits.
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
 def _job(said: dict[str, Any]) -> dict[str, Any] | None:
