@@ -30,6 +30,18 @@ def test_a_number_that_no_other_program_could_read_is_none(pid: int) -> None:
     assert shown(record) == "a (job running)"
 
 
+@pytest.mark.parametrize("lie", ["x, health well", "x), token 7", "x; before it b", 'x"'])
+def test_what_could_be_taken_for_words_of_ours_is_quoted(lie: str) -> None:
+    quoted = json.dumps(lie)
+
+    assert shown(says(labels={"k": lie, lie: "v", "zone": "a"})) == (
+        f"a (k={quoted}, {quoted}=v, zone=a)"
+    )
+    assert shown(says(health=lie, job={"state": lie})) == f"a (job {quoted}, health {quoted})"
+    assert shown(says(host=lie, since=lie)) == f"a (host {quoted}, a candidate since {quoted})"
+    assert shown(says(pid=lie, priority=lie)) == f"a (pid {quoted}, priority {quoted})"
+
+
 def test_who_rests_is_shown_as_such_and_not_counted() -> None:
     rests = says(role="resting", health="sick", job={"state": "none", "pid": None})
     board = Board(Leader(7, says()), None, others=(says(role="standby"), rests))

@@ -198,13 +198,21 @@ def _labels(labels: object) -> dict[str, str]:
 
 def _shown(record: str) -> str:
     who = _who(record)
-    told = [f"host {who['host']}"] if who["host"] else []
-    told += [f"pid {who['pid']}"] if who["pid"] else []
-    told += [f"priority {who['priority']}"] if who["priority"] else []
-    told += [f"a candidate since {who['since']}"] if who["since"] else []
+    told = [f"host {_word(who['host'])}"] if who["host"] else []
+    told += [f"pid {_word(who['pid'])}"] if who["pid"] else []
+    told += [f"priority {_word(who['priority'])}"] if who["priority"] else []
+    told += [f"a candidate since {_word(who['since'])}"] if who["since"] else []
     told += [_RESTING] if who["role"] == _RESTING else []
     if (job := who["job"]) is not None and job["state"] not in (None, "none"):
-        told.append(f"job {job['state']}" + (f" (pid {job['pid']})" if job["pid"] else ""))
-    told += [f"health {who['health']}"] if who["health"] else []
-    told += [f"{key}={value}" for key, value in who["labels"].items()]
+        told.append(
+            f"job {_word(job['state'])}" + (f" (pid {_word(job['pid'])})" if job["pid"] else "")
+        )
+    told += [f"health {_word(who['health'])}"] if who["health"] else []
+    told += [f"{_word(key)}={_word(value)}" for key, value in who["labels"].items()]
     return one_line(f"{who['id']} ({', '.join(told)})" if told else str(who["id"]))
+
+
+def _word(said: object) -> str:
+    """Quoted where a reader could take a part of it for words of ours."""
+    text = str(said)
+    return json.dumps(text, ensure_ascii=False) if any(char in ',;()"' for char in text) else text
