@@ -234,6 +234,19 @@ def test_nobody_is_taken_for_another_by_what_an_entry_says(
     assert "zz" not in [who["id"] for who in others(board)]
 
 
+def test_an_entry_adds_nothing_to_what_an_election_tells_of_its_leader(
+    candidate: NewCandidate, harness: Harness, election: Election, look: Look
+) -> None:
+    leader = candidate()
+    token = leader.leads()
+    lie = json.dumps({"token": token, "http": "evil:1", "priority": 9, "pid": 1, "job": "runs"})
+
+    with written(harness, election, leader, lie.encode()):
+        board = look()
+
+    assert leading(board) == json.loads(leader.record) | {"token": token, "job": "runs"}
+
+
 @pytest.mark.stores("etcd", "etcd+grpc", "consul")
 def test_what_cannot_be_read_is_left_out(
     candidate: NewCandidate, harness: Harness, election: Election, monkeypatch: pytest.MonkeyPatch

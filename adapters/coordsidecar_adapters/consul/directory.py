@@ -7,7 +7,6 @@ For what an operator asks and orders: no sidecar imports it before one orders by
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ from coordsidecar.store.protocol import (
     UnreachableError,
 )
 from coordsidecar.store.roster import in_full as with_entry
+from coordsidecar.store.roster import named
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.roster import Entries
@@ -99,7 +99,7 @@ class ConsulDirectory:
         others = {session: entry for session, entry in said.items() if session not in known}
         for session, own in known.items():
             if own is not None:
-                others[session] = with_entry(json.dumps({"id": own}), said.get(session))
+                others[session] = named(said.get(session, "{}"), own)
         others.pop(holder, None)
         records = tuple(sorted(others.values(), key=id_of))
         office = state.office

@@ -18,7 +18,7 @@ from coordsidecar.store.protocol import (
     Session,
     UnreachableError,
 )
-from coordsidecar.store.roster import Roster, is_entry
+from coordsidecar.store.roster import Roster, is_entry, named
 from coordsidecar_adapters.http_connection import tls_side
 from coordsidecar_adapters.kubernetes.client import KubernetesClient
 from coordsidecar_adapters.kubernetes.errors import Resource, translate
@@ -62,9 +62,8 @@ def entries(
             said = (pod["metadata"].get("annotations") or {}).get(_ENTRY, "")
             if pod["status"].get("phase") in ("Failed", "Succeeded") or not is_entry(said):
                 continue
-            entry = json.loads(said)
-            if entry.get("election") == settings.name:
-                found[name] = json.dumps(entry | {"id": name})
+            if json.loads(said).get("election") == settings.name:
+                found[name] = named(said, name)
     except (KeyError, TypeError, AttributeError) as e:
         raise UnreachableError(f"what answered about pods is not Kubernetes: {e!r}") from e
     return found

@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from coordsidecar.hints import Protocol
 from coordsidecar.store.protocol import Election, Session
 
-__all__ = ["LONGEST_ENTRY", "ROSTER", "Roster", "RosterFactory", "in_full", "is_entry"]
+__all__ = ["LONGEST_ENTRY", "ROSTER", "Roster", "RosterFactory", "in_full", "is_entry", "named"]
 
 ROSTER = ".instances"
 """Below a namespace, the rosters of its elections; no election can have such a name."""
+
+_OF_RECORD = ("id", "host", "pid", "since", "version", "http", "priority")
+"""What a record in an election says, or leaves out (`coordsidecar.elector.shown.record`)."""
 
 LONGEST_ENTRY = 16_384
 """In bytes: what is longer was not written by us."""
@@ -47,15 +50,23 @@ class RosterFactory(Protocol):
 
 def in_full(record: str, entry: str | None) -> str:
     """What an instance says of itself by now: its ``record`` in the election, and what its entry
-    adds to that. Who it is, the election alone tells: nobody is to be taken for another by what
-    stands beside it."""
+    adds to that. Who it is, and what else it says there or does not, the election alone tells:
+    nobody is to be taken for another by what stands beside it."""
     if entry is None or not is_entry(entry):
         return record
     try:
         known = json.loads(record)
     except (ValueError, RecursionError):
         return record  # Another program's.
-    return json.dumps(json.loads(entry) | known) if isinstance(known, dict) else record
+    if not isinstance(known, dict):
+        return record
+    added = {name: said for name, said in json.loads(entry).items() if name not in _OF_RECORD}
+    return json.dumps(added | known)
+
+
+def named(entry: str, node_id: str) -> str:
+    """The same where the election tells nothing but the name."""
+    return json.dumps(json.loads(entry) | {"id": node_id})
 
 
 def is_entry(raw: str | bytes) -> bool:
