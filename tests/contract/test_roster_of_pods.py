@@ -112,6 +112,16 @@ def test_no_connection_is_kept_for_the_next_time(api: Api, url: str) -> None:
     assert connected_to(f"127.0.0.1:{api.server_port}") == 0
 
 
+def test_who_rests_says_no_longer_that_it_leads(url: str) -> None:
+    told = roster(url, "a")
+    tell(told, '{"id": "a", "role": "leader", "token": 7}')
+
+    told.tell(None, '{"id": "a", "role": "resting", "token": null}', timeout_s=_CALL_S)
+
+    (shown,) = others(url)
+    assert (shown["role"], shown["token"]) == ("resting", None)
+
+
 def test_an_instance_is_shown_by_the_name_of_its_pod(url: str) -> None:
     tell(roster(url, "a"), '{"id": "somebody else", "job": {"state": "running"}}')
 
