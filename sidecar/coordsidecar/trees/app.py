@@ -14,17 +14,9 @@ from contextlib import suppress
 
 from coordsidecar.hints import Literal
 from coordsidecar.trees.app_finder import AppFinder, container_of, identity_of
+from coordsidecar.trees.holding import hold, waits
 from coordsidecar.trees.known import Identity, Known
-from coordsidecar.trees.process import (
-    DEAD_STATES,
-    GONE,
-    STOPPED_STATES,
-    NotSeenError,
-    Process,
-    children,
-    pids,
-    thread_states,
-)
+from coordsidecar.trees.process import GONE, NotSeenError, Process, children, is_dead, pids
 
 __all__ = ["App"]
 
@@ -80,8 +72,8 @@ class App:
         Raises `NotSeenError`.
         """
         everybody = self._everybody()
-        waiting: dict[int, bytes] = {}
-        held = [self._hold(who, waiting) for who in everybody]
+        forking: dict[int, bytes] = {}
+        held = [self._hold(who, forking) for who in everybody]
         # Who ended while we looked may have left a child that we have not seen.
         return all(held) and (not sure or self._everybody() == everybody)
 
@@ -111,32 +103,19 @@ class App:
             with suppress(PermissionError, NotSeenError):
                 self.signal([who], signal.SIGKILL)
 
-    def _hold(self, who: Identity, waiting: dict[int, bytes]) -> bool:
-        """Whether it was held already. ``waiting``: who sleeps so that no signal wakes him."""
+    def _hold(self, who: Identity, forking: dict[int, bytes]) -> bool:
+        """Whether it was held already. ``forking``: as of `hold`."""
         try:
             with Process(who.pid) as process:
-                fields = process.stat()
-                if int(fields[19]) != who.started:
+                if _started(process) != who.started:
                     return False
-                state, parent = fields[0].decode(), int(fields[1])
-                if state in DEAD_STATES and process.living_thread() is None:
+                if is_dead(who.pid):
                     return True
-                if state == "D":
-                    waiting[who.pid] = process.command_line()
-                if self.how == "end":
-                    process.send(signal.SIGKILL)
-                elif parent in waiting and process.command_line() == waiting[parent]:
-                    # It has not executed its program yet, and its parent waits for that (vfork):
-                    # if it is stopped, both wait for ever.
-                    process.send(signal.SIGCONT)
-                elif not _has_stopped(process):
-                    process.send(signal.SIGSTOP)
-                elif state == "t" and not _waits(process, signal.SIGSTOP):
-                    process.send(signal.SIGSTOP)  # For when its debugger lets it go.
-                elif _waits(process, *_ASK_TO_END):
-                    process.send(signal.SIGKILL)
-                else:
+                if self.how == "freeze" and not hold(process, forking):
+                    return False
+                if self.how == "freeze" and not waits(process, *_ASK_TO_END):
                     return True
+                process.send(signal.SIGKILL)
         except GONE:
             pass
         except PermissionError:
@@ -188,17 +167,3 @@ def _children_of(parent: Identity) -> list[Identity]:
         listed = [child for pid in children(parent.pid) if (child := _identity(pid, parent.pid))]
         found = listed if _started(process) == parent.started else []
     return found
-
-
-def _has_stopped(process: Process) -> bool:
-    """All of its threads: the first may be held by a debugger, and others run."""
-    return all(state in (*STOPPED_STATES, *DEAD_STATES) for state in thread_states(process.pid))
-
-
-def _waits(process: Process, *signals: int) -> bool:
-    """Whether one of these waits for the process, which cannot act on it while it is stopped."""
-    pending = 0
-    for line in process.status():
-        if line.startswith((b"SigPnd:", b"ShdPnd:")):
-            pending |= int(line.split()[1], 16)
-    return any(pending & 1 << (signum - 1) for signum in signals)

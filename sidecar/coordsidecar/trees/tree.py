@@ -17,22 +17,14 @@ import signal
 from collections.abc import Collection
 
 from coordsidecar.linux import uninterrupted
-from coordsidecar.trees.process import (
-    DEAD_STATES,
-    STOPPED_STATES,
-    NotSeenError,
-    Process,
-    children,
-    is_dead,
-    state_of,
-)
+from coordsidecar.trees.holding import hold
+from coordsidecar.trees.process import DEAD_STATES, NotSeenError, Process, children, is_dead
 
 __all__ = ["below", "descendants", "freeze_pass", "kill_pass", "signal_all"]
 
 _LISTS_A_PASS = 100
 # Below who dies, the next pass goes on: it is only about layers of those who cannot.
 _DEEPEST = 16
-_STOPPED = (*STOPPED_STATES, *DEAD_STATES)
 _NOT_THERE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
@@ -131,12 +123,18 @@ def _kill_below(pid: int, its_parent: int, depth: int = 1) -> None:
 
 
 def freeze_pass(root: int, *, leave_out: Collection[int | None]) -> bool:
-    """SIGSTOP whatever still runs; True if, on this pass, everything was found stopped already.
+    """Hold whoever is not held; True if, on this pass, everybody was.
 
     Raises `NotSeenError`.
     """
-    seen = descendants(root, leave_out=leave_out)
-    running = [pid for pid in seen if state_of(pid) not in _STOPPED]
-    signal_all(running, signal.SIGSTOP)
+    seen, forking = descendants(root, leave_out=leave_out), dict[int, bytes]()
+    held = [_hold(pid, forking) for pid in seen]
     # Who ended while we looked may have left a child that we have not seen: look again.
-    return not running and descendants(root, leave_out=leave_out) == seen
+    return all(held) and descendants(root, leave_out=leave_out) == seen
+
+
+def _hold(pid: int, forking: dict[int, bytes]) -> bool:
+    # One that is gone is not in the next list; and a setuid program cannot be held.
+    with contextlib.suppress(*_NOT_THERE), Process(pid) as process:
+        return hold(process, forking)
+    return False
