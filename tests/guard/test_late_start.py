@@ -62,3 +62,32 @@ def test_a_command_whose_lease_lasts_is_executed(tmp_path: Path, left_s: str) ->
 
     assert (in_time.returncode, in_time.stderr) == (0, "")
     assert (tmp_path / "in time").exists()
+
+
+_UNUSED = """
+import os, sys
+from coordsidecar.children.forking import Dispositions
+from coordsidecar.guard.prefork import Prefork
+
+def acts():
+    print("it acts", flush=True)
+    return 0
+
+untouched = Dispositions(frozenset(), frozenset())
+for instead in (None, acts):
+    words = ["echo", "it acts"]
+    how = {"environ": os.environ, "too_late": lambda: False, "instead": instead}
+    job = Prefork(untouched, words, **how)
+    job._link.close()
+    _, status = os.waitpid(job.pid, 0)
+    print(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_who_is_never_told_to_start_does_not_take_the_end_of_its_guard_for_an_order() -> None:
+    """The app of attach would go on, with nobody left to hold it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _UNUSED], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("125\n125\n", "")

@@ -48,6 +48,8 @@ def become_the_job(
     """
     _get_ready(dispositions, guard, keep_fd=link.fileno())
     order, fds, flags, _ = socket.recv_fds(link, _MOST_ORDER_BYTES, _MOST_FDS)
+    if not order:
+        os._exit(125)  # Nobody gives one any more: we are discarded, or our guard is dead.
     if flags & socket.MSG_CTRUNC:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "the job a share in the lock")
     for fd in fds:

@@ -149,7 +149,7 @@ class Prefork:
 
     def discard(self) -> None:
         """End it unused."""
-        self._link.close()
         with contextlib.suppress(ChildProcessError):  # Somebody else did, and it is reaped.
             uninterrupted(os.kill, self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
+        self._link.close()  # Last: while it lives, this is something to hear.
