@@ -100,3 +100,39 @@ def test_who_is_orphaned_after_the_last_list_is_not_overlooked() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, "gone\n"), done.stderr
+
+
+# The job's group without its leader, and without the mark; from its first list one of it is
+# missing, and who was in its place has ended since.
+_TORN_LIST = """
+import os, subprocess, sys
+from coordsidecar.trees import remains
+from coordsidecar.trees.process import is_dead
+
+alone = dict(stdout=subprocess.PIPE, start_new_session=True, text=True, env={"PATH": os.defpath})
+guard = subprocess.Popen(["sleep", "600"], **alone)
+job = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!"], **alone)
+member = int(job.stdout.readline())
+job.wait()
+pidfd = os.pidfd_open(guard.pid)
+guard.kill()
+guard.wait()
+left = remains.Remains(guard_pid=guard.pid, guard_pidfd=pidfd, run="none", leave_out=())
+left.group_is(job.pid)
+pids, torn = remains.pids, [pid for pid in remains.pids() if pid != member] + [job.pid]
+remains.pids = lambda: torn
+said = [left.kill_pass() for _ in range(5)]
+remains.pids = pids
+while not left.kill_pass():
+    pass
+print(any(said), is_dead(member))
+"""
+
+
+def test_a_group_is_not_empty_because_of_a_list_of_whom_one_has_ended_since() -> None:
+    """Before Linux 6.9 it is not signalled unless one of it is found."""
+    done = subprocess.run(
+        [sys.executable, "-c", _TORN_LIST], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "False True\n"), done.stderr

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Remains", "has_ended"]
 
 _PASSES_BELOW_THE_GUARD = 100
+_UNSEEN_PASSES = 50
 _WHOLE_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 
 
@@ -53,7 +54,7 @@ class Remains:
         self._app = app
         self._job_pid: int | None = None
         self._job_pidfd: int | None = None
-        self._passes = 0
+        self._passes = self._unseen_passes = 0
         self._backoff = Backoff()
         self.tree_is_gone = False
         """Whether the last pass found nobody but the guard itself, who was sent SIGKILL."""
@@ -158,17 +159,37 @@ class Remains:
             return []
         if self._job_pidfd is not None and not self._kill_group_by_pidfd(self._job_pidfd):
             return []
-        members = [pid for pid in pids() if group_of(pid) == self._job_pid]
+        listed = pids()
+        members = [pid for pid in reversed(listed) if group_of(pid) == self._job_pid]
         if members:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 uninterrupted(os.killpg, self._job_pid, signal.SIGKILL)
-        return members
+            self._unseen_passes = 0
+            return members
+        # Who forks on may have ended when we looked, whenever we did; but so may all the others of
+        # a busy host, while what has the number is a zombie that nobody reaps.
+        self._unseen_passes += 1
+        if self._unseen_passes > _UNSEEN_PASSES or _is_empty(self._job_pid):
+            return []
+        are_there = all(os.path.exists(f"/proc/{pid}") for pid in listed)
+        return [] if are_there else [self._job_pid]
 
 
 def has_ended(pidfd: int) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _is_empty(group: int) -> bool:
+    """Whether not even a zombie is left of it, or of somebody else's of that number."""
+    try:
+        uninterrupted(os.killpg, group, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def _kill_by(pidfd: int) -> None:
