@@ -56,9 +56,10 @@ class Beside:
             return
         from coordsidecar.trees.strays import kill_strays  # Late: as a rule nothing is left.
 
+        none_left = False
         with suppress(NotSeenError):  # Then the next turn may see.
             none_left = kill_strays(os.getpid(), leave_out=ours)
-            self.has_strays = not none_left and boottime_s() < self._look_until_s
+        self.has_strays = not none_left and boottime_s() < self._look_until_s
 
     def tidy(self) -> None:
         """We end: hooks get a last moment, and then nothing is left of any of them."""
