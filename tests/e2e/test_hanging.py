@@ -1,10 +1,12 @@
-"""An elector that hangs where nobody is told of it, and that cannot even be reaped."""
+"""An elector that hangs where nobody is told of it, and that cannot even be reaped; and one whose
+look at another process hangs."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -12,6 +14,15 @@ import psutil
 from tests.e2e.arena import PATIENT_TTL, Arena
 from tests.e2e.sidecars import wait_for
 
+# As if the memory of one that it looks at were to come from a server that is gone.
+_SWEEPS_FOR_EVER = """
+import time
+from coordsidecar.cli import main
+from coordsidecar.trees.hunt import Hunt
+
+Hunt.kill_pass = lambda hunt: time.sleep(3600)
+main.main()
+"""
 _SEIZE, _INTERRUPT, _DETACH = 0x4206, 0x4207, 17
 
 
@@ -50,3 +61,26 @@ def test_an_elector_that_hangs_and_cannot_be_reaped_is_followed_by_another(arena
     sidecar.end()
     assert len(arena.stamps.stints()) == 1, "the job went on"
     assert sidecar.log().count("the elector hangs") == 1
+
+
+def test_a_candidate_whose_sweep_of_this_host_hangs_makes_way_for_others(
+    arena_of: Callable[[str], Arena],
+) -> None:
+    arena = arena_of("etcd")
+    arena.ttl = "2s"
+    first = arena.start()
+    arena.stamps.wait_for_stints(1)
+    second = arena.start(program=(sys.executable, "-c", _SWEEPS_FOR_EVER))
+    wait_for(lambda: "standing-by" in second.log(), "the second to stand by")
+    third = arena.start()
+    wait_for(lambda: "standing-by" in third.log(), "the third to stand by")
+    everyone = [psutil.Process(first.pid), *first.everyone()]
+    for process in everyone:
+        process.suspend()
+
+    for process in everyone:
+        process.kill()
+
+    wait_for(third.leads, "the third to lead")
+    assert "the sweep of this host does not end; making way" in second.log()
+    assert "elector-replaced" not in second.log(), "its loop hung"

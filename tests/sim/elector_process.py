@@ -10,9 +10,10 @@ from coordsidecar.core import messages as msg
 from coordsidecar.core.election import moves
 from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import Aims, Effect, Event
-from coordsidecar.core.election.phases import token_of
+from coordsidecar.core.election.phases import Claiming, token_of
 from coordsidecar.store.protocol import Session
 from tests.sim.around import Surroundings
+from tests.sim.tree import Tree
 from tests.sim.world import Host, Process
 
 __all__ = ["ElectorProcess"]
@@ -49,7 +50,8 @@ class ElectorProcess(Process):
         self._heard: list[msg.FromGuard] = []
         self._events: list[Event] = []
         self._timer_s = -math.inf
-        self._chore: moves.KillTree | moves.Sweep | None = None
+        self._chore: moves.KillTree | None = None
+        self._sweep: moves.Sweep | None = None
         self._passes = 0
         self._tree_is_gone = False
         self._guard_died = False
@@ -120,6 +122,7 @@ class ElectorProcess(Process):
         self._timer_s = core.next_wake_s(self.state, self.aims)
         if self._chore is None:
             self._around.signs.elector_due_s = self._timer_s
+        if self._chore is None and self._sweep is None:
             return self._timer_s
         return min(self._timer_s, self.host.clock_s() + _CHORE_EVERY_S)
 
@@ -174,27 +177,28 @@ class ElectorProcess(Process):
             events, self._events = self._events, []
             yield from events
         if self._chore is not None:
-            yield from self._chores()
+            yield from self._bury()
+        if self._sweep is not None:
+            yield from self._sweep_on(self._sweep)
 
-    def _chores(self) -> Iterator[Event]:
-        match self._chore:
-            case moves.KillTree():
-                if self._kill_pass():
-                    self._chore = None
-                    yield moves.TreeKilled()
-                elif self._tree_is_gone:
-                    yield moves.TreeKilled(guard_lives=True)
-            case moves.Sweep(run):
-                left = self._around.trees_of_run(run)
-                for tree in left:
-                    tree.kill()
-                if not left:
-                    self._chore = None
-                    yield moves.Swept()
-            case None:
-                pass
-            case _:
-                assert_never(self._chore)
+    def _bury(self) -> Iterator[Event]:
+        if self._kill_pass():
+            self._chore = None
+            yield moves.TreeKilled()
+        elif self._tree_is_gone:
+            yield moves.TreeKilled(guard_lives=True)
+
+    def _sweep_on(self, order: moves.Sweep) -> Iterator[Event]:
+        """Until that run has left nothing, or the claim is over."""
+        left: list[Tree] = []
+        match self.state.phase:
+            case Claiming(held, sweeping=True) if held.token == order.token:
+                left = self._around.trees_of_run(order.run)
+        for tree in left:
+            tree.kill()
+        if not left:
+            self._sweep = None
+            yield moves.Swept(order.token)
 
     def _kill_pass(self) -> bool:
         """Kill the tree, then the guard; True when both are confirmed dead."""
@@ -228,7 +232,7 @@ class ElectorProcess(Process):
                 self.guard_was_stopped = self._around.guard.paused
                 self.receive(moves.GuardIs(self.guard_was_stopped))
             case moves.Sweep():
-                self._chore = self._chore or effect
+                self._sweep = effect
             case moves.Report():
                 pass
             case moves.Exit():

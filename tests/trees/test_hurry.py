@@ -92,7 +92,6 @@ def test_an_elector_runs_first_while_it_buries_its_guard(spared: bool) -> None:
     def play() -> bool:
         guard = subprocess.Popen(["sleep", "600"])
         chores = Chores(
-            log(),
             guard_pid=guard.pid,
             guard_pidfd=os.pidfd_open(guard.pid),
             run_mark="nobody-has-this-mark",

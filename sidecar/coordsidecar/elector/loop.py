@@ -39,6 +39,7 @@ from coordsidecar.core.election.phases import token_of
 from coordsidecar.elector import beside, shown
 from coordsidecar.elector.chores import Chores
 from coordsidecar.elector.mailbox import Mailbox
+from coordsidecar.elector.sweeping import Sweeping
 from coordsidecar.elector.workers import Workers
 from coordsidecar.hints import TYPE_CHECKING, assert_never
 from coordsidecar.linux import BootTimer, boottime_s
@@ -124,7 +125,7 @@ class Elector:
         self._record = shown.record(settings)
         self._guard_pid, self._guard_pidfd = os.getppid(), guard_pidfd
         self._chores = Chores(
-            log, guard_pid=self._guard_pid, guard_pidfd=guard_pidfd, run_mark=run_mark, app=app
+            guard_pid=self._guard_pid, guard_pidfd=guard_pidfd, run_mark=run_mark, app=app
         )
         self._inbox = Mailbox[Event]()
         self._timer = BootTimer()
@@ -143,6 +144,7 @@ class Elector:
             node_id=settings.id,
             only_well_stand=settings.only_well_stand,
         )
+        self._sweeping = Sweeping(log, self._inbox, lambda: self._state)
         self._workers = Workers(
             stores.connect(settings.store, election=settings.election, environ=os.environ),
             self._inbox,
@@ -269,10 +271,8 @@ class Elector:
 
     def _messages(self) -> Iterator[Event]:
         for message, fds in self._wire.receive():
-            if isinstance(message, msg.JobIs) and fds:
-                self._chores.job_is(message.pid, fds[0])
-            elif isinstance(message, msg.JobIs):  # No descriptor was to be had.
-                self._chores.group_is(message.pid)
+            if isinstance(message, msg.JobIs):
+                self._chores.job_is(message.pid, fds[0] if fds else None)
             assert isinstance(message, msg.FromGuard)
             yield HeardGuard(message)
 
@@ -282,8 +282,10 @@ class Elector:
                 self._orders.append(effect.op if isinstance(effect, Call) else effect)
             case TellGuard(message, fds):
                 self._wire.send(message, fds)
-            case KillTree() | Sweep() | Spare():
+            case KillTree() | Spare():
                 self._chores.take(effect)
+            case Sweep():
+                self._sweeping.take(effect)
             case LookAtGuard():
                 return GuardIs(is_stopped(self._guard_pid))
             case Report(event, message, token):

@@ -52,7 +52,7 @@ from coordsidecar.store.protocol import (
     UnreachableError,
 )
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "start_thread"]
 
 # Bounded, and begun anew: a server that was stopped is silent for ever. Whoever stands by looks
 # from time to time as well; a leader finds with each renewal what its watch would have told.
@@ -82,18 +82,7 @@ class Workers:
         self._calls = Mailbox[Op]()
         self._watches = Mailbox[Watch]()
         for work in (self._make_calls, self._keep_watch):
-            self._start(work)
-
-    def _start(self, work: Callable[[], None]) -> None:
-        """Start a thread, and see that it runs. Raises `RuntimeError` and `MemoryError`.
-
-        For one that gets no memory for its first frame ends before it can say so.
-        """
-        runs = _thread.allocate_lock()
-        runs.acquire()
-        _thread.start_new_thread(_run, (runs, work))
-        if not runs.acquire(timeout=_START_AT_MOST_S):
-            raise MemoryError
+            start_thread(work)
 
     def take(self, order: Op | Watch) -> None:
         if isinstance(order, Watch):
@@ -192,6 +181,18 @@ class Workers:
             except Exception:  # noqa: BLE001  # An adapter's bug: looking again is always safe.
                 event = Watched(changed=True, failed=True)
             self._inbox.put(event)
+
+
+def start_thread(work: Callable[[], None]) -> None:
+    """Start a thread, and see that it runs. Raises `RuntimeError` and `MemoryError`.
+
+    For one that gets no memory for its first frame ends before it can say so.
+    """
+    runs = _thread.allocate_lock()
+    runs.acquire()
+    _thread.start_new_thread(_run, (runs, work))
+    if not runs.acquire(timeout=_START_AT_MOST_S):
+        raise MemoryError
 
 
 def _run(runs: _thread.LockType, work: Callable[[], None]) -> None:

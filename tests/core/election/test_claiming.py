@@ -62,12 +62,12 @@ def test_only_an_earlier_run_of_this_election_is_swept_and_once(last_run: str, s
     _, again = take(replace(state, call=None), Tick(), 105.1)
 
     assert early == []
-    assert due == ([Sweep(last_run)] if swept else [Call(TakeOffice(SESSION, 7))])
-    assert Sweep(last_run) not in again
+    assert due == ([Sweep(last_run, 7)] if swept else [Call(TakeOffice(SESSION, 7))])
+    assert Sweep(last_run, 7) not in again
 
 
 def test_a_sweep_that_ends_after_the_claim_did_starts_nothing() -> None:
-    state, effects = take(elector(Joining(), retry_at_s=1e9), Swept(), 101.0)
+    state, effects = take(elector(Joining(), retry_at_s=1e9), Swept(7), 101.0)
 
     assert effects == []
     assert state.phase == Joining()
@@ -75,10 +75,40 @@ def test_a_sweep_that_ends_after_the_claim_did_starts_nothing() -> None:
 
 def test_a_sweep_that_ends_is_over() -> None:
     state, _ = take(
-        elector(Claiming(UNCLEAN, 100.0, sweeping=True), call=Renew(SESSION)), Swept(), 101.0
+        elector(Claiming(UNCLEAN, 100.0, sweeping=True), call=Renew(SESSION)), Swept(7), 101.0
     )
 
     assert state.phase == Claiming(UNCLEAN, 100.0, sweeping=False, swept=True)
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        Claiming(UNCLEAN, 200.0),
+        Claiming(replace(UNCLEAN, token=8, last_run="election-later"), 100.0, sweeping=True),
+    ],
+)
+def test_the_sweep_of_an_earlier_claim_says_nothing_of_this_one(phase: Claiming) -> None:
+    """Somebody else may have led meanwhile, and left something."""
+    state, effects = take(elector(phase), Swept(7), 101.0)
+
+    assert state.phase == phase
+    assert effects == []
+
+
+def test_who_sweeps_without_an_end_makes_way_for_others() -> None:
+    state = elector(Claiming(UNCLEAN, 116.0, sweeping=True), elected_at_s=101.0, renewed_at_s=130.0)
+
+    due_s = core.next_wake_s(state, AIMS)
+    early, _ = take(state, Tick(), 130.9)
+    state, effects = core.step(replace(state, last_step_s=130.9), Tick(), 131.0, AIMS)
+
+    assert due_s == 131.0  # First elected at 101, then the delay, and the TTL that was granted.
+    assert early.phase == Claiming(UNCLEAN, 116.0, sweeping=True)
+    assert isinstance(state.phase, Resigning)
+    assert any(
+        isinstance(one, Report) and "the sweep of this host" in one.message for one in effects
+    )
 
 
 def test_a_claim_renews_before_it_does_anything_else() -> None:

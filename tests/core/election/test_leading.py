@@ -101,7 +101,7 @@ def test_after_a_sudden_end_the_job_waits_for_the_takeover_delay() -> None:
     state, due = take(replace(state, call=None), Tick(), 115.0)
 
     assert TakeOffice(SESSION, 7) not in [call.op for call in calls(first + early)]
-    assert Sweep("election-theirs") in due
+    assert Sweep("election-theirs", 7) in due
 
 
 def test_no_run_of_another_election_is_swept() -> None:
@@ -112,14 +112,14 @@ def test_no_run_of_another_election_is_swept() -> None:
     state, due = take(replace(state, call=None, renewed_at_s=110.0), Tick(), 115.0)
     state, then = answer(state, foreign, 115.1)
 
-    assert Sweep("another-healthy") not in due + then
+    assert Sweep("another-healthy", 7) not in due + then
     assert calls(then) == [Call(TakeOffice(SESSION, 7))]
 
 
 def test_what_is_left_of_the_last_run_is_swept_before_office_is_taken() -> None:
     state = elector(Claiming(UNCLEAN, 100.0, sweeping=True))
 
-    state, effects = take(state, Swept(), 115.0)
+    state, effects = take(state, Swept(7), 115.0)
 
     assert effects == [Call(TakeOffice(SESSION, 7))]
 

@@ -79,6 +79,8 @@ def enforce(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
     why = "the store renews our session, but does not say where we stand; making way for others"
     if isinstance(elector.phase, Claiming) or now_s >= _elected_in_vain_s(elector, aims):
         why = "elected, but the store does not let us take office; making way for others"
+    if isinstance(elector.phase, Claiming) and elector.phase.sweeping:
+        why = "elected, but the sweep of this host does not end; making way for others"
     if now_s >= _unrenewed_s(elector, aims):
         why = "the store answers, but none of our renewals; making way for others"
     report = Report("making-way", why, token_of(elector.phase))

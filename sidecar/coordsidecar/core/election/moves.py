@@ -163,10 +163,8 @@ class Gone(Value):
 
 
 class Refused(Value):
-    """The store will not serve us until somebody changes something.
-
-    ``final``: what we were started with; asking again will not do.
-    """
+    """The store will not serve us until somebody changes something; ``final``: what we were started
+    with, so that asking again will not do."""
 
     reason: str
     final: bool = False
@@ -228,16 +226,16 @@ class Ordered(Value):
 
 
 class TreeKilled(Value):
-    """The job's tree is confirmed dead, by our own hand, and so is the guard.
-
-    Or ``guard_lives``: it was sent SIGKILL, and is there still (PID 1 of a container, state D).
-    """
+    """The job's tree is confirmed dead, by our own hand, and so is the guard; or, ``guard_lives``,
+    that was sent SIGKILL, and is there still (PID 1 of a container, state D)."""
 
     guard_lives: bool = False
 
 
 class Swept(Value):
-    """No process of the earlier run is left on this host."""
+    """No process of the earlier run is left on this host, as was asked for ``token`` to lead."""
+
+    token: int
 
 
 Event = Tick | Answered | Watched | HeardGuard | GuardIs | GuardDied | Ordered | TreeKilled | Swept
@@ -279,9 +277,10 @@ class LookAtGuard(Value):
 
 
 class Sweep(Value):
-    """Kill what is left on this host of an earlier ``run``; report `Swept` when nothing is."""
+    """Kill what an earlier ``run`` left here, for ``token`` to lead; report `Swept` then."""
 
     run: str
+    token: int
 
 
 class Report(Value):

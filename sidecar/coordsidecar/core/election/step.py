@@ -181,9 +181,12 @@ def _take(elector: Elector, event: Event, now_s: float, aims: Aims) -> Step:
             return elector, []
         case TreeKilled(guard_lives):
             return company.tree_killed(elector, guard_lives, now_s, aims)
-        case Swept():
-            if isinstance(elector.phase, Claiming):
-                elector = elector.to(replace(elector.phase, sweeping=False, swept=True))
+        case Swept(token):
+            match elector.phase:
+                case Claiming(held, sweeping=True) as phase if held.token == token:
+                    elector = elector.to(replace(phase, sweeping=False, swept=True))
+                case _:
+                    pass  # The claim that it was for is over.
             return elector, []
         case Tick():
             return elector, []
@@ -264,7 +267,7 @@ def _start_calls(elector: Elector, event: Event, now_s: float, aims: Aims) -> St
         case Claiming(held, start_at_s, sweeping=False, swept=False):
             if now_s >= start_at_s and rules.needs_sweep(held, aims):
                 elector = elector.to(replace(phase, sweeping=True))
-                effects.append(Sweep(held.last_run))
+                effects.append(Sweep(held.last_run, held.token))
             elif now_s >= start_at_s:
                 elector = elector.to(replace(phase, swept=True))
                 return _again(elector, event, now_s, aims, effects)
