@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from coordsidecar.guard import job_tree as job_tree_module
 from coordsidecar.guard.job_tree import JobTree
 from coordsidecar.log import Log
 from coordsidecar.trees import tree
@@ -49,6 +51,54 @@ open(sys.argv[1], "w").close()
 time.sleep(600)
 """
 
+# It is asked, does not mind, and forks once it gets a word.
+_FORKS_LATER = """
+import os, signal, sys, time
+
+signal.signal(signal.SIGTERM, lambda *_: None)
+print("ready", flush=True)
+sys.stdin.readline()
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+# The guard of such a job, which ends as we look, before its child is seen.
+_LOOKS_MEANWHILE = """
+import ctypes, os, signal, subprocess, sys
+from coordsidecar.guard.job_tree import JobTree
+from coordsidecar.log import Log
+from coordsidecar.trees import tree
+
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
+pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+parent = subprocess.Popen([sys.executable, "-S", "-c", sys.argv[1]], **pipes)
+parent.stdout.readline()
+log = Log(fmt="text", election="e", node_id="n")
+job_tree = JobTree(log, helpers=tuple, tell_group=lambda signum: None)
+job_tree.ask(signal.SIGTERM)
+print("go on", file=parent.stdin, flush=True)
+late = int(parent.stdout.readline())
+children = tree.children
+overlooked = False
+
+def children_of_one_who_ends(pid):
+    global overlooked
+    if pid == parent.pid and not overlooked:
+        parent.kill()
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        overlooked = late not in children(pid)
+    return children(pid)
+
+tree.children = children_of_one_who_ends
+job_tree.ask_the_rest(job_lives=False)
+while job_tree.must_look_again:
+    job_tree.ask_the_rest(job_lives=False)
+os.kill(late, signal.SIGKILL)  # Too late, if it was asked.
+print(overlooked, os.waitstatus_to_exitcode(os.waitpid(late, 0)[1]))
+"""
+
 
 def stops(start: Start, job: str, *files: Path) -> int:
     """The exit code of a sidecar whose job is asked to stop once the first of ``files`` is there;
@@ -66,6 +116,18 @@ def test_who_was_forked_as_the_others_were_asked_is_asked_once_the_job_has_ended
 ) -> None:
     """Else it would hold up the hand-over until SIGKILL is due."""
     assert stops(start, _FORKS_LATE, tmp_path / "ready") == 0
+
+
+def test_who_is_below_one_that_ends_as_we_look_is_asked_by_a_look_to_come() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOKS_MEANWHILE, _FORKS_LATER],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stdout == f"True {-signal.SIGTERM}\n", done.stderr
 
 
 def test_what_the_job_starts_in_order_to_stop_is_not_asked_to_stop_itself(
@@ -96,6 +158,7 @@ def test_nobody_is_asked_twice_because_nothing_could_be_seen_meanwhile(
 
     monkeypatch.setattr(tree, "descendants", look)
     monkeypatch.setattr(tree, "signal_all", tell_all)
+    monkeypatch.setattr(job_tree_module, "is_dead", lambda pid: False)
     log = Log(fmt="text", election="e", node_id="n", stream=None)
     job_tree = JobTree(log, helpers=tuple, tell_group=lambda signum: told.append((0, signum)))
 

@@ -19,7 +19,7 @@ from coordsidecar.linux import boottime_s, run_first
 from coordsidecar.log import Log
 from coordsidecar.trees import tree
 from coordsidecar.trees.backoff import Backoff
-from coordsidecar.trees.process import NotSeenError
+from coordsidecar.trees.process import NotSeenError, is_dead
 
 if TYPE_CHECKING:
     from coordsidecar.trees.app import App
@@ -58,9 +58,10 @@ class JobTree:
         self._backoff = Backoff()
         self._since_s = self._shouted_s = boottime_s()
         self._untold: tuple[int, ...] = ()
-        self._asked: list[int] = []
+        self._asked = set[int]()
         self._ask_rest: tuple[int, ...] = ()
-        self._was_blind = False
+        self._dead = set[int]()
+        self._was_blind = self._was_torn = False
         self._blind_since_s = math.inf
 
     @property
@@ -70,8 +71,9 @@ class JobTree:
 
     @property
     def must_look_again(self) -> bool:
-        """Whether the last look failed: then no signal tells when to look again."""
-        return self._was_blind
+        """Whether the last look failed, or somebody ended meanwhile who was to be asked: then no
+        signal tells when to look again."""
+        return self._was_blind or self._was_torn
 
     def tell(self, *signals: int) -> list[int] | None:
         """Send each signal to everybody. If they cannot be seen now, to the job's group, and to
@@ -90,24 +92,32 @@ class JobTree:
         """Ask everybody to stop; as `tell`. `ask_the_rest` is for who could not be asked."""
         told = self.tell(*signals)
         if told is not None:  # Else all are told by the next look.
-            self._asked, self._ask_rest = told, signals
+            self._asked, self._ask_rest = set(told), signals
         return told
 
     def ask_the_rest(self, *, job_lives: bool) -> None:
         """Ask whoever was forked just as the others were asked, once.
 
         Not while the job's main process lives: what it starts in order to stop is not to be stopped
-        itself. If they cannot be seen now, the next look will; nobody is asked twice.
+        itself. If they cannot be seen now, the next look will; nobody is asked twice. Nor is it
+        over while anybody ends as we look: he may have left a child that we have not seen.
         """
         if not self._ask_rest or job_lives:
             return
         try:
             everybody = tree.descendants(os.getpid(), leave_out=self._helpers())
+            dead = {pid for pid in everybody if is_dead(pid)}
         except NotSeenError as error:
             self._is_blind(error)
             return
         tree.signal_all([pid for pid in everybody if pid not in self._asked], *self._ask_rest)
-        self._ask_rest = ()
+        self._asked.update(everybody)
+        self._was_torn = not dead <= self._dead
+        self._dead |= dead
+        if self._was_torn:
+            self._backoff.found("nothing")
+        else:
+            self._ask_rest = ()
 
     def tell_again(self) -> None:
         """Tell everybody what they could not be told before."""
