@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ class Manager:
         except BlockingIOError:
             self._socket.settimeout(60)
         self.heard.clear()
+
+    def fill(self) -> None:
+        """Until it hears no more, as one that has to catch up."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.connect(self._socket.getsockname())
+            with suppress(BlockingIOError):
+                while True:
+                    sender.send(b"STATUS=somebody else's")
 
     def close(self) -> None:
         self._socket.close()
@@ -104,6 +114,19 @@ def test_who_cannot_be_told_is_complained_of_once(arena: Arena, tmp_path: Path) 
 
     assert sidecar.wait() == 128 + signal.SIGTERM
     assert sidecar.log().count("cannot tell systemd") == 1
+
+
+def test_what_could_not_be_said_is_said_later(arena: Arena, manager: Manager) -> None:
+    """It kills whoever never says that it is ready."""
+    manager.fill()
+    sidecar = start(arena, manager)
+    wait_for(sidecar.leads, "the job to start")
+    wait_for(lambda: "cannot tell systemd" in sidecar.log(), "it to be refused")
+
+    manager.forget()
+
+    manager.wait_for("READY=1")
+    manager.wait_for("STATUS=leader, token 1")
 
 
 @pytest.mark.parametrize("usec", ["9" * 400, "9" * 5000, "-1", "²", "0", "soon"])
