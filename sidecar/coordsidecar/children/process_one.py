@@ -34,7 +34,7 @@ from coordsidecar.linux import (
 )
 from coordsidecar.log import Log
 from coordsidecar.refusals import asking_for
-from coordsidecar.trees.process import NotSeenError, children
+from coordsidecar.trees.process import GONE, NotSeenError, Process, children
 
 __all__ = ["stand_above"]
 
@@ -152,8 +152,15 @@ class _ProcessOne:
 
         What somebody else started in this container ends with it.
         """
-        patient_until_s = boottime_s() + _PATIENCE_S
-        while _forks_of_ours():
+        patient_until_s = blind_until_s = boottime_s() + _PATIENCE_S
+        while True:
+            try:
+                if not _forks_of_ours():
+                    return
+                blind_until_s = boottime_s() + _PATIENCE_S
+            except NotSeenError:  # Then they may well be there.
+                if boottime_s() >= blind_until_s:
+                    return
             self._sleep(_LOOK_EVERY_S)
             self._reap()
             if boottime_s() >= patient_until_s:
@@ -173,16 +180,16 @@ class _ProcessOne:
 
 
 def _forks_of_ours() -> list[int]:
-    """Our children that never executed another program."""
+    """Our children that never executed another program. Raises `NotSeenError`."""
     ours = _command_line(os.getpid())
     # Without /proc the guard did not see its job, and refused.
-    with contextlib.suppress(NotSeenError, FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError):
         return [pid for pid in children(os.getpid()) if _command_line(pid) == ours]
     return []
 
 
 def _command_line(pid: int) -> bytes:
-    """Empty if it has ended."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-        return file.read()
+    """Empty if it has ended. Raises `NotSeenError`."""
+    with contextlib.suppress(*GONE, PermissionError), Process(pid) as process:
+        return process.command_line()
     return b""
