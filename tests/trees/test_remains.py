@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any, cast
 
 import pytest
 
+from coordsidecar.trees import remains as remains_module
 from coordsidecar.trees.mark import RUN_VARIABLE
+from coordsidecar.trees.remains import Remains
 
 _NOBODY = 65534
 # As nobody, who may not kill the job; but its child is our own. It ends by itself in any case.
@@ -136,3 +139,49 @@ def test_a_group_is_not_empty_because_of_a_list_of_whom_one_has_ended_since() ->
     )
 
     assert (done.returncode, done.stdout) == (0, "False True\n"), done.stderr
+
+
+def test_an_app_that_was_held_before_its_hand_had_ended_is_looked_at_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two at once, else: the hand may have let it go on after that look."""
+    guard = subprocess.Popen(["sleep", "600"])
+    hand = subprocess.Popen(["sleep", "600"])
+    passes: list[bool] = []
+
+    class App:
+        """The hand ends in the midst of its second pass, which has found the app held before."""
+
+        def hold_pass(self) -> bool:
+            passes.append(True)
+            if len(passes) == 2:
+                hand.kill()
+                os.waitid(os.P_PID, hand.pid, os.WEXITED | os.WNOWAIT)
+            return True
+
+    class NobodyElse:
+        over = True
+
+        def kill_pass(self) -> list[int]:
+            return []
+
+    monkeypatch.setattr(remains_module, "_kill_by", lambda _pidfd: None)  # They take a while.
+    monkeypatch.setattr(Remains, "_kill_group_by_pidfd", lambda _self, _pidfd: False)
+    monkeypatch.setattr(remains_module, "Hunt", lambda _run: NobodyElse())
+    with guard, hand:
+        try:
+            guard_pidfd, app = os.pidfd_open(guard.pid), cast("Any", App())
+            remains = Remains(
+                guard_pid=guard.pid, guard_pidfd=guard_pidfd, run="r", leave_out=(), app=app
+            )
+            remains.job_is(hand.pid, os.pidfd_open(hand.pid))
+            guard.kill()
+            os.waitid(os.P_PID, guard.pid, os.WEXITED | os.WNOWAIT)
+
+            found = [remains.kill_pass(), remains.kill_pass()]
+        finally:
+            guard.kill()
+            hand.kill()
+
+    assert found == [False, True]
+    assert len(passes) == 4

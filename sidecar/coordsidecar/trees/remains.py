@@ -110,13 +110,13 @@ class Remains:
             if self._job_pidfd is not None:
                 _kill_by(self._job_pidfd)
             left = self._kill_group() + self._hunt.kill_pass()
+            job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
             # Last of all: as long as anybody of ours lived, it may have let the app go on.
             is_held = self._app_is_held()
         except NotSeenError:
             return False
         finally:
             self._backoff.found(left)
-        job_ended = self._job_pidfd is None or has_ended(self._job_pidfd)
         self.tree_is_gone = job_ended and not left and self._hunt.over and is_held
         return self.tree_is_gone and has_ended(self._guard_pidfd)
 
