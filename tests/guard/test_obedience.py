@@ -79,6 +79,44 @@ def test_nor_is_one_that_holds_signals_back_for_a_moment_as_a_shell_does_to_fork
     assert (sidecar.wait(), said) == (4, b"told\n")
 
 
+# The guard's first look at its job is refused.
+_SEES_IT_LATER = """
+import errno
+from coordsidecar.cli import main
+from coordsidecar.guard import job
+
+looks = 0
+
+def refused_once(*arguments, **how):
+    global looks
+    looks += 1
+    if looks == 1:
+        raise OSError(errno.EMFILE, "Too many open files")
+    return open(*arguments, **how)
+
+job.open = refused_once
+main.main()
+"""
+
+
+def test_nor_is_one_that_cannot_be_looked_at_just_then(arena: Arena, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    waits = f"while ! test -e {go}; do sleep 0.01; done"
+    listens = "trap 'echo told; exit 4' USR1; while :; do sleep 0.01; done"
+    program = (sys.executable, "-c", _SEES_IT_LATER)
+    sidecar = arena.start(
+        *_OPTIONS, command=["sh", "-c", f"{waits}; {listens}"], program=program,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    put_off = "as soon as it listens"
+    wait_for(lambda: put_off in sidecar.log() or sidecar.process.poll() is not None, put_off)
+
+    go.touch()
+    said, _ = sidecar.process.communicate(timeout=60)
+
+    assert (sidecar.wait(), said) == (4, b"told\n")
+
+
 def test_a_job_that_acknowledges_is_kept_and_leads_again(arena: Arena) -> None:
     kept = Obedient(arena, "kept", "--standby-timeout", "60s", habit="acknowledges")
     kept.stamps.wait_for_stints(1)

@@ -17,6 +17,7 @@ from coordsidecar.linux import uninterrupted
 from coordsidecar.log import Log
 from coordsidecar.refusals import refusal
 from coordsidecar.settings.settings import Settings
+from coordsidecar.trees.process import GONE
 
 if TYPE_CHECKING:
     from coordsidecar.guard.health import HealthWatch
@@ -216,8 +217,10 @@ class Job:
                     return False  # The kernel unblocks what it waits for.
             with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
                 told = dict(line.split()[:2] for line in file if line.startswith(("Sig", "State")))
-        except OSError:
+        except GONE:
             return False
+        except OSError:
+            return True  # What cannot be seen now is not known.
 
         def has(mask: str) -> bool:
             return bool(int(told[f"{mask}:"], 16) & 1 << (signum - 1))
