@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, Stamps, named, wait_for, words_of
+from tests.e2e.test_hanging import held
 from tests.guard.test_health import QUICK, said, well_while
 from tests.guard.test_hooks import note, notes
 
@@ -52,6 +53,22 @@ def test_a_check_that_floods_and_forks_on_harms_nobody(arena: Arena, tmp_path: P
         lambda: not [p for p in sidecar.everyone() if str(left.path) in words_of(p)],
         "nothing of the check to be left",
     )
+
+
+def test_a_prober_that_is_killed_and_cannot_be_reaped_is_followed_by_another(
+    arena: Arena, tmp_path: Path
+) -> None:
+    file = tmp_path / "well"
+    sidecar = arena.start(*well_while(file))
+    arena.stamps.wait_for_stints(1)
+    first = prober(sidecar)
+
+    with held(first):
+        first.kill()
+        wait_for(lambda: len(named(sidecar.children(), "health-prober")) == 2, "another prober")
+        file.unlink()
+        wait_for(lambda: said(sidecar, "unhealthy"), "the other one to look")
+    wait_for(lambda: not first.is_running(), "the first to be reaped")
 
 
 def test_a_prober_that_is_killed_is_replaced_and_the_job_goes_on(

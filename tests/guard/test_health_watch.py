@@ -61,6 +61,9 @@ class FakeHelper:
     def kill(self) -> None:
         self.killed += 1
 
+    def abandon(self) -> None:
+        self.pid = None
+
     def was_reaped(self, pid: int) -> bool:
         was_ours, self.pid = pid == self.pid, None
         return was_ours
@@ -177,6 +180,25 @@ def test_those_who_die_are_followed_later_each_time_until_one_has_looked(bench: 
 
     assert pauses_s == [1, 2, 4, 8, 16, 32, 60, 60]
     assert bench.watch.due_s - bench.now_s == 1
+
+
+def test_where_one_that_was_killed_does_not_end_nothing_is_known_and_another_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else its last word would stand for ever, and keep a candidate from standing."""
+    bench = Bench(monkeypatch, when="always")
+    bench.watch.sees(_IDLE)
+    bench.hear((STANDBY, False, "no"))
+    for _ in ("it is silent", "it does not end", "another is due"):
+        assert bench.watch.due_s < math.inf
+        bench.now_s = bench.watch.due_s
+        bench.watch.sees(_IDLE)
+
+    heard = bench.hear()
+
+    assert (bench.helper.killed, bench.helper.started) == (1, 2)
+    assert heard == [Health(STANDBY, healthy=None, why="nobody looks at the moment")]
+    assert bench.helper.told == [[STANDBY, 0, 100.0]] * 2
 
 
 def test_one_that_cannot_be_forked_is_tried_again(bench: Bench) -> None:

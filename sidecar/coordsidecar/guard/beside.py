@@ -35,12 +35,13 @@ class Beside:
     @property
     def pids(self) -> tuple[int | None, ...]:
         """Our children that are not part of the job's tree."""
-        return tuple(helper.pid for helper in (self.hooks, self.health) if helper is not None)
+        helpers = [helper for helper in (self.hooks, self.health) if helper is not None]
+        return tuple(pid for helper in helpers for pid in helper.pids)
 
     def was_reaped(self, pid: int, ours: tuple[int | None, ...]) -> None:
         """If it was one of them, what it left goes at once. ``ours``: as for `kill_strays`."""
         for helper in (self.hooks, self.health):
-            if helper is not None and helper.pid == pid:
+            if helper is not None and pid in helper.pids:
                 helper.was_reaped(pid)
                 self.has_strays, self._look_until_s = True, boottime_s() + _LOOKS_FOR_S
         self.kill_strays(ours)

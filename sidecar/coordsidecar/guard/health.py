@@ -62,12 +62,17 @@ class HealthWatch:
         self._not_known: list[Health] = []
         self._silent_at_s = math.inf
         self._start_at_s = -math.inf
+        self._give_up_at_s = math.inf
         self._failures = 0
         self._start()
 
     @property
     def pid(self) -> int | None:
         return self._prober.pid
+
+    @property
+    def pids(self) -> tuple[int | None, ...]:
+        return self._prober.pids
 
     @property
     def fd(self) -> int | None:
@@ -77,7 +82,9 @@ class HealthWatch:
     @property
     def due_s(self) -> float:
         """When `sees` must be called at the latest."""
-        return self._start_at_s if self.pid is None else self._silent_at_s
+        if self.pid is None:
+            return self._start_at_s
+        return min(self._silent_at_s, self._give_up_at_s)
 
     def variables(self) -> dict[str, str]:
         """For the job's environment, before each start of it. Raises `OSError`."""
@@ -88,6 +95,12 @@ class HealthWatch:
         now_s = boottime_s()
         if self.pid is not None and now_s >= self._silent_at_s:
             self._is_silent(now_s)
+        if self.pid is not None and now_s >= self._give_up_at_s:
+            self._log.once(
+                _NAME, "what looks at the job's health does not end; going on without it"
+            )
+            self._prober.abandon()
+            self._is_gone()
         if self.pid is None and now_s >= self._start_at_s:
             self._start()
         self._want(guard, now_s)
@@ -110,7 +123,7 @@ class HealthWatch:
         while (packet := self._prober.receive(PACKET_BYTES_MAX)) is not None:
             if not packet:  # It ends, or has ended: that is seen when it is reaped.
                 self._prober.close_link()
-                self._prober.kill()
+                self._kill(boottime_s())
                 return
             run, healthy, why, *more = json.loads(packet)
             self._is_known(more)
@@ -143,7 +156,13 @@ class HealthWatch:
             return
         self._silent_at_s = math.inf
         self._log.once(_NAME, "what looks at the job's health says nothing; it is replaced")
+        self._kill(now_s)
+
+    def _kill(self, now_s: float) -> None:
+        """It may be held by a debugger, or frozen, and not end; or have been reaped already."""
         self._prober.kill()
+        if self.pid is not None:
+            self._give_up_at_s = now_s + _ENDS_WITHIN_S
 
     def _patient_until_s(self, now_s: float) -> float:
         return now_s + self._silence_s + _PATIENCE_S
@@ -196,7 +215,7 @@ class HealthWatch:
             self._silent_at_s = self._patient_until_s(now_s)
 
     def _is_gone(self) -> None:
-        self._told, self._silent_at_s = NOTHING, math.inf
+        self._told, self._silent_at_s, self._give_up_at_s = NOTHING, math.inf, math.inf
         self._verdict = (NOTHING[0], None)
         self._forget("nobody looks at the moment")
         pause_s = min(_PAUSE_FIRST_S * 2.0 ** min(self._failures, 10), _PAUSE_LONGEST_S)

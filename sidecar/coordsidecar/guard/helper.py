@@ -31,8 +31,14 @@ class Helper:
     def __init__(self, name: str, *, guard_pidfd: int) -> None:
         """``name``: as `ps` shows it. ``guard_pidfd``: all that it has of us but the link."""
         self.pid: int | None = None
+        self._abandoned = set[int]()
         self._name, self._guard_pidfd = name, guard_pidfd
         self._link: socket.socket | None = None
+
+    @property
+    def pids(self) -> tuple[int | None, ...]:
+        """Those, too, who were killed and have not ended yet."""
+        return (self.pid, *self._abandoned)
 
     @property
     def fd(self) -> int | None:
@@ -90,8 +96,16 @@ class Helper:
         if self.pid is not None:  # Not reaped yet, so the pid is still its own.
             uninterrupted(os.kill, self.pid, signal.SIGKILL)
 
+    def abandon(self) -> None:
+        """It was killed; whenever it ends, it is none of the job's."""
+        if self.pid is not None:
+            self._abandoned.add(self.pid)
+        self.pid = None
+        self.close_link()
+
     def was_reaped(self, pid: int) -> bool:
         """Whether it was ours; from now on the pid may be anybody's."""
+        self._abandoned.discard(pid)
         if pid != self.pid:
             return False
         self.pid = None

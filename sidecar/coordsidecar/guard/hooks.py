@@ -167,6 +167,10 @@ class Hooks:
     def pid(self) -> int | None:
         return self._runner.pid
 
+    @property
+    def pids(self) -> tuple[int | None, ...]:
+        return self._runner.pids
+
     def was_reaped(self, pid: int) -> None:
         """The next news get another process."""
         if self._runner.was_reaped(pid):
