@@ -61,6 +61,24 @@ def test_a_stranger_who_got_the_number_in_the_file_is_never_signalled(
         popen.wait()
 
 
+def test_that_who_is_younger_than_its_pid_file_is_passed_over_is_said_and_what_to_do(
+    apps: Apps, tmp_path: Path
+) -> None:
+    """An app is, too, whose host's clock was set forward since."""
+    pid_file = tmp_path / "app.pid"
+    app = apps.start("a", pid_file=pid_file)
+    wait_for(lambda: pid_file.exists() and pid_file.read_text(), "the app to write its file")
+    began_s = psutil.Process(app.main.pid).create_time()
+    os.utime(pid_file, (began_s - 60, began_s - 60))
+
+    sidecar = apps.attach("a", pid_file=pid_file)
+    wait_for(lambda: "write the file anew" in sidecar.log(), "it to be said")
+    os.utime(pid_file)
+
+    wait_for(lambda: "the app goes on" in sidecar.log(), "the app to be led")
+    assert f"process {app.main.pid}, which {pid_file} names" in sidecar.log()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 def test_an_app_of_another_user_is_not_led(apps: Apps) -> None:
     app = apps.start("a")

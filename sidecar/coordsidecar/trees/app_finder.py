@@ -23,6 +23,11 @@ _SHIELDED = (
     "cannot be held; give the app an init (docker run --init), or share the process namespace "
     "of the pod"
 )
+_TOO_YOUNG = (
+    "process {pid}, which {path} names, began after that was written by the clock of this host, "
+    "and is passed over: it may be a stranger; if it is the app, and the clock was set "
+    "forward, write the file anew (touch it)"
+)
 _LARGEST_PID_FILE = 4096
 _LONGEST_NUMBER = 10
 # The file is dated by a clock of some milliseconds, a process's start by one of ten.
@@ -101,6 +106,7 @@ class AppFinder:
                 began_s = time.time() - boottime_s() + _seconds(identity.started)
                 if began_s <= os.stat(self._pid_file).st_mtime + _CLOCKS_DIFFER_S:
                     return identity
+                self.remark = _TOO_YOUNG.format(pid=pid, path=self._pid_file)
         return None
 
     def _pid_in_file(self, path: str) -> int | None:
