@@ -102,7 +102,7 @@ def run(
         log.event("status", f"{error}; going on without the status page")
     try:
         elector.begin_beside()
-    except RuntimeError as error:  # No thread.
+    except (RuntimeError, ValueError) as error:  # No thread; or a file was being changed just now.
         log.event("beside", f"neither is anybody told who leads, nor preempted: {error}")
     elector.run(failures)
 
