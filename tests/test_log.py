@@ -8,10 +8,12 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -118,6 +120,49 @@ def test_a_reader_that_stalls_does_not_stall_us_and_learns_what_it_missed(
     last = os.read(reader, 1 << 20).decode().splitlines()[-1]
     assert "after" in last
     assert int(last.rpartition("log_lines_dropped=")[2]) > 1000
+
+
+class Ready:
+    """Whoever asks is told that there is room; then the job fills it."""
+
+    def register(self, _fd: int, _events: int) -> None:
+        pass
+
+    def poll(self, _timeout_ms: int) -> list[tuple[int, int]]:
+        return [(0, select.POLLOUT)]
+
+
+@pytest.mark.parametrize("kind", ["socket", "pipe of another user's"])
+def test_one_that_the_job_fills_as_we_write_does_not_stall_us(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot be opened anew, so that it blocks."""
+    reader, writer = os.pipe()
+    if kind == "socket":
+        reader, writer = (one.detach() for one in socket.socketpair())
+    else:
+        monkeypatch.setattr("coordsidecar.log._unblocking", lambda stream: stream.fileno())
+    with os.fdopen(writer, "w") as stream, ThreadPoolExecutor() as aside:
+        log = text_log(stream)
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x")
+        os.set_blocking(writer, True)
+        monkeypatch.setattr(select, "poll", Ready)
+        try:
+            aside.submit(log.event, "tick", "a line of ours").result(timeout=10)
+        finally:
+            monkeypatch.undo()
+            os.set_blocking(reader, False)
+            with suppress(BlockingIOError):
+                while os.read(reader, 1 << 20):
+                    pass
+
+        log.event("after", "there is room")
+
+        assert "log_lines_dropped=1" in os.read(reader, 65536).decode()
+    os.close(reader)
 
 
 def test_a_line_waits_while_the_job_writes_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ next one says how many were.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -168,7 +169,7 @@ def wants_colour(fd: int, environ: Mapping[str, str]) -> bool:
 
 
 def _unblocking(stream: IO[str] | None) -> int:
-    """Return a descriptor of ``stream`` that never blocks, -1 where there is none.
+    """Return a descriptor of ``stream`` that does not block, if there is one; -1 without a stream.
 
     O_NONBLOCK belongs to the open file, which the job shares, so it must not be set on it: a pipe
     or terminal is opened anew by way of /proc. A plain file does not block, and a second opening
@@ -201,9 +202,33 @@ def _write(fd: int, line: bytes, patience_s: float) -> bool:
             if not ready or not ready[0][1] & select.POLLOUT:
                 return False
             with contextlib.suppress(BlockingIOError):
-                line = line[os.write(fd, line) :]
+                line = line[_write_now(fd, line) :]
             if line and not left_ms:
                 return False
     except OSError:
         return False
     return True
+
+
+def _write_now(fd: int, line: bytes) -> int:
+    """Write what fits; `BlockingIOError` if that is nothing. Raises `OSError`.
+
+    A socket, or a pipe of another user's, cannot be opened anew, and so blocks; and a job that
+    floods it may have filled it since we looked. Before Linux 6.4 nothing can be done for a pipe.
+    """
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISSOCK(mode):
+        import socket  # Late: few have one as standard error, but for the services of systemd.
+
+        lent = socket.socket(fileno=fd)
+        try:
+            return lent.send(line, socket.MSG_DONTWAIT)
+        finally:
+            lent.detach()
+    if stat.S_ISFIFO(mode) and os.get_blocking(fd):
+        try:
+            return os.pwritev(fd, [line], -1, os.RWF_NOWAIT)
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+    return os.write(fd, line)
