@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from coordsidecar.core.election.phases import Elector
+from coordsidecar.elector.beside import without_an_end
 from coordsidecar.elector.shown import leads_by
 from coordsidecar.hints import TYPE_CHECKING
 from coordsidecar.log import Log
@@ -61,7 +62,9 @@ class Announcing:
         import threading  # Late: few ask for this.
 
         self._may_differ = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="announcing", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: without_an_end(self._run), name="announcing", daemon=True
+        )
 
     def start(self) -> None:
         """Raises `RuntimeError` if there is no thread to be had."""

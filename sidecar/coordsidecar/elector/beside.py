@@ -4,7 +4,9 @@ priority."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from coordsidecar.core.election.phases import Elector
 from coordsidecar.elector.rostering import Rostering
@@ -13,7 +15,9 @@ from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
 from coordsidecar.signs import Signs
 
-__all__ = ["Beside", "begin"]
+__all__ = ["Beside", "begin", "without_an_end"]
+
+_REFUSED_PAUSE_S = 0.05
 
 
 class Beside(Protocol):
@@ -46,6 +50,18 @@ def begin(
     if settings.preempt_s is not None:
         found.append(_preempting(settings, log, look))
     return found
+
+
+def without_an_end(work: Callable[[], None]) -> None:
+    """``work``, again and again; though memory runs out even as it says that it has.
+
+    Else its thread would end, and nobody would hear of it.
+    """
+    while True:
+        with suppress(MemoryError):
+            work()
+        with suppress(MemoryError):
+            time.sleep(_REFUSED_PAUSE_S)
 
 
 def _preempting(settings: Settings, log: Log, look: Callable[[], Elector]) -> Beside:

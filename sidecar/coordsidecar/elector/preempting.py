@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable
 
 from coordsidecar.core.election.phases import Elector, Waiting
+from coordsidecar.elector.beside import without_an_end
 from coordsidecar.linux import boottime_s
 from coordsidecar.log import Log
 from coordsidecar.settings.settings import Settings
@@ -50,7 +51,9 @@ class Preempting:
         import threading  # Late: few ask for this.
 
         self._may_be_due = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="preempting", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: without_an_end(self._run), name="preempting", daemon=True
+        )
 
     def start(self) -> None:
         """Raises `RuntimeError` if there is no thread to be had."""
