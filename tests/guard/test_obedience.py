@@ -105,7 +105,7 @@ def test_nor_is_one_that_cannot_be_looked_at_just_then(arena: Arena, tmp_path: P
     listens = "trap 'echo told; exit 4' USR1; while :; do sleep 0.01; done"
     program = (sys.executable, "-c", _SEES_IT_LATER)
     sidecar = arena.start(
-        *_OPTIONS, command=["sh", "-c", f"{waits}; {listens}"], program=program,
+        *OPTIONS, command=["sh", "-c", f"{waits}; {listens}"], program=program,
         stdout=subprocess.PIPE,
     )  # fmt: skip
     put_off = "as soon as it listens"
