@@ -84,7 +84,10 @@ def test_a_job_that_is_never_ready_moves_after_its_start_period(arena: Arena) ->
 
 
 def test_a_job_that_says_that_it_is_sick_moves(arena: Arena) -> None:
-    arena.start("--id", "one", *READY_ONLY, command=stamping(arena, "READY=1", "WATCHDOG=trigger"))
+    # Else it may be stopped before it has stamped at all.
+    stamped = f"run:until test -s {arena.stamps.path}; do sleep 0.01; done"
+    command = stamping(arena, stamped, "READY=1", "WATCHDOG=trigger")
+    arena.start("--id", "one", *READY_ONLY, command=command)
     arena.stamps.wait_for_stints(1)
 
     arena.start("--id", "two")
