@@ -18,9 +18,10 @@ class Wire:
     """One end. Neither sending nor receiving ever blocks.
 
     ``lost_descriptors``: some that came with a packet could not be taken in (RLIMIT_NOFILE).
+    ``has_sent``: anything at all.
     """
 
-    lost_descriptors = False
+    lost_descriptors = has_sent = False
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
@@ -36,6 +37,7 @@ class Wire:
                 self._socket.send(encode(message))
         except OSError:  # Memory, or descriptors in flight, may have run out as well.
             return False
+        self.has_sent = True
         return True
 
     def receive(self) -> Iterator[tuple[Message, tuple[int, ...]]]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.command import coordsidecar
 from tests.e2e.arena import Arena
-from tests.e2e.sidecars import Sidecar, wait_for
+from tests.e2e.sidecars import Sidecar, has_ended, wait_for
+from tests.guard.test_pid_one import elector_of
 from tests.servers import EtcdServer
 from tests.servers.process import free_ports
 
@@ -177,3 +181,42 @@ def page(port: int, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+# What it needs is refused to the elector once, long after it has started.
+_IS_REFUSED = """
+import errno, os, sys
+from coordsidecar.cli import main
+from coordsidecar.elector import loop
+
+next_wake_s = loop.core.next_wake_s
+
+def refused(*arguments):
+    if os.path.exists(flag):
+        os.unlink(flag)
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    return next_wake_s(*arguments)
+
+flag = sys.argv.pop(1)
+loop.core.next_wake_s = refused
+main.main()
+"""
+
+
+def test_the_first_elector_that_is_refused_something_one_day_is_followed_by_another(
+    arena: Arena, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag"
+    program = (sys.executable, "-c", _IS_REFUSED, str(flag))
+    leader = arena.start()
+    arena.stamps.wait_for_stints(1)
+    standby = arena.start(program=program)
+    wait_for(lambda: "standing-by" in standby.log(), "the second instance to stand by")
+    elector = elector_of(psutil.Process(standby.pid))
+
+    flag.touch()
+
+    wait_for(lambda: has_ended(elector), "the elector to end")
+    leader.signal(signal.SIGTERM)
+    arena.stamps.wait_for_stints(2)
+    assert "elector-failed: " in standby.log()

@@ -5,6 +5,7 @@ A PID namespace of its own is all of a container that matters here. To make one 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -43,11 +44,19 @@ def guard_of(sidecar: Sidecar) -> psutil.Process:
 
 
 def elector_of(guard: psutil.Process) -> psutil.Process:
-    def electors() -> list[psutil.Process]:
-        return [p for p in guard.children() if p.cmdline() == guard.cmdline()]
+    def is_one(process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):  # It has just ended.
+            return process.cmdline() == guard.cmdline() and process.name() not in HELPERS
+        return False
 
-    wait_for(lambda: [p for p in electors() if p.name() not in HELPERS], "the elector to be there")
-    return next(p for p in electors() if p.name() not in HELPERS)
+    found: list[psutil.Process] = []
+
+    def is_there() -> bool:
+        found[:] = filter(is_one, guard.children())
+        return bool(found)
+
+    wait_for(is_there, "the elector to be there")
+    return found[0]
 
 
 def test_term_stops_the_job(arena: Arena, tmp_path: Path) -> None:

@@ -137,14 +137,14 @@ class ElectorProcess:
         return True
 
     def _last_words(self, error: Exception, wire: Wire) -> None:
-        """In the elector: why it ends. What the first one is refused, people must mend, and so they
-        must what of the program is missing."""
+        """In the elector: why it ends. What the first one is refused as it starts, people must
+        mend, and so they must what of the program is missing."""
         why = refusal(error)
         if why is None:
             import traceback
 
             traceback.print_exception(error)
-        elif self._seen and not isinstance(error, ImportError):
+        elif (self._seen or wire.has_sent) and not isinstance(error, ImportError):
             self._log.event("elector-failed", why)
         else:
             wire.send(msg.Failed(125, why))
