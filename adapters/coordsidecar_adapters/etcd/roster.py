@@ -82,6 +82,7 @@ class EtcdRoster:
     def __init__(self, calls: EtcdClient, election: Election) -> None:
         self._calls = calls
         self._below, self._queue = below(election), f"{election.prefix}/"
+        self._tidied_for = ""
 
     def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
         if session is None:
@@ -93,9 +94,11 @@ class EtcdRoster:
                 [_exists(self._queue + name)], [put(self._below + name, entry)], deadline_s
             ):
                 raise SessionLostError(f"etcd: there is no {self._queue}{name} any more")
-            # It is said; and whoever comes next tidies up.
-            with suppress(StoreError):
-                self._remove_what_the_dead_left(deadline_s)
+            # Once: what is left is of sessions. If it fails, whoever comes next tidies up.
+            if name != self._tidied_for:
+                self._tidied_for = name
+                with suppress(StoreError):
+                    self._remove_what_the_dead_left(deadline_s)
         finally:
             self._calls.close()  # The next change may be days away.
 
@@ -105,7 +108,7 @@ class EtcdRoster:
             {key.name.removeprefix(prefix) for key in snapshot.read(_names(prefix))}
             for prefix in (self._below, self._queue)
         )
-        # No lease comes twice, so who is gone does not come back.
+        # No lease comes twice; and who is a candidate again under the same one says so again.
         if left := sorted(said - standing)[:_MOST_AT_ONCE]:
             gone = [created_at(self._queue + name, 0) for name in left]
             change = [{"request_delete_range": {"key": b64(self._below + name)}} for name in left]
