@@ -48,13 +48,21 @@ def test_no_connection_is_kept_for_the_next_time(
     assert connected_to(harness.server.endpoint) == before > 0
 
 
-@pytest.mark.stores("consul")
+@pytest.mark.stores("etcd", "etcd+grpc", "consul")
 def test_it_tidies_up_once_a_session(
-    candidate: NewCandidate, roster: NewRoster, harness: ConsulHarness, election: Election
+    candidate: NewCandidate,
+    roster: NewRoster,
+    harness: ConsulHarness | EtcdHarness,
+    election: Election,
 ) -> None:
     told, us, anew = roster(), candidate(), candidate()
+    us.leads()
+    anew.campaign()
     tell(told, us, entry(us))
-    harness.server.http("PUT", f"/v1/kv/{below(election)}left", b"{}")
+    if isinstance(harness, EtcdHarness):
+        harness.server.etcdctl("put", f"{below(election)}left", "{}")
+    else:
+        harness.server.http("PUT", f"/v1/kv/{below(election)}left", b"{}")
 
     tell(told, us, entry(us, job="runs"))
 
