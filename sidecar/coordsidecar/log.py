@@ -9,7 +9,6 @@ next one says how many were.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -214,7 +213,8 @@ def _write_now(fd: int, line: bytes) -> int:
     """Write what fits; `BlockingIOError` if that is nothing. Raises `OSError`.
 
     A socket, or a pipe of another user's, cannot be opened anew, and so blocks; and a job that
-    floods it may have filled it since we looked. Before Linux 6.4 nothing can be done for a pipe.
+    floods it may have filled it since we looked. For a pipe with a name, before Linux 6.4 for any,
+    nothing can be done.
     """
     mode = os.fstat(fd).st_mode
     if stat.S_ISSOCK(mode):
@@ -228,7 +228,8 @@ def _write_now(fd: int, line: bytes) -> int:
     if stat.S_ISFIFO(mode) and os.get_blocking(fd):
         try:
             return os.pwritev(fd, [line], -1, os.RWF_NOWAIT)
-        except OSError as error:
-            if error.errno != errno.EOPNOTSUPP:
-                raise
+        except (BlockingIOError, BrokenPipeError):
+            raise
+        except (OSError, AttributeError, NotImplementedError):
+            pass  # Neither every kernel nor every libc can.
     return os.write(fd, line)

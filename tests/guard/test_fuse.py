@@ -2,63 +2,58 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from coordsidecar.children.job_fuse import told_by_the_guard
-from coordsidecar.guard.fuse import Fuse
-from coordsidecar.linux import boottime_s
-from coordsidecar.log import Log
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, Stamps, wait_for
 from tests.guard.test_obedience import JOB, OPTIONS
 from tests.guard.test_pid_one import UNSHARE, elector_of, guard_of
 
+# A guard in a process of its own, for whoever is below it is ended.
+_GUARD = """
+import os, subprocess, sys
+from coordsidecar.children.job_fuse import told_by_the_guard
+from coordsidecar.guard.fuse import Fuse
+from coordsidecar.linux import boottime_s
+from coordsidecar.log import Log
 
-@contextmanager
-def process() -> Iterator[int]:
-    pid = os.fork()
-    if pid == 0:
-        while True:
-            signal.pause()
-    try:
-        yield pid
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-
-
-def state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+log, pidfd = Log(fmt="text", election="e", node_id="n"), os.pidfd_open(os.getpid())
+fuse = Fuse(log, *told_by_the_guard(), run_mark="none", guard_pidfd=pidfd, reserve_s=0.0)
+fuse.lasts_until(None)
+job = subprocess.Popen(["sleep", "600"])
+fuse.start(job.pid)
+print(fuse.pid, flush=True)
+sys.stdin.readline()
+fuse.lasts_until(boottime_s())
+job.wait()
+fuse.lasts_until(None)
+"""
 
 
 def test_it_wakes_for_a_deadline_that_comes_while_it_has_none() -> None:
-    """Or is earlier than the one that it sleeps until."""
-    with process() as guard, process() as job:
-        log = Log(fmt="text", election="e", node_id="n", stream=None)
-        pidfd = os.pidfd_open(guard)
-        told = told_by_the_guard()
-        fuse = Fuse(log, *told, run_mark="none", guard_pidfd=pidfd, reserve_s=0.0)
-        fuse.lasts_until(None)
-        fuse.start(job)
-        asleep = psutil.Process(fuse.pid)
-        wait_for(lambda: "poll" in Path(f"/proc/{fuse.pid}/wchan").read_text(), "it to sleep")
-
-        fuse.lasts_until(boottime_s())
-
+    words = [sys.executable, "-c", _GUARD]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as guard:
+        assert guard.stdout is not None
+        fuse = psutil.Process(int(guard.stdout.readline()))
         try:
-            wait_for(lambda: state(job) == "Z", "it to burn")
+            wchan = Path(f"/proc/{fuse.pid}/wchan")
+            wait_for(lambda: "poll" in wchan.read_text(), "it to sleep")
+
+            _, said = guard.communicate("\n", timeout=60)
         finally:
-            fuse.remove()
-            fuse.tidy()
-        assert not asleep.is_running()
+            for process in (guard, fuse):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    assert "fuse: guard and elector let the deadline pass; ending the job" in said
 
 
 @pytest.mark.parametrize("through", [(), UNSHARE], ids=["a process", "process 1"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coordsidecar.trees.process import children, thread_states
+from coordsidecar.trees.process import children, threads_of
 from coordsidecar.trees.tree import freeze_pass
 from tests.e2e.sidecars import wait_for
 from tests.e2e.test_hanging import held
@@ -33,7 +33,9 @@ def job(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     os.mkfifo(pipe)
     with subprocess.Popen([sys.executable, "-S", "-c", _FORKS, str(pipe)]) as process:
         try:
-            wait_for(lambda: "D" in thread_states(process.pid), "a thread to wait for its child")
+            wait_for(
+                lambda: "D" in threads_of(process.pid).values(), "a thread to wait for its child"
+            )
             yield process
         finally:
             for pid in (*children(process.pid), process.pid):
@@ -51,13 +53,13 @@ def test_a_thread_that_no_signal_reaches_yet_is_not_held(
     """It would write, or start another, once the disk or a child lets it go on."""
     for _ in range(5):
         assert not freeze(job.pid)
-        wait_for(lambda: "T" in thread_states(job.pid), "the first thread to stop")
+        wait_for(lambda: "T" in threads_of(job.pid).values(), "the first thread to stop")
 
     with open(tmp_path / "pipe", "wb"):
         wait_for(lambda: freeze(job.pid), "all of it to be held")
 
-    assert set(thread_states(job.pid)) == {"T"}
-    assert [thread_states(child) for child in children(job.pid)] == [["T"]]
+    assert set(threads_of(job.pid).values()) == {"T"}
+    assert [[*threads_of(child).values()] for child in children(job.pid)] == [["T"]]
 
 
 def test_who_is_stopped_by_a_debugger_stays_so_when_that_lets_it_go() -> None:
@@ -66,6 +68,6 @@ def test_who_is_stopped_by_a_debugger_stays_so_when_that_lets_it_go() -> None:
             with held(psutil.Process(process.pid)):
                 wait_for(lambda: freeze(process.pid), "it to be held")
 
-            wait_for(lambda: thread_states(process.pid) == ["T"], "it to be stopped by us")
+            wait_for(lambda: [*threads_of(process.pid).values()] == ["T"], "it to be stopped by us")
         finally:
             process.kill()

@@ -123,6 +123,8 @@ class JobFuse:
 
     def guards(self, job_pid: int) -> None:
         """From now on this is the job; 0: none."""
+        if job_pid == self._job_pid:
+            return  # It may be reaped by now, and its number somebody else's.
         if self._job_pidfd is not None:
             os.close(self._job_pidfd)
         self._job_pid, self._job_pidfd = job_pid, None

@@ -217,7 +217,7 @@ class Job:
                     return False  # The kernel unblocks what it waits for.
             with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
                 told = dict(line.split()[:2] for line in file if line.startswith(("Sig", "State")))
-        except GONE:
+        except (*GONE, PermissionError):  # Nor will it be seen later.
             return False
         except OSError:
             return True  # What cannot be seen now is not known.

@@ -17,7 +17,7 @@ __all__ = ["Service"]
 
 _LEAST_WATCHDOG_S = 0.02  # Who wants to hear of us more often would hear of nothing else.
 _MOST_DIGITS = 19
-_AGAIN_S = 1.0
+_AGAIN_S, _AGAIN_MAX_S = 0.5, 60.0
 
 
 class Service:
@@ -32,7 +32,7 @@ class Service:
         self._status = ""
         self._alive_due_s = boottime_s() if math.isfinite(self._every_s) else math.inf
         self._unsaid: dict[str, str] = {}
-        self._again_s = math.inf
+        self._again_s, self._pause_s = math.inf, _AGAIN_S
 
     @property
     def due_s(self) -> float:
@@ -72,7 +72,8 @@ class Service:
     def _say_what_is_unsaid(self) -> None:
         unsaid = self._unsaid.items()
         self._unsaid = {name: value for name, value in unsaid if not self._say(f"{name}={value}")}
-        self._again_s = boottime_s() + _AGAIN_S if self._unsaid else math.inf
+        self._pause_s = min(2 * self._pause_s, _AGAIN_MAX_S) if self._unsaid else _AGAIN_S
+        self._again_s = boottime_s() + self._pause_s if self._unsaid else math.inf
 
     def _say(self, what: str) -> bool:
         """False: it could not be said now."""

@@ -72,8 +72,8 @@ class App:
         Raises `NotSeenError`.
         """
         everybody = self._everybody()
-        forking: dict[int, bytes] = {}
-        held = [self._hold(who, forking) for who in everybody]
+        forked: dict[int, list[bytes]] = {}
+        held = [self._hold(who, forked) for who in everybody]
         # Who ended while we looked may have left a child that we have not seen.
         return all(held) and (not sure or self._everybody() == everybody)
 
@@ -103,15 +103,15 @@ class App:
             with suppress(PermissionError, NotSeenError):
                 self.signal([who], signal.SIGKILL)
 
-    def _hold(self, who: Identity, forking: dict[int, bytes]) -> bool:
-        """Whether it was held already. ``forking``: as of `hold`."""
+    def _hold(self, who: Identity, forked: dict[int, list[bytes]]) -> bool:
+        """Whether it was held already. ``forked``: as of `hold`."""
         try:
             with Process(who.pid) as process:
                 if _started(process) != who.started:
                     return False
                 if is_dead(who.pid):
                     return True
-                if self.how == "freeze" and not hold(process, forking):
+                if self.how == "freeze" and not hold(process, forked):
                     return False
                 if self.how == "freeze" and not waits(process, *_ASK_TO_END):
                     return True

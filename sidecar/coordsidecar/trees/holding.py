@@ -8,35 +8,42 @@ from coordsidecar.trees.process import (
     DEAD_STATES,
     STOPPED_STATES,
     Process,
-    thread_states,
+    children_of_thread,
+    threads_of,
 )
 
 __all__ = ["hold", "waits"]
 
+# How much it has, and how much of that is there: as of a stranger's, but in vfork it is one memory.
+_MEMORY = slice(20, 22)
 
-def hold(process: Process, forking: dict[int, bytes]) -> bool:
+
+def hold(process: Process, forked: dict[int, list[bytes]]) -> bool:
     """Whether it was held already, or is dead; else it is told to stop. To be called for a parent
-    before its children. ``forking``: who may wait for a child so that no signal wakes him.
+    before its children. ``forked``: those for whom a thread may wait so that no signal wakes it.
 
     Raises `FileNotFoundError` or `ProcessLookupError` if it is gone, `PermissionError` if it is
     another user's, `NotSeenError`.
     """
     fields = process.stat()
-    state, parent = fields[0].decode(), int(fields[1])
-    if state in DEAD_STATES and process.living_thread() is None:
+    if fields[0].decode() in DEAD_STATES and process.living_thread() is None:
         return True
-    threads = thread_states(process.pid)
-    if "D" in threads:
-        forking[process.pid] = process.command_line()
-    if parent in forking and process.command_line() == forking[parent]:
-        # It has not executed its program yet, and its parent waits for that (vfork): if it is
+    threads = threads_of(process.pid)
+    for thread, state in threads.items():
+        if state == "D":
+            # Whoever waits by vfork has started nobody since.
+            newest = children_of_thread(process.pid, thread)[-1:]
+            forked.update(dict.fromkeys(newest, fields[_MEMORY]))
+    if forked.get(process.pid) == fields[_MEMORY]:
+        # It has not executed its program yet, and is all of its parent that runs (vfork): if it is
         # stopped, both wait for ever.
         process.send(signal.SIGCONT)
         return False
+    states = threads.values()
     # The first thread may be held by a debugger, and others run, or be about to write.
-    has_stopped = threads and all(one in (*STOPPED_STATES, *DEAD_STATES) for one in threads)
+    has_stopped = states and all(state in (*STOPPED_STATES, *DEAD_STATES) for state in states)
     # For when its debugger lets it go.
-    is_traced = "t" in threads and not waits(process, signal.SIGSTOP)
+    is_traced = "t" in states and not waits(process, signal.SIGSTOP)
     if has_stopped and not is_traced:
         return True
     process.send(signal.SIGSTOP)

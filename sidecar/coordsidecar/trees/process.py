@@ -22,6 +22,7 @@ __all__ = [
     "NotSeenError",
     "Process",
     "children",
+    "children_of_thread",
     "entries",
     "group_of",
     "is_dead",
@@ -30,7 +31,7 @@ __all__ = [
     "pids",
     "stat_fields",
     "state_of",
-    "thread_states",
+    "threads_of",
 ]
 
 DEAD_STATES = ("Z", "X")
@@ -135,7 +136,7 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     for thread in entries(f"/proc/{pid}/task"):
         try:
-            found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
+            found += children_of_thread(pid, thread)
         except GONE:
             continue  # The thread ended while we looked.
     return found
@@ -200,14 +201,20 @@ def _living_thread(folder: str, dir_fd: int | None) -> tuple[str | None, list[by
     raise NotSeenError(f"{folder}/task", OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
 
 
-def thread_states(pid: int) -> list[str]:
-    """The state letter of each thread; none if it has ended. Raises `NotSeenError`."""
-    found: list[str] = []
+def threads_of(pid: int) -> dict[str, str]:
+    """The number and the state letter of each thread; none if it has ended. Raises
+    `NotSeenError`."""
+    found: dict[str, str] = {}
     with suppress(*_ANSWERS):
         for thread in entries(f"/proc/{pid}/task"):
             with suppress(*GONE):
-                found.append(stat_fields(f"/proc/{pid}/task/{thread}")[0].decode())
+                found[thread] = stat_fields(f"/proc/{pid}/task/{thread}")[0].decode()
     return found
+
+
+def children_of_thread(pid: int, thread: str) -> list[int]:
+    """Those whom one of its threads started; the newest last. Raises as `entries`."""
+    return [*map(int, _read(f"/proc/{pid}/task/{thread}/children").split())]
 
 
 def _stat(pid: int) -> tuple[str, list[bytes]]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Remains", "has_ended"]
 
 _PASSES_BELOW_THE_GUARD = 100
-_UNSEEN_PASSES = 50
+_UNSEEN_PASSES = 5
 _WHOLE_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 
 

@@ -127,14 +127,14 @@ def freeze_pass(root: int, *, leave_out: Collection[int | None]) -> bool:
 
     Raises `NotSeenError`.
     """
-    seen, forking = descendants(root, leave_out=leave_out), dict[int, bytes]()
-    held = [_hold(pid, forking) for pid in seen]
+    seen, forked = descendants(root, leave_out=leave_out), dict[int, list[bytes]]()
+    held = [_hold(pid, forked) for pid in seen]
     # Who ended while we looked may have left a child that we have not seen: look again.
     return all(held) and descendants(root, leave_out=leave_out) == seen
 
 
-def _hold(pid: int, forking: dict[int, bytes]) -> bool:
+def _hold(pid: int, forked: dict[int, list[bytes]]) -> bool:
     # One that is gone is not in the next list; and a setuid program cannot be held.
     with contextlib.suppress(*_NOT_THERE), Process(pid) as process:
-        return hold(process, forking)
+        return hold(process, forked)
     return False
