@@ -100,10 +100,7 @@ def run(
             wire.send(msg.Failed(125, f"{error}; choose another address"))
             return
         log.event("status", f"{error}; going on without the status page")
-    try:
-        elector.begin_beside()
-    except (RuntimeError, ValueError) as error:  # No thread; or a file was being changed just now.
-        log.event("beside", f"neither is anybody told who leads, nor preempted: {error}")
+    elector.begin_beside()
     elector.run(failures)
 
 
@@ -184,7 +181,7 @@ class Elector:
             self._workers.heard = self._served.heard
 
     def begin_beside(self) -> None:
-        """All that is done beside. Raises `RuntimeError`, `ValueError`."""
+        """All that is done beside."""
         self._beside = beside.begin(self._settings, self._log, self._record, self._signs, self._now)
 
     def _now(self) -> tuple[State, float]:

@@ -1,7 +1,7 @@
 """The sweep of what an earlier run left on this host, in a thread of its own: it may hang.
 
-Who reads a process's environment reads its memory, and may wait for that for ever, where a server
-is to bring it that is gone (FUSE, NFS). The loop steps on meanwhile, and once it has been elected
+Who reads a process's environment waits until nobody changes its memory, and that may be for ever:
+where whoever does waits for a disk or a server that is gone, `ps` hangs, too. The loop steps on meanwhile, and once it has been elected
 in vain for long enough, it makes way (`core.election.making_way`).
 """
 
