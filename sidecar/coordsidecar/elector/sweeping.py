@@ -1,8 +1,9 @@
 """The sweep of what an earlier run left on this host, in a thread of its own: it may hang.
 
 Who reads a process's environment waits until nobody changes its memory, and that may be for ever:
-where whoever does waits for a disk or a server that is gone, `ps` hangs, too. The loop steps on meanwhile, and once it has been elected
-in vain for long enough, it makes way (`core.election.making_way`).
+where whoever does waits for a disk or a server that is gone, `ps` hangs, too. The loop steps on
+meanwhile, and once it has been elected in vain for long enough, it makes way
+(`core.election.making_way`).
 """
 
 from __future__ import annotations
