@@ -14,7 +14,7 @@ from coordsidecar.trees.process import (
 
 __all__ = ["hold", "waits"]
 
-# How much it has, and how much of that is there: as of a stranger's, but in vfork it is one memory.
+# Its size, and how much of it is there: a child of vfork has its parent's memory, so both are alike.
 _MEMORY = slice(20, 22)
 
 
