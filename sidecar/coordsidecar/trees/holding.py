@@ -14,7 +14,7 @@ from coordsidecar.trees.process import (
 
 __all__ = ["hold", "waits"]
 
-# Its size, and how much of it is there: a child of vfork has its parent's memory, so both are alike.
+# Its size, and how much of it is there; a child of vfork has its parent's memory, and so the same.
 _MEMORY = slice(20, 22)
 
 
