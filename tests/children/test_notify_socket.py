@@ -182,7 +182,7 @@ def test_a_turn_is_bounded(open_door: Door, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_who_is_below_the_guard_is_heard(door: Door) -> None:
     with subprocess.Popen(
-        ["sh", "-c", '"$@" & wait', "sh", *door.command("READY=1", then=_AND_WAIT)],
+        ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh", *door.command("READY=1", then=_AND_WAIT)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     ) as shell:  # fmt: skip
         assert shell.stdout is not None
