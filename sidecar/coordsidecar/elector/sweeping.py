@@ -3,13 +3,14 @@
 Who reads a process's environment waits until nobody changes its memory, and that may be for ever:
 where whoever does waits for a disk or a server that is gone, `ps` hangs, too. The loop steps on
 meanwhile, and once it has been elected in vain for long enough, it makes way
-(`core.election.making_way`).
+(`core.election.making_way`). A look that goes on after that kills nobody: its run may lead again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from coordsidecar.core.election.moves import Event, Sweep, Swept
 from coordsidecar.core.election.phases import Claiming, Elector
@@ -40,7 +41,7 @@ class Sweeping:
     def _run(self) -> None:
         while True:
             order = self._orders.wait()
-            hunt = Hunt(order.run)
+            hunt = Hunt(order.run, wanted=partial(self._is_wanted, order))
             while self._is_wanted(order) and not hunt.over:
                 if killed := hunt.kill_pass():
                     self._log.event("sweeping", "killed what an earlier run left", pids=killed[:20])

@@ -11,6 +11,7 @@ which everybody has been judged prove that none is left.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from enum import Enum, auto
 
 from coordsidecar.trees.backoff import Backoff
@@ -37,8 +38,10 @@ class _Is(Enum):
 class Hunt:
     """The hunt for all processes, but ours, that carry the mark of one run."""
 
-    def __init__(self, run: str) -> None:
-        self._mark = run.encode()
+    def __init__(self, run: str, *, wanted: Callable[[], bool] = lambda: True) -> None:
+        """``wanted``: whether they are still to be killed. A look at a process may hang; that run
+        may lead again when it goes on."""
+        self._mark, self._wanted = run.encode(), wanted
         self._empty_passes = 0
         self._backoff = Backoff()
         self.over = False
@@ -70,6 +73,8 @@ class Hunt:
         judged, dead = {os.getpid()}, set[int]()
         sure_lists = 0
         for _ in range(_LISTS_A_PASS):
+            if not self._wanted():
+                break
             sure = True
             for pid in sorted(set(pids()) - judged, reverse=True):
                 what = self._look_at(pid)
@@ -94,7 +99,7 @@ class Hunt:
             with Process(pid) as process:
                 environ = process.environ()
                 what = self._judge(process, environ) if environ else self._look_closer(process)
-                if what is _Is.MARKED:
+                if what is _Is.MARKED and self._wanted():
                     process.kill()
                 return what
         except PermissionError:

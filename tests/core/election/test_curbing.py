@@ -7,20 +7,29 @@ from unittest.mock import ANY
 import pytest
 
 from coordsidecar.core import messages as msg
+from coordsidecar.core.election import step as core
 from coordsidecar.core.election.moves import (
+    Answered,
     Close,
     Done,
     Look,
+    Op,
+    Open,
     Ordered,
     Renew,
     Renewed,
+    Report,
     Resign,
+    Result,
     TakeOffice,
     Tick,
 )
 from coordsidecar.core.election.phases import (
+    Elector,
     Joining,
     Leading,
+    Opening,
+    Phase,
     Resigning,
     Resting,
     Rival,
@@ -60,6 +69,36 @@ def test_who_may_not_lead_gives_its_place_back_and_rests(curbs: Curbs) -> None:
 
     assert isinstance(state.phase, Resting)
     assert state.phase.until_s == pytest.approx(100.2 + TIMING.renew_every_s)
+
+
+def test_who_is_alone_says_once_why_it_rests() -> None:
+    """It is elected again after each rest, for as long as a forgotten cordon holds."""
+    state = elector(Opening(), session=None, connected=True)
+
+    state, first = elected_again(state, CORDONED)
+    state, again = elected_again(state, CORDONED)
+    state, another = elected_again(state, Curbs(cordons=CORDONED.cordons[1:]))
+    state, _ = heard(state, Joining(), CAMPAIGNING, replace(BEHIND, curbs=state.curbs))
+    _, later = elected_again(state, state.curbs)
+
+    assert first == ["campaigning", "resigning"]
+    assert again == []
+    assert another == ["resigning"], "it is another order"
+    assert later == ["campaigning", "resigning"], "somebody else led meanwhile"
+
+
+def elected_again(state: Elector, curbs: Curbs) -> tuple[Elector, list[str]]:
+    """It opens a session, and is elected: what it says of both."""
+    state, opened = heard(replace(state, session=None), Opening(), Open(), SESSION)
+    state, found = heard(state, Joining(), CAMPAIGNING, replace(ELECTED, curbs=curbs))
+    return state, opened + found
+
+
+def heard(state: Elector, phase: Phase, op: Op, result: Result) -> tuple[Elector, list[str]]:
+    """What it says when ``op`` is answered."""
+    state = replace(state, phase=phase, call=op, last_step_s=99.9)
+    state, effects = core.step(state, Answered(op, 100.0, result, draw=0.5), 100.0, ME)
+    return state, [effect.event for effect in effects if isinstance(effect, Report)]
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,8 @@ def _opened(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Ste
         elector = elector.to(Joining())
     holding = msg.Holding(session.handle, session.ttl_s, elector.forgotten_until_s)
     tell = TellGuard(holding, session.fds)
-    return elector, [tell, Report("campaigning", f"connected to {aims.where}")]
+    report = Report("campaigning", f"connected to {aims.where}")
+    return elector, [tell] if elector.barred else [tell, report]
 
 
 def _renewed(elector: Elector, answer: Answered, now_s: float, aims: Aims) -> Step:

@@ -22,7 +22,7 @@ from coordsidecar.store.curbs import Curbs, Pause, Transfer
 from coordsidecar.store.orders import Order
 from coordsidecar.value import Value, replace
 
-__all__ = ["Bar", "bar", "is_over", "note", "orders", "wait"]
+__all__ = ["Bar", "bar", "is_over", "note", "orders", "say", "wait"]
 
 _LOOK_EVERY_S = 1.0
 
@@ -46,7 +46,7 @@ def note(elector: Elector, curbs: Curbs, now_s: float) -> Elector:
         known.setdefault(_mark(curbs.pause), now_s)
     marks = {_mark(curb) for curb in (curbs.pause, curbs.transfer) if curb is not None}
     curbed = tuple((mark, since_s) for mark, since_s in known.items() if mark in marks)
-    return replace(elector, curbs=curbs, curbed=curbed)
+    return replace(elector, curbs=curbs, curbed=curbed, barred="")
 
 
 def bar(elector: Elector, last_led: int, now_s: float, aims: Aims) -> tuple[Elector, Bar | None]:
@@ -77,6 +77,14 @@ def is_over(elector: Elector, token: int, now_s: float) -> bool:
     if transfer is not None and transfer.token == token:
         return False  # It would be taken out as well.
     return elector.curbs.pause is not None and not _is_paused(elector, now_s)
+
+
+def say(elector: Elector, barred: Bar, token: int) -> tuple[Elector, list[Effect]]:
+    """Why we give our place back. Who is alone is elected again and again, and says it once."""
+    if barred.why == elector.barred:
+        return elector, []
+    report = Report("resigning", f"elected, but {barred.why}", token)
+    return replace(elector, barred=barred.why), [report]
 
 
 def wait(elector: Elector, barred: Bar | None, now_s: float) -> tuple[Elector, list[Effect]]:

@@ -196,7 +196,8 @@ class Elector(Value, kw_only=True):
     this session has seen. ``watch_refused``: it was reported that the store refuses our watch.
     ``prepare_at_s``: when to find out what it takes to resign.
     ``curbs``: what operators have ordered, as we last heard; ``curbed``: since when we know of what
-    ends by itself (`curbing`); ``lifting``: it is to be taken out of the record.
+    ends by itself (`curbing`); ``lifting``: it is to be taken out of the record. ``barred``: why we
+    gave our place back when we were elected last.
     ``condition``: of our health, as the guard said last.
     ``behind_from_s``: the last renewal before we last asked, and were told that somebody leads: no
     earlier than that we can have come into office without being told.
@@ -243,6 +244,7 @@ class Elector(Value, kw_only=True):
     curbs: Curbs = NO_CURBS
     curbed: tuple[tuple[str, float], ...] = ()
     lifting: bool = False
+    barred: str = ""
     condition: Condition = UNKNOWN
 
     def to(self, phase: Phase) -> Elector:

@@ -103,10 +103,10 @@ def claim(elector: Elector, held: Held, now_s: float, aims: Aims) -> Step:
     if barred is not None and not barred.waits:
         if orderly and now_s >= elector.forgotten_until_s:
             elector = replace(elector, rival=None)  # By another session we need not doubt it.
-        report = Report("resigning", f"elected, but {barred.why}", held.token)
+        elector, said = curbing.say(elector, barred, held.token)
         rest_s = barred.rest_s
         elector, more = resign(elector, held.token, rest_s, leave=False, now_s=now_s, aims=aims)
-        return elector, [report, *more]
+        return elector, said + more
     if isinstance(phase, Claiming) and not going_on:
         elector = replace(elector, vacant_since_s=None)  # Somebody else may have led meanwhile.
     elector, since_s = vacant_since(elector, held.last_led, now_s)
