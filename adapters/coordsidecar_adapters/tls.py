@@ -79,10 +79,19 @@ def _paths(tls: Tls) -> tuple[str | None, ...]:
     return (tls.cacert, tls.capath, tls.cert, tls.key)
 
 
+def _trusted(tls: Tls) -> list[str | None]:
+    """What is read besides: the system's certificates, or those in the folder."""
+    if tls.capath:
+        with suppress(OSError):  # Then it has no stamp itself.
+            return [entry.path for entry in sorted(os.scandir(tls.capath), key=lambda e: e.name)]
+        return []
+    return [] if tls.cacert or tls.cadata else [system_ca_file()]
+
+
 def _stamps(tls: Tls) -> list[tuple[int, int] | None]:
-    """What changes when one of the files is written or replaced."""
+    """What changes when one of the files is written or replaced, or comes into the folder."""
     stamps: list[tuple[int, int] | None] = []
-    for path in filter(None, _paths(tls)):
+    for path in filter(None, (*_paths(tls), *_trusted(tls))):
         try:
             file = os.stat(path)
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,30 @@ def test_certificates_are_read_again_once_they_are_replaced(
         store.leader(timeout_s=CALL_S)
 
     files.are_of(pki)
+
+    assert store.leader(timeout_s=CALL_S) is None
+
+
+@pytest.mark.parametrize("by", ["SSL_CERT_FILE", "CONSUL_CAPATH"])
+def test_those_that_the_system_or_a_folder_trusts_are_read_again(
+    by: str,
+    consul_server: Callable[..., ConsulServer],
+    election: Election,
+    tmp_path: Path,
+    pki: Pki,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A certificate authority is changed where all programs of a host look for it."""
+    folder = tmp_path / "trusted"
+    folder.mkdir()
+    shutil.copy(Pki(tmp_path / "stranger").ca_cert, folder / "ca.pem")
+    monkeypatch.setenv(by, str(folder / "ca.pem" if by == "SSL_CERT_FILE" else folder))
+    url = f"consuls://{consul_server(tls=True).endpoint}"
+    store = adapter("consul.store")(url, election=election, environ=os.environ)
+    with pytest.raises(RefusedError):
+        store.leader(timeout_s=CALL_S)
+
+    shutil.copy(pki.ca_cert, folder / "ca.pem")
 
     assert store.leader(timeout_s=CALL_S) is None
 
