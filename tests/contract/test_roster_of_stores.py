@@ -73,16 +73,21 @@ def test_it_tidies_up_once_a_session(
 
 
 @pytest.mark.stores("consul")
-def test_what_is_too_much_to_read_is_left_there(
+def test_what_is_left_is_removed_though_it_is_more_than_we_read_at_once(
     candidate: NewCandidate, roster: NewRoster, harness: ConsulHarness, election: Election
 ) -> None:
-    us = candidate()
+    us, other = candidate(), candidate()
+    us.leads()
+    other.campaign()
+    tell(roster(), other, entry(other))
     for name in ("x", "y"):  # As long as values may be, and by a third longer as base64.
         harness.server.http("PUT", f"/v1/kv/{below(election)}{name}", b"x" * 500_000)
 
     tell(roster(), us, entry(us))
 
-    assert len(stored(harness, election)) == 3
+    assert set(stored(harness, election)) == {
+        f"{below(election)}{one.session.handle}" for one in (us, other)
+    }
 
 
 def test_who_may_not_read_sessions_is_shown_those_who_say_something(

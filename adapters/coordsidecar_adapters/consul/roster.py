@@ -8,6 +8,7 @@ renewal.
 from __future__ import annotations
 
 import base64
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,9 +33,10 @@ from coordsidecar_adapters.http_connection import tls_side
 
 __all__ = ["ConsulRoster", "Entries", "roster"]
 
-# Consul's own limit of the operations of a transaction is 64.
-_MOST_AT_ONCE = 60
-# Of what the roster holds, read by an instance: whoever may write there shall not fill its memory.
+# Of what others left, looked at by one: each is a request.
+_MOST_LOOKS = 60
+# What an instance reads at once: whoever may write there shall not fill its memory. It has room for
+# the longest value that there may be, or for the names of some ten thousand keys.
 _MOST_BYTES = 1024 * 1024
 
 
@@ -53,7 +55,6 @@ class Entry(Value):
     key: str
     session: str
     value: bytes
-    index: int
 
 
 class Entries:
@@ -76,12 +77,20 @@ class Entries:
                     str(entry["Key"]),
                     str(entry.get("Session", "")),
                     bytes(entry.get("Value") or b""),
-                    int(entry["ModifyIndex"]),
                 )
                 for entry in found or ()
             ]
         except NOT_CONSUL as e:
             raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+
+    def names(self, deadline_s: float) -> list[str]:
+        """Of all of them. Raises `StoreError`."""
+        _, found = self._client.call(
+            lambda agent: agent.kv.get(self.below, keys=True, consistency="consistent"),
+            needs=f"key_prefix:list on {self.below}",
+            timeout_s=deadline_s - time.monotonic(),
+        )
+        return [str(name) for name in found or ()]
 
     def of_sessions(self, deadline_s: float) -> dict[str, str]:
         """What those say whose sessions live; by session."""
@@ -107,8 +116,7 @@ class ConsulRoster:
         deadline_s = time.monotonic() + timeout_s
         try:
             self._write(session, entry, deadline_s)
-            # It is said. What is left of others is read with its values, so not at each change,
-            # nor where there is too much: whoever comes next tidies up.
+            # Once: what is left is of sessions. If it fails, whoever comes next tidies up.
             if session.handle != self._tidied_for:
                 self._tidied_for = session.handle
                 with suppress(StoreError):
@@ -123,7 +131,7 @@ class ConsulRoster:
             "Session": session.handle,
             "Value": base64.b64encode(entry.encode()).decode(),
         }
-        refusal = self._transact([write], deadline_s)
+        _, refusal = self._transact([write], deadline_s)
         # Nobody but this session ever locks its key: it held it, and was ended.
         if "invalid session" in refusal or "lock delay" in refusal:
             raise SessionLostError(f"Consul: session {session.handle} is gone")
@@ -131,29 +139,37 @@ class ConsulRoster:
             raise UnreachableError(f"Consul did not take {write['Key']}: {refusal[:200]}")
 
     def _remove_what_nobody_holds(self, deadline_s: float) -> None:
-        left = [
-            {"Verb": "delete-cas", "Key": entry.key, "Index": entry.index}
-            for entry in self._entries.read(deadline_s)
-            if not entry.session
-        ]
-        # Another instance may be doing the same; whoever comes next does what this did not.
-        if left:
-            self._transact(left[:_MOST_AT_ONCE], deadline_s)
+        """One by one: all of them with their values may be more than we read."""
+        names = self._entries.names(deadline_s)
+        # Where they are more, others tidy up others.
+        for name in sorted(names, key=lambda _: os.urandom(8))[:_MOST_LOOKS]:
+            found, _ = self._transact([{"Verb": "get", "Key": name}], deadline_s)
+            try:
+                left = [int(entry["ModifyIndex"]) for entry in found if not entry.get("Session")]
+            except NOT_CONSUL as e:
+                raise UnreachableError(f"Consul answered what it never does: {e!r}") from e
+            for index in left:
+                gone = {"Verb": "delete-cas", "Key": name, "Index": index}
+                self._transact([gone], deadline_s)
 
-    def _transact(self, operations: list[dict[str, Any]], deadline_s: float) -> str:
-        """Apply all of them or none: "", or why not."""
+    def _transact(
+        self, operations: list[dict[str, Any]], deadline_s: float
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Apply all of them or none: what they found, and "", or why not."""
         needs = f"key_prefix:write on {self._entries.below}"
 
-        def put(agent: Agent) -> str:
+        def put(agent: Agent) -> tuple[list[dict[str, Any]], str]:
             try:
-                agent.txn.put([{"KV": operation} for operation in operations])
+                answer = agent.txn.put([{"KV": operation} for operation in operations])
             except exceptions.ClientError as e:
                 if str(e).startswith("409 "):
-                    return str(e)
+                    return [], str(e)
                 raise
-            return ""
+            return [result["KV"] for result in answer["Results"] or ()], ""
 
-        refusal = self._client.call(put, needs=needs, timeout_s=deadline_s - time.monotonic())
+        found, refusal = self._client.call(
+            put, needs=needs, timeout_s=deadline_s - time.monotonic()
+        )
         if is_denied(refusal):
             raise denied("", needs)
-        return refusal
+        return found, refusal
