@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import count
+
+import pytest
 
 from coordsidecar.signs import Signs
 
@@ -54,3 +57,14 @@ def test_an_elector_that_was_overdue_when_it_was_stopped_stays_so() -> None:
     signs.elector_is_stopped(103.0)
 
     assert signs.elector_due_s == 101.0
+
+
+def test_the_next_elector_knows_since_when_there_is_its_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signs, clock = Signs(), count(100)
+    monkeypatch.setattr("time.time", lambda: float(next(clock)))
+
+    since = [signs.has_token(token) for token in (None, None, 7, 7, 8, None, None)]
+
+    assert since == [100.0, 100.0, 101.0, 101.0, 102.0, 103.0, 103.0]

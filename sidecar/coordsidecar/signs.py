@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 import mmap
+import time
 
 from coordsidecar.refusals import asking_for
 
 __all__ = ["JOB_STATES", "Signs"]
 
 _GUARD_STEPPED, _GUARD_DUE, _ELECTOR_DUE, _JOB_STARTS, _ELECTOR_RESTARTS = range(5)
-_JOB_PID, _JOB_STATE, _ELECTORS_OWN = range(5, 8)
+_JOB_PID, _JOB_STATE, _TOKEN, _TOKEN_SINCE, _ELECTORS_OWN = range(5, 10)
 
 JOB_STATES = (
     "none",
@@ -111,6 +112,13 @@ class Signs:
     def elector_starts_again(self) -> None:
         """The guard has started one more."""
         self._told[_ELECTOR_RESTARTS] += 1
+
+    def has_token(self, token: int | None) -> float:
+        """The elector has it; return since when it, or the one before it, has had it, in seconds
+        since 1970."""
+        if self._told[_TOKEN_SINCE] == 0.0 or self._told[_TOKEN] != (token or 0):
+            self._told[_TOKEN], self._told[_TOKEN_SINCE] = token or 0, time.time()
+        return self._told[_TOKEN_SINCE]
 
     @property
     def electors_own(self) -> memoryview[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from coordsidecar.cli import boards
 from coordsidecar.store.directory import Board
 from coordsidecar.store.protocol import Leader
+from coordsidecar.utc import utc
 from tests.cli.command import coordsidecar
 from tests.e2e.arena import Arena
 from tests.e2e.sidecars import Sidecar, wait_for
@@ -105,7 +107,8 @@ def test_who_was_replaced_as_elector_says_it_anew(arena: Arena) -> None:
     arena.ttl = "15s"
     first, _ = pair(arena)
     wait_for(lambda: says_job(leader(arena), "running"), "the leader to say that its job runs")
-    job = first.job()
+    job, since = first.job(), leader(arena)["role_since"]
+    wait_for(lambda: utc(time.time() - 1) > since, "the clock to go on")
 
     first.elector().kill()
 
@@ -113,6 +116,7 @@ def test_who_was_replaced_as_elector_says_it_anew(arena: Arena) -> None:
     wait_for(
         lambda: (leader(arena).get("job") or {}).get("pid") == job.pid, "it to be said once more"
     )
+    assert leader(arena)["role_since"] == since
 
 
 def test_a_job_that_is_stopping_is_shown_as_such(arena_of: Any) -> None:

@@ -131,7 +131,7 @@ class Elector:
         self._ready: set[int] | None = None  # None: whatever there is may be.
         self._beside: list[beside.Beside] = []
         self._served: Served | None = None
-        self._since_unix_s = time.time()
+        self._since_unix_s = 0.0
         self._aims = Aims(
             timing=settings.timing,
             run=run_mark,
@@ -170,6 +170,7 @@ class Elector:
             floor=floor,
             floor_ttl_s=floor_ttl_s,
         )
+        self._since_unix_s = self._signs.has_token(token_of(self._state.phase))
 
     def serve_status(self) -> None:
         """Answer on ``--http``, from threads of its own. Raises `RuntimeError` with a sentence."""
@@ -242,7 +243,7 @@ class Elector:
         was = self._state
         self._state, effects = core.step(self._state, event, boottime_s(), self._aims)
         if token_of(self._state.phase) != token_of(was.phase):
-            self._since_unix_s = time.time()
+            self._since_unix_s = self._signs.has_token(token_of(self._state.phase))
         elif self._chores.every_s is None and any(isinstance(e, TellGuard) for e in effects):
             # Whom a message wakes looks by when we are to step: it shall not wake again for that.
             self._signs.elector_due_s = core.next_wake_s(self._state, self._aims)
