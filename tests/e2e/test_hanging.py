@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import psutil
 
 from tests.e2e.arena import PATIENT_TTL, Arena
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.sidecars import wait_for
 
 # As if the memory of one that it looks at were to come from a server that is gone.
@@ -74,12 +75,8 @@ def test_a_candidate_whose_sweep_of_this_host_hangs_makes_way_for_others(
     wait_for(lambda: "standing-by" in second.log(), "the second to stand by")
     third = arena.start()
     wait_for(lambda: "standing-by" in third.log(), "the third to stand by")
-    everyone = [psutil.Process(first.pid), *first.everyone()]
-    for process in everyone:
-        process.suspend()
 
-    for process in everyone:
-        process.kill()
+    kill_at_once(lambda: [psutil.Process(first.pid), *first.everyone()])
 
     wait_for(third.leads, "the third to lead")
     assert "the sweep of this host does not end; making way" in second.log()
