@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from coordsidecar.store import registry
 from coordsidecar.store.protocol import Election, Held, RefusedError, UnreachableError
 from coordsidecar_adapters.consul.store import connect
-from tests.contract.candidate import CALL_S, Candidate, NewCandidate
+from tests.contract.candidate import CALL_S, LONG_TTL_S, Candidate, NewCandidate
 from tests.contract.conftest import CandidateFactory
 from tests.contract.harness import ConsulHarness, EtcdHarness, LocalHarness
 from tests.contract.rosters import below, connected_to, folder_of, logins, stored
@@ -112,6 +113,66 @@ def test_who_may_not_read_sessions_is_shown_those_who_say_something(
     assert board.leader is not None
     assert (board.leader.token, board.waiting) == (token, None)
     assert others(board) == [json.loads(entry(standby, job="none"))]
+
+
+@pytest.mark.stores("consul")
+def test_each_instance_is_shown_once_though_it_has_several_sessions(
+    stand_as: Callable[[str], Candidate], roster: NewRoster, look: Look
+) -> None:
+    """As after a stall: Consul opened some whose answer came too late, and keeps the lost one."""
+    one, two = (f'{{"id": "{name}", "host": "h", "pid": 7, "since": "s"}}' for name in ("a", "b"))
+    lost_lead, lead, _ = (stand_as(one) for _ in range(3))
+    lost_place, _, place = (stand_as(two) for _ in range(3))
+    stand_as('{"id": "c"}')
+    token = lead.leads()
+    for candidate, role, since in (
+        (lost_lead, "leader", "2026-11-30T05:00:01Z"),
+        (lead, "leader", "2026-11-30T05:00:02Z"),
+        (place, "standby", "2026-11-30T05:00:02Z"),
+        (lost_place, "standby", "2026-11-30T05:00:01Z"),
+    ):
+        tell(roster(), candidate, entry(candidate, role=role, role_since=since))
+
+    board = look()
+
+    assert board.leader is not None
+    assert board.leader.token == token
+    assert [(who["id"], who.get("role_since")) for who in others(board)] == [
+        ("b", "2026-11-30T05:00:02Z"),
+        ("c", None),
+    ]
+
+
+@pytest.fixture
+def stand_as(harness: ConsulHarness, election: Election) -> Iterator[Callable[[str], Candidate]]:
+    """Open a session in the name of an instance that says that record."""
+    with ExitStack() as stack:
+
+        def make(record: str) -> Candidate:
+            store = harness.connect(election)
+            session = store.open(
+                ttl_s=LONG_TTL_S, takeover_delay_s=1, record=record, timeout_s=CALL_S
+            )
+            made = Candidate(store, session, record)
+            stack.callback(made.end)
+            return made
+
+        yield make
+
+
+@pytest.mark.stores("local")
+def test_who_may_not_write_there_is_told_where(
+    candidate: NewCandidate, roster: NewRoster, harness: LocalHarness, election: Election
+) -> None:
+    leader = candidate()
+    said = entry(leader, token=leader.leads())
+    there = folder_of(harness) / election.namespace / ".instances"
+    there.write_text("")
+
+    with pytest.raises(
+        RefusedError, match=f"{there}/{election.name}: .*; let this user write there$"
+    ):
+        tell(roster(), leader, said)
 
 
 @pytest.mark.stores("local")
@@ -231,4 +292,6 @@ def test_who_may_not_write_it_leads_all_the_same(
         assert (board.leader.token, board.leader.record) == (token, ours.record)
     # Whoever is refused logs in anew, in case it is that; and not each time it looks.
     assert logins(server) - before == 2
+    with pytest.raises(RefusedError, match=f"takes read on the prefix {election.namespace}/$"):
+        directory.names(timeout_s=CALL_S)
     ours.end()

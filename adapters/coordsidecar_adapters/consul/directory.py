@@ -7,6 +7,7 @@ For what an operator asks and orders: no sidecar imports it before one orders by
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,7 +24,7 @@ from coordsidecar.store.protocol import (
     UnreachableError,
 )
 from coordsidecar.store.roster import in_full as with_entry
-from coordsidecar.store.roster import named
+from coordsidecar.store.roster import is_entry, named
 from coordsidecar_adapters.consul.client import ConsulClient
 from coordsidecar_adapters.consul.keys import ElectionKeys
 from coordsidecar_adapters.consul.roster import Entries
@@ -101,7 +102,7 @@ class ConsulDirectory:
             if own is not None:
                 others[session] = named(said.get(session, "{}"), own)
         others.pop(holder, None)
-        records = tuple(sorted(others.values(), key=id_of))
+        records = tuple(sorted(_each_once(others, said, leader), key=id_of))
         office = state.office
         return Board(
             leader,
@@ -121,3 +122,35 @@ class ConsulDirectory:
         except StoreError:
             self._sees_rosters = False
             return {}
+
+
+def _each_once(
+    others: Mapping[str, str], said: Mapping[str, str], leader: Leader | None
+) -> list[str]:
+    """What each instance says, of its sessions by the latest.
+
+    After a stall Consul may have some that it opened for nobody, since its answer was not waited
+    for, and the one that was lost.
+    """
+    spoken = {id_of(entry) for entry in said.values()}
+    silent = [entry for session, entry in others.items() if session not in said]
+    latest: dict[object, str] = {}
+    for entry in (entry for session, entry in others.items() if session in said):
+        known = latest.setdefault(_process(entry), entry)
+        if _since(entry) > _since(known):
+            latest[_process(entry)] = entry
+    if leader is not None:
+        latest.pop(_process(leader.record), None)
+    return [*latest.values(), *(entry for entry in silent if id_of(entry) not in spoken)]
+
+
+def _process(record: str) -> object:
+    """Which process of which instance says it; anything, if it says nothing of that."""
+    said = json.loads(record) if is_entry(record) else {}
+    if "pid" not in said:
+        return record
+    return repr([said.get(name) for name in ("id", "host", "pid", "since")])
+
+
+def _since(entry: str) -> str:
+    return str(json.loads(entry).get("role_since", ""))

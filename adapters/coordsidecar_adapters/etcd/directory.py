@@ -24,6 +24,7 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar.store.roster import ROSTER
 from coordsidecar.store.roster import in_full as with_entry
+from coordsidecar_adapters.etcd.errors import is_denied
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.roster import entries
 from coordsidecar_adapters.etcd.snapshot import Snapshot
@@ -72,7 +73,14 @@ class EtcdDirectory:
     def names(self, *, timeout_s: float) -> list[str]:
         below = f"{self._namespace}/"
         every: Json = {"key": b64(below), "range_end": range_end(below), "keys_only": True}
-        keys = self._snapshot(timeout_s).read({"request_range": every})
+        try:
+            keys = self._snapshot(timeout_s).read({"request_range": every})
+        except RefusedError as error:
+            if is_denied(error):
+                raise RefusedError(
+                    f"etcd: permission denied; to list elections takes read on the prefix {below}"
+                ) from error
+            raise
         names = (_election(key.name.removeprefix(below)) for key in keys)
         return sorted({name for name in names if name})
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from coordsidecar.store.examiner import Certificate, Endpoint, Examiner, Need
 from coordsidecar.store.protocol import Election, RefusedError, Session
 from coordsidecar_adapters.etcd.client import EtcdClient
-from coordsidecar_adapters.etcd.errors import StatusError
+from coordsidecar_adapters.etcd.errors import is_denied
 from coordsidecar_adapters.etcd.keys import ElectionKeys
 from coordsidecar_adapters.etcd.lease import Leases
 from coordsidecar_adapters.etcd.roster import below
@@ -161,7 +161,7 @@ def _is_permitted(ask: Callable[[], object]) -> bool:
     try:
         ask()
     except RefusedError as e:
-        if isinstance(e.__cause__, StatusError) and e.__cause__.denied:
+        if is_denied(e):
             return False
         raise
     return True

@@ -15,7 +15,7 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar_adapters.link import EndpointRefusedError
 
-__all__ = ["StatusError", "translate"]
+__all__ = ["StatusError", "is_denied", "translate"]
 
 _INVALID_ARGUMENT = 3
 _NOT_FOUND = 5
@@ -71,6 +71,11 @@ class StatusError(Exception):
     @property
     def denied(self) -> bool:
         return self.code == _PERMISSION_DENIED or "permission denied" in self.message
+
+
+def is_denied(error: RefusedError) -> bool:
+    """Whether a right is missing, rather than anything else is wrong."""
+    return isinstance(error.__cause__, StatusError) and error.__cause__.denied
 
 
 def translate(error: StatusError, *, endpoint: str, user: str | None) -> StoreError:

@@ -1,9 +1,9 @@
 """The roster of an election in etcd: a key for each instance, named as its candidate's key.
 
-It counts only while there is that candidate, and the next that writes removes what is left of
-others. It is not on the candidate's lease: since 3.5.28 etcd lets nobody keep a lease alive who may
-not write all that hangs on it, so that to lose the right to this key would be to lose the lead. Nor
-is it the candidate's own key: that one is what others watch, and what is compared when office
+It counts only while there is that candidate, and the first word of each session removes what is
+left of others. It is not on the candidate's lease: since 3.5.28 etcd lets nobody keep a lease alive
+who may not write all that hangs on it, so that to lose the right to this key would be to lose the
+lead. Nor is it the candidate's own key: that one is what others watch, and compared when office
 passes on; to write into it would wake and disturb them.
 """
 
@@ -22,7 +22,7 @@ from coordsidecar.store.protocol import (
 )
 from coordsidecar.store.roster import ROSTER, Roster, is_entry
 from coordsidecar_adapters.etcd.client import EtcdClient
-from coordsidecar_adapters.etcd.errors import StatusError
+from coordsidecar_adapters.etcd.errors import is_denied
 from coordsidecar_adapters.etcd.lease import lease_of
 from coordsidecar_adapters.etcd.snapshot import Snapshot
 from coordsidecar_adapters.etcd.txn import (
@@ -120,7 +120,7 @@ class EtcdRoster:
         try:
             answer = self._calls.call("/v3/kv/txn", body, timeout_s=left_s)
         except RefusedError as error:
-            if isinstance(error.__cause__, StatusError) and error.__cause__.denied:
+            if is_denied(error):
                 raise RefusedError(
                     f"etcd: permission denied; grant its role readwrite on the prefix "
                     f"{self._below} (docs/stores.md)"

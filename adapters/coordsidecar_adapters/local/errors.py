@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,18 +22,19 @@ _REFUSALS = {
     errno.ENOLCK,
     errno.EOPNOTSUPP,
 }
+_ANOTHER = "name a folder that this user can write to: --store local:/folder"
 
 
 @contextmanager
-def translated(path: str) -> Iterator[None]:
+def translated(path: str, *, remedy: str = _ANOTHER) -> Iterator[None]:
     """Raise `RefusedError` or `UnreachableError` in the place of `OSError`. ``path``: where, if the
     error does not tell."""
     try:
         yield
     except OSError as e:
-        what = f"local store: {e.filename or path}: {e.strerror}"
+        # What is opened below a descriptor is named without its folder.
+        tells = isinstance(e.filename, str) and os.path.isabs(e.filename)
+        what = f"local store: {e.filename if tells else path}: {e.strerror}"
         if e.errno in _REFUSALS:
-            raise RefusedError(
-                f"{what}; name a folder that this user can write to: --store local:/folder"
-            ) from e
+            raise RefusedError(f"{what}; {remedy}") from e
         raise UnreachableError(what) from e

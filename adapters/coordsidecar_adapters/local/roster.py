@@ -56,7 +56,10 @@ class LocalRoster:
         self._name, self._fd = "", -1
 
     def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
-        with translated(self._locks), _folder(self._locks, self._election, make=True) as folder:
+        election = self._election
+        path = os.path.join(self._locks, election.namespace, ROSTER, election.name)
+        told = translated(path, remedy="let this user write there")
+        with told, _folder(self._locks, election, make=True) as folder:
             if not self._is_in_place(folder):
                 self._begin(folder)
             written = entry.encode()
