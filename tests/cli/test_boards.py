@@ -42,6 +42,25 @@ def test_what_could_be_taken_for_words_of_ours_is_quoted(lie: str) -> None:
     assert shown(says(pid=lie, priority=lie)) == f"a (pid {quoted}, priority {quoted})"
 
 
+@pytest.mark.parametrize(
+    ("who", "led", "led_by"),
+    [
+        ({"host": "h", "pid": 7, "version": "1"}, 6, None),
+        ({"host": "h", "pid": 7, "version": "1"}, 7, "a"),
+        ({}, 6, "a"),
+    ],
+    ids=["only elected", "in office", "another program's, which takes no office"],
+)
+def test_who_is_elected_leads_once_it_is_in_office(
+    who: dict[str, object], led: int, led_by: str | None
+) -> None:
+    board = Board(Leader(7, says(**who)), None, led=led)
+
+    assert boards.leads(board) == (led_by is not None)
+    assert boards.leader_id(board) == led_by
+    assert ("is elected, and waits" in boards.sentences("x/y", board)) == (led_by is None)
+
+
 def test_who_rests_is_shown_as_such_and_not_counted() -> None:
     rests = says(role="resting", health="sick", job={"state": "none", "pid": None})
     board = Board(Leader(7, says()), None, others=(says(role="standby"), rests))

@@ -180,7 +180,9 @@ class Sidecar:
         found = []
         for child in self.children():
             with contextlib.suppress(psutil.Error):
-                if "coordsidecar" not in child.cmdline():
+                command = child.cmdline()
+                # One of ours that was killed has none for an instant, before it is a zombie.
+                if command and "coordsidecar" not in command:
                     found.append(child)
         return found
 

@@ -164,6 +164,25 @@ def test_who_is_elected_in_a_pause_says_that_it_waits_and_then_that_it_leads(us:
     assert (leads["role"], leads["token"], leads["reason"]) == ("leader", 7, "elected")
 
 
+def test_who_is_elected_says_that_it_waits_for_the_takeover_delay(
+    us: Us, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordsidecar.elector.shown.boottime_s", lambda: us.now_s)
+    us.steps(WAITING)
+    us.steps(after_s=0.6)
+    held = Held(7, False, "", 1)
+    soon = elector(Claiming(held, us.now_s + 1.5), session=SESSION)
+    late = elector(Claiming(held, us.now_s + 15.0), session=SESSION)
+
+    told = [us.steps(soon), us.steps(after_s=1.0), us.steps(late), us.steps(after_s=0.6)]
+
+    assert told == [1, 1, 1, 2]
+    waits = us.roster.entries[1]
+    assert (waits["role"], waits["token"]) == ("standby", 7)
+    why = "elected; the takeover delay is not over; the job waits until 20"
+    assert str(waits["reason"]).startswith(why)
+
+
 def test_what_passes_when_it_is_to_be_said_is_not_said(us: Us) -> None:
     us.steps(RESTING)
     us.now_s += 0.6

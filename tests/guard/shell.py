@@ -58,9 +58,10 @@ class Shell:
     def _in(self, state: str) -> list[psutil.Process]:
         both = self.guards()
         for child in [child for guard in self.guards() for child in _children(guard)]:
-            # An elector that has resigned hides nobody; it may be a zombie until we go on.
+            # An elector that has resigned hides nobody; it may be at its end until we go on.
             with contextlib.suppress(psutil.NoSuchProcess):
-                both += [child] if "coordsidecar" not in child.cmdline() else []
+                command = child.cmdline()
+                both += [child] if command and "coordsidecar" not in command else []
         return both if len(both) > 1 and {status_of(one) for one in both} == {state} else []
 
 

@@ -1,7 +1,7 @@
 """The roster of an election in Consul: a key for each instance, held by its session.
 
-When a session ends, its key stays, but nobody holds it: it no longer counts, and the next session's
-first word removes it. The keys are not below the election's: all of those are read with each
+When a session ends, its key stays, but nobody holds it: it no longer counts, and others remove it
+(`Tidying`). The keys are not below the election's: all of those are read with each
 renewal.
 """
 
@@ -21,7 +21,7 @@ from coordsidecar.store.protocol import (
     StoreError,
     UnreachableError,
 )
-from coordsidecar.store.roster import ROSTER, Roster, is_entry
+from coordsidecar.store.roster import ROSTER, Roster, Tidying, is_entry
 from coordsidecar.value import Value
 from coordsidecar_adapters.consul.agent import Agent
 from coordsidecar_adapters.consul.client import ConsulClient
@@ -108,7 +108,7 @@ class ConsulRoster:
     def __init__(self, client: ConsulClient, election: Election) -> None:
         self._client = client
         self._entries = Entries(client, election)
-        self._tidied_for = ""
+        self._tidying = Tidying()
 
     def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
         if session is None:
@@ -116,9 +116,8 @@ class ConsulRoster:
         deadline_s = time.monotonic() + timeout_s
         try:
             self._write(session, entry, deadline_s)
-            # Once: what is left is of sessions. If it fails, whoever comes next tidies up.
-            if session.handle != self._tidied_for:
-                self._tidied_for = session.handle
+            # If it fails, whoever comes next tidies up.
+            if self._tidying.is_due(session.handle):
                 with suppress(StoreError):
                     self._remove_what_nobody_holds(deadline_s)
         finally:

@@ -1,10 +1,10 @@
 """The roster of an election in etcd: a key for each instance, named as its candidate's key.
 
-It counts only while there is that candidate, and the first word of each session removes what is
-left of others. It is not on the candidate's lease: since 3.5.28 etcd lets nobody keep a lease alive
+It counts only while there is that candidate, and others remove what is left without one
+(`Tidying`). It is not on the candidate's lease: since 3.5.28 etcd lets nobody keep a lease alive
 who may not write all that hangs on it, so that to lose the right to this key would be to lose the
-lead. Nor is it the candidate's own key: that one is what others watch, and compared when office
-passes on; to write into it would wake and disturb them.
+lead. Nor is it the candidate's own key: that one is what others watch, and what is compared when
+office passes on; to write into it would wake and disturb them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coordsidecar.store.protocol import (
     SessionLostError,
     StoreError,
 )
-from coordsidecar.store.roster import ROSTER, Roster, is_entry
+from coordsidecar.store.roster import ROSTER, Roster, Tidying, is_entry
 from coordsidecar_adapters.etcd.client import EtcdClient
 from coordsidecar_adapters.etcd.errors import is_denied
 from coordsidecar_adapters.etcd.lease import lease_of
@@ -82,7 +82,7 @@ class EtcdRoster:
     def __init__(self, calls: EtcdClient, election: Election) -> None:
         self._calls = calls
         self._below, self._queue = below(election), f"{election.prefix}/"
-        self._tidied_for = ""
+        self._tidying = Tidying()
 
     def tell(self, session: Session | None, entry: str, *, timeout_s: float) -> None:
         if session is None:
@@ -94,9 +94,8 @@ class EtcdRoster:
                 [_exists(self._queue + name)], [put(self._below + name, entry)], deadline_s
             ):
                 raise SessionLostError(f"etcd: there is no {self._queue}{name} any more")
-            # Once: what is left is of sessions. If it fails, whoever comes next tidies up.
-            if name != self._tidied_for:
-                self._tidied_for = name
+            # If it fails, whoever comes next tidies up.
+            if self._tidying.is_due(name):
                 with suppress(StoreError):
                     self._remove_what_the_dead_left(deadline_s)
         finally:

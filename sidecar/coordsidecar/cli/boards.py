@@ -42,9 +42,12 @@ def as_fields(prefix: str, board: Board) -> dict[str, Any]:
 
 
 def leads(board: Board) -> bool:
-    """Whether anybody does: in a pause, whoever holds the election may only wait for its end."""
+    """Whether anybody does: who holds the election may only wait for the end of a pause, or for the
+    takeover delay. Another program's leader takes no office."""
     leader = board.leader
-    return leader is not None and (board.curbs.pause is None or leader.token == board.led)
+    if leader is None:
+        return False
+    return leader.token == board.led or (board.curbs.pause is None and not _is_ours(leader.record))
 
 
 def leader_id(board: Board) -> str | None:
@@ -194,6 +197,12 @@ def _labels(labels: object) -> dict[str, str]:
         for key, value in list(labels.items())[:_MOST_LABELS]
         if isinstance(value, str)
     }
+
+
+def _is_ours(record: str) -> bool:
+    """Whether a sidecar wrote that."""
+    who = _who(record)
+    return None not in (who["host"], who["pid"], who["version"])
 
 
 def _shown(record: str) -> str:

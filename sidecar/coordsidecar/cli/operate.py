@@ -64,7 +64,7 @@ def status(
     asked, prefix = about(name, flags, environ, WAIT_OPTIONS)
     directory = directory_of(asked, environ)
     board = directory.board(name, in_full=True, timeout_s=asked.timeout_s)
-    exit_code = PAUSED if board.curbs.pause else LED if board.leader else NOT_LED
+    exit_code = PAUSED if board.curbs.pause else LED if boards.leads(board) else NOT_LED
     return _said(prefix, board, exit_code, as_json=as_json)
 
 

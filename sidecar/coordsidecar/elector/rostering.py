@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Rostering"]
 
 _SETTLES_S = 0.5
+_WORTH_SAYING_S = 2.0
 # Where it is refused, each try may cost the store a log-in.
 _LONGEST_PAUSE_S = 30.0
 _LONGEST_REFUSED_S = 600.0
@@ -70,9 +71,9 @@ class Rostering:
 
     def stepped(self, was: Elector, state: Elector) -> None:
         """Called by the loop after each step of the core."""
-        if not _lasts(state.phase):
-            return
         now_s = boottime_s()
+        if not _lasts(state.phase, now_s):
+            return
         term = (type(state.phase), state.session, token_of(state.phase))
         does = (state.condition.health, self._signs.job)
         if term != self._term or (does != self._does and math.isinf(self._due_s)):
@@ -135,8 +136,9 @@ class Rostering:
         self._roster.tell(state.session, entry, timeout_s=settings.timing.rpc_timeout_s)
 
 
-def _lasts(phase: Phase) -> bool:
-    """Whether it is worth saying; or passes. In a pause, who is elected waits for its end."""
+def _lasts(phase: Phase, now_s: float) -> bool:
+    """Whether it is worth saying; or passes. In a pause, who is elected waits for its end; after a
+    sudden death, for the takeover delay."""
     if isinstance(phase, Claiming):
-        return bool(phase.barred)
+        return bool(phase.barred) or phase.start_at_s > now_s + _WORTH_SAYING_S
     return isinstance(phase, Leading | Waiting | Resting)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import socket
+import time
 
 from coordsidecar import __version__
 from coordsidecar.core.election.phases import Claiming, Elector, Leading, Resting, token_of
@@ -47,6 +48,10 @@ def snapshot(settings: Settings, state: Elector, *, since_unix_s: float) -> dict
         reason = f"unhealthy, so it does not stand: {condition.why}"
     elif isinstance(state.phase, Claiming) and state.phase.barred:
         reason = f"elected, but {state.phase.barred}; the job waits for that to be over"
+    elif (
+        isinstance(state.phase, Claiming) and (waits_s := state.phase.start_at_s - boottime_s()) > 0
+    ):
+        reason += f"; the job waits until {utc(time.time() + waits_s)}"
     return {
         "name": leader,
         "role": "leader" if leads else "standby",

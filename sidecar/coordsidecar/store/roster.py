@@ -9,12 +9,23 @@ compared for that.
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Mapping
 
 from coordsidecar.hints import Protocol
 from coordsidecar.store.protocol import Election, Session
 
-__all__ = ["LONGEST_ENTRY", "ROSTER", "Roster", "RosterFactory", "in_full", "is_entry", "named"]
+__all__ = [
+    "LONGEST_ENTRY",
+    "ROSTER",
+    "Roster",
+    "RosterFactory",
+    "Tidying",
+    "in_full",
+    "is_entry",
+    "named",
+]
 
 ROSTER = ".instances"
 """Below a namespace, the rosters of its elections; no election can have such a name."""
@@ -24,6 +35,25 @@ _OF_RECORD = ("id", "host", "pid", "since", "version", "http", "priority")
 
 LONGEST_ENTRY = 16_384
 """In bytes: what is longer was not written by us."""
+
+
+_TIDY_AGAIN_S = 600.0
+
+
+class Tidying:
+    """When an instance looks for what the dead have left: with the first word of each session, and
+    then with one in ten minutes, so that nothing is left for as long as somebody lives."""
+
+    def __init__(self) -> None:
+        self._session, self._again_s = "", -math.inf
+
+    def is_due(self, session: str) -> bool:
+        """Whether now, as something is said under ``session``; if so, not again for a while."""
+        now_s = time.monotonic()
+        if session == self._session and now_s < self._again_s:
+            return False
+        self._session, self._again_s = session, now_s + _TIDY_AGAIN_S
+        return True
 
 
 class Roster(Protocol):
