@@ -146,6 +146,7 @@ class Wrapper:
 
     def _marked(self) -> list[psutil.Process]:
         found = []
+        psutil.process_iter.cache_clear()  # By it, whoever has another's number is left out once.
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 if process.environ().get(_MARK) == self._mark:

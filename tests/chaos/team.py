@@ -22,7 +22,7 @@ from tests.chaos.host import own_host
 from tests.chaos.instance import Gauge, Instance
 from tests.chaos.ledger import Ledger
 from tests.chaos.stores import NAMESPACE, Store
-from tests.e2e.sidecars import MARK, Sidecar, Stamps, sidecars, wait_for
+from tests.e2e.sidecars import MARK, Sidecar, Stamps, every_process, sidecars, wait_for
 from tests.servers import Gate, Proxy
 
 __all__ = ["Team", "team_on"]
@@ -127,7 +127,7 @@ class Team:
         waiting = [each.sidecar.mark for each in self.instances if each is not leader]
         ended = [instance.sidecar.mark for instance in self.past]
         found = []
-        for process in psutil.process_iter():
+        for process in every_process():
             with contextlib.suppress(psutil.Error, OSError):
                 environ = process.environ()
                 mark, is_job = environ.get(MARK), RUN_VARIABLE in environ

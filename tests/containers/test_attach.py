@@ -15,7 +15,7 @@ import pytest
 
 from tests.containers.container import Container, podman
 from tests.containers.ring import Ring
-from tests.e2e.sidecars import has_ended, status_of, wait_for
+from tests.e2e.sidecars import every_process, has_ended, status_of, wait_for
 from tests.servers.process import free_ports
 
 _JOBS = Path(__file__).parents[1] / "attach" / "jobs"
@@ -57,7 +57,7 @@ class Pod:
     def daemon(self) -> psutil.Process:
         """The app's."""
         group = Path(f"/proc/{self.app.process_one().pid}/cgroup").read_text()
-        for process in psutil.process_iter():
+        for process in every_process():
             try:
                 if process.name() == "sleep" and group == _read(f"/proc/{process.pid}/cgroup"):
                     return process
@@ -123,14 +123,14 @@ def test_the_lead_moves_and_the_app_with_its_daemon_is_frozen_and_thawed(
     leader, standby = two_pods
     daemon, other_daemon = leader.daemon(), standby.daemon()
     assert status_of(daemon) == psutil.STATUS_SLEEPING
-    assert status_of(other_daemon) == psutil.STATUS_STOPPED
+    wait_for(lambda: status_of(other_daemon) == psutil.STATUS_STOPPED, "its daemon to be held, too")
 
     leader.sidecar.stop()
 
     wait_for(lambda: standby.app_acts, "the second app to act")
     assert leader.app_is_held
     assert status_of(daemon) == psutil.STATUS_STOPPED
-    assert status_of(other_daemon) == psutil.STATUS_SLEEPING
+    wait_for(lambda: status_of(other_daemon) == psutil.STATUS_SLEEPING, "its daemon to go on, too")
     assert order(ring) == ["a", "b"]
 
 

@@ -32,10 +32,17 @@ def wait_for(condition: Callable[[], object], what: str, *, within_s: float = _P
         time.sleep(0.01)
 
 
+def every_process() -> Iterator[psutil.Process]:
+    """All that there are. By what psutil keeps of its last look, it once leaves out whoever has a
+    number that was another's."""
+    psutil.process_iter.cache_clear()
+    return psutil.process_iter()
+
+
 def marked(mark: str) -> list[psutil.Process]:
     """All living processes that have ``mark`` in their environment."""
     found = []
-    for process in psutil.process_iter():
+    for process in every_process():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
