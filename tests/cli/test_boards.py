@@ -48,8 +48,9 @@ def test_what_could_be_taken_for_words_of_ours_is_quoted(lie: str) -> None:
         ({"host": "h", "pid": 7, "version": "1"}, 6, None),
         ({"host": "h", "pid": 7, "version": "1"}, 7, "a"),
         ({}, 6, "a"),
+        ({"host": "h", "pid": 7, "version": "1", "role": "leader"}, 0, "a"),
     ],
-    ids=["only elected", "in office", "another program's, which takes no office"],
+    ids=["only elected", "in office", "another program's, which takes no office", "overwritten"],
 )
 def test_who_is_elected_leads_once_it_is_in_office(
     who: dict[str, object], led: int, led_by: str | None

@@ -43,11 +43,15 @@ def as_fields(prefix: str, board: Board) -> dict[str, Any]:
 
 def leads(board: Board) -> bool:
     """Whether anybody does: who holds the election may only wait for the end of a pause, or for the
-    takeover delay. Another program's leader takes no office."""
+    takeover delay. Another program's leader takes no office; and the record of ours may have been
+    overwritten since."""
     leader = board.leader
     if leader is None:
         return False
-    return leader.token == board.led or (board.curbs.pause is None and not _is_ours(leader.record))
+    if leader.token == board.led:
+        return True
+    goes_on = not _is_ours(leader.record) or _who(leader.record)["role"] == _LEADS
+    return goes_on and board.curbs.pause is None
 
 
 def leader_id(board: Board) -> str | None:
@@ -170,7 +174,7 @@ _PLAIN = (
     *("host", "pid", "since", "version", "http", "priority"),
     *("role", "role_since", "reason", "health", "said_at"),
 )
-_RESTING = "resting"
+_RESTING, _LEADS = "resting", "leader"
 _LONGEST = 200
 _MOST_LABELS = 16
 
