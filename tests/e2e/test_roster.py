@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from coordsidecar.cli import boards
@@ -16,6 +17,7 @@ from coordsidecar.store.protocol import Leader
 from coordsidecar.utc import utc
 from tests.cli.command import coordsidecar
 from tests.e2e.arena import Arena
+from tests.e2e.at_once import kill_at_once
 from tests.e2e.sidecars import Sidecar, wait_for
 
 
@@ -117,6 +119,20 @@ def test_who_was_replaced_as_elector_says_it_anew(arena: Arena) -> None:
         lambda: (leader(arena).get("job") or {}).get("pid") == job.pid, "it to be said once more"
     )
     assert leader(arena)["role_since"] == since
+
+
+def test_who_waits_for_the_takeover_delay_is_elected_and_leads_not_yet(arena_of: Any) -> None:
+    arena: Arena = arena_of("etcd")
+    first, _ = pair(arena, "--takeover-delay", "600s")
+    wait_for(lambda: [who["role"] for who in standing_by(arena)] == ["standby"], "the other's word")
+
+    kill_at_once(lambda: [psutil.Process(first.pid), *first.everyone()])
+
+    wait_for(lambda: "the job waits until" in (leader(arena).get("reason") or ""), "it to say so")
+    asked = coordsidecar("status", *arena.options()[:4], arena.election.name)
+    assert asked.status == 3
+    assert "nobody leads; two (" in asked.out
+    assert not leader(arena)["in_office"]
 
 
 def test_a_job_that_is_stopping_is_shown_as_such(arena_of: Any) -> None:
