@@ -33,8 +33,10 @@ def job(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     os.mkfifo(pipe)
     with subprocess.Popen([sys.executable, "-S", "-c", _FORKS, str(pipe)]) as process:
         try:
+            # Before it has a child, it may wait for the disk.
             wait_for(
-                lambda: "D" in threads_of(process.pid).values(), "a thread to wait for its child"
+                lambda: children(process.pid) and "D" in threads_of(process.pid).values(),
+                "a thread to wait for its child",
             )
             yield process
         finally:
