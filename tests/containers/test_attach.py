@@ -20,7 +20,8 @@ from tests.servers.process import free_ports
 
 _JOBS = Path(__file__).parents[1] / "attach" / "jobs"
 _APP = "/attach-jobs/app.py"
-_MATCH = r"python3 /attach-jobs/app\.py"
+# Not the shell that is to become it, which has these words as well.
+_MATCH = r"^python3 /attach-jobs/app\.py"
 # As in examples/kubernetes/overlays/attach.
 _PERIOD_S = _TIMEOUT_S = 1.0
 _FAILURES = 2
