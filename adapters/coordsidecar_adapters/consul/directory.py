@@ -134,17 +134,14 @@ def _each_once(
     """
     spoken = {id_of(entry) for entry in said.values()}
     silent = [entry for session, entry in others.items() if session not in said]
-    latest: dict[object, str] = {}
-    for entry in (entry for session, entry in others.items() if session in said):
-        known = latest.setdefault(_process(entry), entry)
-        if _since(entry) > _since(known):
-            latest[_process(entry)] = entry
+    spoke = sorted((entry for session, entry in others.items() if session in said), key=_since)
+    latest = {_process(entry): entry for entry in spoke}
     if leader is not None:
         latest.pop(_process(leader.record), None)
     return [*latest.values(), *(entry for entry in silent if id_of(entry) not in spoken)]
 
 
-def _process(record: str) -> object:
+def _process(record: str) -> str:
     """Which process of which instance says it; anything, if it says nothing of that."""
     said = json.loads(record) if is_entry(record) else {}
     if "pid" not in said:

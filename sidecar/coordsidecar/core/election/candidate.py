@@ -46,8 +46,9 @@ def stand(elector: Elector, standing: Standing, sent_at_s: float, now_s: float, 
         case Behind(leader=record, leader_token=token, in_office=in_office):
             floor = max(elector.floor, token) if in_office else elector.floor
             was, from_s = elector, min(elector.renewed_at_s, sent_at_s)
-            elector = replace(elector, vacant_since_s=None, floor=floor, behind_from_s=from_s)
-            elector = replace(elector, barred="")
+            elector = replace(
+                elector, vacant_since_s=None, floor=floor, behind_from_s=from_s, barred=""
+            )
             if in_office:
                 elector = _knows(elector, Rival(token, record, standing.limits), now_s)
             # The watch says when; a TTL is its safety net.
