@@ -40,8 +40,8 @@ class SslSide:
 
     def wrap(self, sock: socket.socket, host: str) -> socket.socket:
         stamps = _stamps(self._tls)
-        if stamps != self._read:
-            # Somebody may be in the middle of replacing them: the old ones will do until then.
+        # Somebody may be in the middle of replacing them: the old ones will do until then.
+        if stamps != self._read and None not in stamps:
             with suppress(ValueError):
                 self._context, self._read = _context(self._tls), stamps
         return self._context.wrap_socket(sock, server_hostname=self._tls.server_name or host)
@@ -79,19 +79,20 @@ def _paths(tls: Tls) -> tuple[str | None, ...]:
     return (tls.cacert, tls.capath, tls.cert, tls.key)
 
 
-def _trusted(tls: Tls) -> list[str | None]:
-    """What is read besides: the system's certificates, or those in the folder."""
+def _trusted(tls: Tls) -> list[str]:
+    """What is read besides: the system's certificates ("": there are none), or those in the
+    folder."""
     if tls.capath:
         with suppress(OSError):  # Then it has no stamp itself.
-            return [entry.path for entry in sorted(os.scandir(tls.capath), key=lambda e: e.name)]
+            return sorted(entry.path for entry in os.scandir(tls.capath) if entry.is_file())
         return []
-    return [] if tls.cacert or tls.cadata else [system_ca_file()]
+    return [] if tls.cacert or tls.cadata else [system_ca_file() or ""]
 
 
 def _stamps(tls: Tls) -> list[tuple[int, int] | None]:
     """What changes when one of the files is written or replaced, or comes into the folder."""
     stamps: list[tuple[int, int] | None] = []
-    for path in filter(None, (*_paths(tls), *_trusted(tls))):
+    for path in (*filter(None, _paths(tls)), *_trusted(tls)):
         try:
             file = os.stat(path)
         except OSError:

@@ -86,6 +86,29 @@ def test_those_that_the_system_or_a_folder_trusts_are_read_again(
     assert store.leader(timeout_s=CALL_S) is None
 
 
+def test_while_the_systems_are_gone_those_that_were_read_will_do(
+    consul_server: Callable[..., ConsulServer],
+    election: Election,
+    tmp_path: Path,
+    pki: Pki,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "ca.pem"
+    shutil.copy(pki.ca_cert, file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    server = consul_server(tls=True)
+    store = adapter("consul.store")(
+        f"consuls://{server.endpoint}", election=election, environ=os.environ
+    )
+    assert store.leader(timeout_s=CALL_S) is None
+
+    file.unlink()
+    server.stop()
+    server.start()  # So it takes another connection.
+
+    assert store.leader(timeout_s=CALL_S) is None
+
+
 def test_while_they_are_being_replaced_nothing_is_worse_than_a_failed_call(
     secured: tuple[Callable[[], Store], _Files], pki: Pki, tmp_path: Path
 ) -> None:
