@@ -1,4 +1,7 @@
-"""The sweep kills what an earlier run left on this host, for as long as the claim needs it."""
+"""The sweep kills what an earlier run left on this host, for as long as the claim needs it.
+
+Its thread runs in pytest's own process: no mark here may be one that pytest, or a sidecar, carries.
+"""
 
 from __future__ import annotations
 
